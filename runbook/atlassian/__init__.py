@@ -1,0 +1,1 @@
+"""Atlassian's APIs: transport, link fixing, Jira, and read-only questions."""

@@ -1,0 +1,1 @@
+"""The command line: parse, call, show. One file per command, one error boundary, one composition root."""

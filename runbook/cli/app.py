@@ -1,0 +1,164 @@
+"""The command group and the error boundary: the only place that prints an error or ends a process.
+
+Commands are named here with their one-line help and imported when they are called, so that
+`runbook --help` costs little more than importing click.
+"""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+import click
+
+from runbook import __version__
+from runbook.errors import ExitCode, RunbookError
+
+# name -> (module:attribute, short help). A test holds both equal to the commands themselves.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("runbook.cli.init:init", "Write a full mesh plan with every field explained."),
+    "check": ("runbook.cli.check:check", "Check plans and list every finding."),
+    "explain": ("runbook.cli.explain:explain", "Say why a check matters and how to fix it."),
+    "schema": ("runbook.cli.schema:schema", "Print the JSON Schema of the plan."),
+    "checklist": ("runbook.cli.checklist:checklist", "Walk through the app-link authorization."),
+    "preview": (
+        "runbook.cli.preview:preview",
+        "Show exactly what would be sent; touch no network.",
+    ),
+    "rehearse": (
+        "runbook.cli.rehearse:rehearse",
+        "Play the whole evening against the built-in simulator.",
+    ),
+    "approve": ("runbook.cli.approve:approve", "Bind a person's approval to what will be sent."),
+    "run": ("runbook.cli.run:run", "Submit the jobs of a plan, or go on where it stood."),
+    "stop": ("runbook.cli.stop:stop", "Declare the no-go: nothing more is submitted."),
+    "resolve": ("runbook.cli.resolve:resolve", "Record a person's word on an unknown outcome."),
+    "status": ("runbook.cli.status:status", "Show where a run stands."),
+    "runs": ("runbook.cli.runs:runs", "List all runs of the ledger."),
+    "snapshot": ("runbook.cli.snapshot:snapshot", "Read every remote link in scope into a file."),
+    "verify": ("runbook.cli.verify:verify", "Compare what arrived with what was expected."),
+    "repair": ("runbook.cli.repair:repair", "Create the links that are missing, nothing else."),
+    "rollback": ("runbook.cli.rollback:rollback", "Take back the links that are ours."),
+    "leftovers": (
+        "runbook.cli.leftovers:leftovers",
+        "List issues that still mention an old base URL.",
+    ),
+    "links": ("runbook.cli.links:links", "Read and write the remote links of one issue."),
+    "logs": ("runbook.cli.logs:logs", "Keep Atlassian's own logs in the ledger."),
+    "report": ("runbook.cli.report:report", "Write the report of a run."),
+    "bundle": ("runbook.cli.bundle:bundle", "Pack or verify the evidence for an auditor."),
+    "ledger": ("runbook.cli.ledger:ledger", "Verify or export the ledger."),
+    "calendar": ("runbook.cli.calendar:calendar", "Write the deadlines as a calendar file."),
+    "auth": ("runbook.cli.auth:auth", "Keep credentials in the system keyring."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command when it is called, not when it is listed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the command names in the order of an evening."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the imported command, None for an unknown name."""
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        module, attribute = entry[0].split(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Say what was probably meant where a command does not exist."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], COMMANDS, n=1)
+            meant = f" Did you mean `{near[0]}`?" if near else ""
+            raise click.UsageError(f"No such command `{args[0]}`.{meant}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands with the short help of the table above."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="runbook")
+@click.option("--no-color", is_flag=True, help="Print without colour; NO_COLOR does the same.")
+@click.option("--verbose", is_flag=True, help="Say more on stderr, and show tracebacks of errors.")
+@click.pass_context
+def cli(ctx: click.Context, no_color: bool, verbose: bool) -> None:
+    """Recreate issue links between Jira Cloud sites: planned, rehearsed, run once, verified."""
+    if ctx.obj is None:
+        from runbook.cli.wiring import Root
+
+        ctx.obj = Root.of_this_process()
+    ctx.obj.verbose = verbose
+    ctx.obj.no_color = no_color or bool(ctx.obj.environ.get("NO_COLOR"))
+    if ctx.obj.no_color:
+        ctx.color = False
+
+
+def main(argv: Sequence[str] | None = None, root: Any = None) -> int:
+    """Run one command and return its exit code.
+
+    `root` is the composition root; tests hand in one with another clock and network.
+    """
+    try:
+        result = cli.main(
+            args=None if argv is None else list(argv),
+            prog_name="runbook",
+            standalone_mode=False,
+            obj=root,
+        )
+        return int(result or 0)
+    except click.exceptions.Exit as ended:
+        return int(ended.exit_code)
+    except click.ClickException as problem:
+        problem.show()
+        return int(ExitCode.USAGE)
+    except RunbookError as problem:
+        _show_error(problem, root)
+        return int(problem.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted; the same command goes on where it stood", err=True)
+        return int(ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`): not an error of ours.
+        sys.stderr.close()
+        return int(ExitCode.DONE)
+    except Exception:  # noqa: BLE001 - the boundary: a bug is shown, masked, with exit code 1
+        _show_bug()
+        return int(ExitCode.INTERNAL)
+
+
+def _masked(text: str) -> str:
+    from runbook.cli.wiring import process_mask
+
+    return process_mask().text(text)
+
+
+def _show_error(problem: RunbookError, root: Any) -> None:
+    if root is not None and getattr(root, "verbose", False):
+        import traceback
+
+        click.echo(_masked(traceback.format_exc()), err=True)
+    click.echo(_masked(f"error: {problem}"), err=True)
+    if problem.hint:
+        click.echo(_masked(f"\nhint: {problem.hint}"), err=True)
+
+
+def _show_bug() -> None:
+    import traceback
+
+    click.echo(_masked(traceback.format_exc()), err=True)
+    click.echo(
+        "error: this is a bug of runbook; what was written to the ledger is safe\n\n"
+        "hint: `runbook status` shows where the run stands; please report the lines above",
+        err=True,
+    )

@@ -1,0 +1,47 @@
+"""Find the credential of a profile: environment, then system keyring, then a hidden prompt.
+
+Profile `default` reads `RUNBOOK_EMAIL` and `RUNBOOK_API_TOKEN`, profile `contoso`
+`RUNBOOK_CONTOSO_EMAIL` and `RUNBOOK_CONTOSO_API_TOKEN`. A profile never falls back to another one.
+"""
+
+from collections.abc import Mapping
+
+import click
+
+from runbook.errors import CredentialError
+from runbook.secrets import Account, Secret
+
+
+def variable_names(profile: str) -> tuple[str, str]:
+    """Return the names of the environment variables of a profile: e-mail and token."""
+    middle = "" if profile == "default" else f"{profile.upper().replace('-', '_')}_"
+    return f"RUNBOOK_{middle}EMAIL", f"RUNBOOK_{middle}API_TOKEN"
+
+
+def find_account(profile: str, environ: Mapping[str, str], *, interactive: bool) -> Account:
+    """Return the account of a profile.
+
+    Raises:
+        CredentialError: no complete credential was found and nobody can be asked.
+    """
+    email_name, token_name = variable_names(profile)
+    email, token = environ.get(email_name, "").strip(), environ.get(token_name, "").strip()
+    if not (email and token):
+        from runbook.cli.keyring import read_keyring
+
+        kept = read_keyring(profile)
+        if kept is not None:
+            email, token = email or kept[0], token or kept[1]
+    if not (email and token) and interactive:
+        email = email or click.prompt(f"e-mail of account `{profile}`", err=True)
+        token = token or click.prompt(
+            f"API token of `{email}` (not shown)", hide_input=True, err=True
+        )
+    missing = [name for name, value in ((email_name, email), (token_name, token)) if not value]
+    if missing:
+        raise CredentialError(
+            f"no credential for account `{profile}`: {' and '.join(f'`{name}`' for name in missing)} not set",
+            hint="set the environment variables, or keep the credential with `runbook auth set"
+            + ("`" if profile == "default" else f" {profile}`"),
+        )
+    return Account(profile, email, Secret(token))

@@ -1,0 +1,163 @@
+"""The composition root: the real clock, network, ledger and credentials are built here only."""
+
+import asyncio
+import contextlib
+import os
+import platform
+import secrets as chance
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runbook.clock import Clock, SystemClock
+from runbook.errors import UsageError
+from runbook.secrets import Account, Mask
+
+if TYPE_CHECKING:
+    import httpx
+
+    from runbook.ledger.store import Ledger, Me
+    from runbook.plan.model import Plan
+    from runbook.wire import Send
+
+_PROCESS_MASK = Mask()
+
+
+def process_mask() -> Mask:
+    """Return the mask that knows every credential this process has read."""
+    return _PROCESS_MASK
+
+
+@dataclass(slots=True)
+class Root:
+    """What a command gets from outside: environment, time, network, terminal.
+
+    `transport` replaces the sockets (tests); `random` draws jitter, between 0 and 1.
+    """
+
+    environ: Mapping[str, str]
+    clock: Clock
+    interactive: bool
+    transport: "Callable[[], httpx.AsyncBaseTransport] | None" = None
+    random: Callable[[], float] = field(default=lambda: 0.5)
+    verbose: bool = False
+    no_color: bool = False
+
+    @classmethod
+    def of_this_process(cls) -> "Root":
+        """Return the root of a real process."""
+        import random
+
+        return cls(
+            environ=os.environ,
+            clock=SystemClock(),
+            interactive=sys.stdin.isatty() and sys.stderr.isatty(),
+            random=random.SystemRandom().random,
+        )
+
+    def accounts(self, profiles: Iterable[str]) -> tuple[Account, ...]:
+        """Return the account of every profile, each once, in order.
+
+        Raises:
+            CredentialError: a profile has no complete credential.
+        """
+        from runbook.cli.credentials import find_account
+
+        found = tuple(
+            find_account(profile, self.environ, interactive=self.interactive)
+            for profile in dict.fromkeys(profiles)
+        )
+        for account in found:
+            _PROCESS_MASK.add(account)
+        return found
+
+    def operator(self, given: str | None, accounts: tuple[Account, ...] = ()) -> str:
+        """Return who is at the keyboard: the option, the environment, else the account's e-mail."""
+        named = given or self.environ.get("RUNBOOK_OPERATOR")
+        if named:
+            return named
+        email = accounts[0].email if accounts else self.environ.get("RUNBOOK_EMAIL")
+        return email or self.environ.get("USER") or self.environ.get("USERNAME") or "unknown"
+
+    def me(self, operator: str) -> "Me":
+        """Return this process as a holder of the ledger's lease."""
+        from runbook.ledger.store import Me
+
+        return Me(
+            token=chance.token_hex(16), operator=operator, pid=os.getpid(), machine=platform.node()
+        )
+
+    def ledger_path(self, option: Path | None, plan: Path | None = None) -> Path:
+        """Return the ledger's path: option, environment, beside the plan, else working directory."""
+        if option is not None:
+            return option
+        named = self.environ.get("RUNBOOK_LEDGER")
+        if named:
+            return Path(named)
+        return (Path() if plan is None else plan.parent) / "runbook.ledger"
+
+    def open_ledger(self, path: Path, *, read_only: bool = True) -> "Ledger":
+        """Open a ledger that is there; see `runbook.ledger.store.open_ledger` for the errors."""
+        from runbook.ledger.store import open_ledger
+
+        return open_ledger(path, clock=self.clock, mask=_PROCESS_MASK, read_only=read_only)
+
+    def create_ledger(self, path: Path) -> "Ledger":
+        """Open a ledger or make one; see `runbook.ledger.store.create_ledger` for the errors."""
+        from runbook.ledger.store import create_ledger
+
+        return create_ledger(path, clock=self.clock, mask=_PROCESS_MASK)
+
+    @contextlib.asynccontextmanager
+    async def network(
+        self,
+        accounts: tuple[Account, ...],
+        *,
+        endpoint: str | None = None,
+        ca_bundle: Path | None = None,
+    ) -> "AsyncIterator[Send]":
+        """Yield the way to send requests; connections are closed at the end."""
+        from runbook.atlassian.transport import HttpTransport
+
+        transport = HttpTransport(
+            accounts=accounts,
+            clock=self.clock,
+            endpoint=self.endpoint(endpoint),
+            ca_bundle=ca_bundle,
+            sockets=self.transport,
+        )
+        try:
+            yield transport
+        finally:
+            await transport.aclose()
+
+    def endpoint(self, option: str | None) -> str | None:
+        """Return the loopback address that stands in for every host, None for the real ones.
+
+        Raises:
+            UsageError: it is not a plain HTTP address of this machine.
+        """
+        from runbook.atlassian.endpoint import checked_endpoint
+
+        named = option or self.environ.get("RUNBOOK_ENDPOINT") or None
+        return None if named is None else checked_endpoint(named)
+
+    def await_(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Run asynchronous work to its end from synchronous code."""
+        return asyncio.run(work)
+
+
+def read_plan_for(path: Path) -> "Plan":
+    """Return the parsed plan of a command that needs a plan without structural errors.
+
+    Raises:
+        PlanError: the plan cannot be read, or has structural errors; they are part of the message.
+        UsageError: the path is a directory.
+    """
+    if path.is_dir():
+        raise UsageError(f"`{path}` is a folder, not a plan", hint="name the plan file inside it")
+    from runbook.plan import read_plan
+
+    return read_plan(path)

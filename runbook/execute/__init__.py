@@ -1,0 +1,1 @@
+"""Execution: submit, poll and schedule, decided by pure functions."""

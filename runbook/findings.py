@@ -1,0 +1,70 @@
+"""What a check says: one complete, placed and actionable statement."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Severity(StrEnum):
+    """How much a finding weighs; an error that is not waived means the plan may not run."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Waived:
+    """Who accepted a finding, and why."""
+
+    by: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One statement about a plan.
+
+    `path` is a route into the plan such as `instances[2].migratedFrom`; `line` and `column` start at 1.
+    """
+
+    code: str
+    severity: Severity
+    message: str
+    hint: str = ""
+    instance: str | None = None
+    path: str = ""
+    file: str = ""
+    line: int = 1
+    column: int = 1
+    waived: Waived | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the finding as `check --format json` prints it."""
+        return {
+            "code": self.code,
+            "severity": self.severity.value,
+            "message": self.message,
+            "hint": self.hint,
+            "instance": self.instance,
+            "path": self.path,
+            "file": self.file,
+            "line": self.line,
+            "column": self.column,
+            "waived": None
+            if self.waived is None
+            else {"by": self.waived.by, "reason": self.waived.reason},
+        }
+
+
+def counts(findings: tuple[Finding, ...]) -> dict[str, int]:
+    """Return how many findings there are of each severity; a waived one counts only as waived."""
+    result = {"error": 0, "warning": 0, "note": 0, "waived": 0}
+    for finding in findings:
+        result["waived" if finding.waived else finding.severity.value] += 1
+    return result
+
+
+def may_run(findings: tuple[Finding, ...]) -> bool:
+    """Return whether no error is left that nobody waived."""
+    return not any(f.severity is Severity.ERROR and f.waived is None for f in findings)

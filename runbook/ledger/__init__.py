@@ -1,0 +1,1 @@
+"""The ledger: every event, durable, final and chained."""

@@ -1,0 +1,117 @@
+"""The events of remote links: verification, writes, repair and rollback."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyStarted:
+    """A verification begins; `after`, `before` and `expected` are `{file, sha256}` or null."""
+
+    KIND: ClassVar[str] = "verify.started"
+    verification: str
+    after: Json | None
+    before: Json | None
+    expected: Json | None
+    sample: int | None
+    operator: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyFound:
+    """A batch of single findings of one verification: `{job,kind,site,issue,target,link_id,detail}`."""
+
+    KIND: ClassVar[str] = "verify.found"
+    verification: str
+    findings: list[Json]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyEnded:
+    """A verification is done.
+
+    `jobs` are `{id, expected, <count per kind>}`; `pairs` are `{from, to, expected, recreated, ...}`;
+    `result` is `clean`, `differences` or `partial`; `sample` states its size and confidence or is null.
+    """
+
+    KIND: ClassVar[str] = "verify.ended"
+    verification: str
+    result: str
+    jobs: list[Json]
+    pairs: list[Json]
+    sample: Json | None
+    notes: list[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteIntended:
+    """A remote link is about to be written; on disk before the request.
+
+    `purpose` is `repair`, `rollback` or `links`; `write` names it within the ledger; `action` is
+    `create`, `update` or `delete`; `before` is Atlassian's record that was read, null where none;
+    `after` is the record that is sent, null for a removal.
+    """
+
+    KIND: ClassVar[str] = "write.intended"
+    purpose: str
+    write: str
+    action: str
+    site: str
+    issue: str
+    link_id: str | None
+    global_id: str | None
+    before: Json | None
+    after: Json | None
+    request: Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteEnded:
+    """What became of a write: `done`, `skipped`, `refused` or `unknown`, with the reason."""
+
+    KIND: ClassVar[str] = "write.ended"
+    purpose: str
+    write: str
+    result: str
+    link_id: str | None
+    detail: str
+    exchange: Json | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinksListed:
+    """What a repair or rollback is about to do, before it does it, and what it leaves alone.
+
+    `planned` are `{write, action, site, issue, target, link_id, global_id, ...}`; `left` are
+    `{site, issue, target, link_id, reason}`.
+    """
+
+    KIND: ClassVar[str] = "links.listed"
+    purpose: str
+    listing: str
+    planned: list[Json]
+    left: list[Json]
+    operator: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinksEnded:
+    """A repair or rollback is done; the counts add up to what was planned."""
+
+    KIND: ClassVar[str] = "links.ended"
+    purpose: str
+    listing: str
+    counts: dict[str, int]
+
+
+LINK_EVENTS = (
+    VerifyStarted,
+    VerifyFound,
+    VerifyEnded,
+    WriteIntended,
+    WriteEnded,
+    LinksListed,
+    LinksEnded,
+)

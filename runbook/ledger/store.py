@@ -1,0 +1,474 @@
+"""The ledger file: SQLite, append only by trigger, each row chained to the one before.
+
+A rollback journal with `synchronous=EXTRA` makes every append durable when it returns and lets a
+copied file be whole. One process leads the ledger at a time by a lease in a table of its own; the
+lease is checked in the transaction of each append that needs it.
+"""
+
+import contextlib
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Self
+
+from runbook.clock import Clock, isoformat_utc, parse_utc
+from runbook.errors import LedgerError, UsageError
+from runbook.ledger.codec import FIRST_HASH, Event, Recorded, Row, chain_hash, encode, recorded
+from runbook.secrets import Mask
+
+APPLICATION_ID = 0x52424B31  # "RBK1"
+FORMAT = 1
+LEASE_LIFE = timedelta(seconds=60)
+
+_SCHEMA = """
+CREATE TABLE event (
+    seq     INTEGER PRIMARY KEY,
+    at      TEXT NOT NULL,
+    kind    TEXT NOT NULL,
+    run     TEXT,
+    job     TEXT,
+    payload TEXT NOT NULL,
+    hash    TEXT NOT NULL
+);
+CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, hash TEXT NOT NULL);
+CREATE TABLE lease (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    token TEXT NOT NULL, operator TEXT NOT NULL, pid INTEGER NOT NULL, machine TEXT NOT NULL,
+    since TEXT NOT NULL, heartbeat TEXT NOT NULL
+);
+CREATE TRIGGER event_is_final BEFORE UPDATE ON event
+BEGIN SELECT RAISE(ABORT, 'ledger events are final'); END;
+CREATE TRIGGER event_stays BEFORE DELETE ON event
+BEGIN SELECT RAISE(ABORT, 'ledger events are final'); END;
+CREATE TRIGGER event_follows BEFORE INSERT ON event
+WHEN NEW.seq <> (SELECT coalesce(max(seq), 0) + 1 FROM event)
+BEGIN SELECT RAISE(ABORT, 'ledger events follow each other'); END;
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """Who leads the ledger."""
+
+    token: str
+    operator: str
+    pid: int
+    machine: str
+    since: str
+    heartbeat: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Me:
+    """This process, as a holder of the lease."""
+
+    token: str
+    operator: str
+    pid: int
+    machine: str
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A row that is not as it was written."""
+
+    seq: int
+    problem: str
+
+
+class Ledger:
+    """An open ledger.
+
+    Use `open_ledger` or `create_ledger`. Text passes through the mask before it is stored.
+    """
+
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, clock: Clock, mask: Mask
+    ) -> None:
+        self.path = path
+        self._db = connection
+        self._clock = clock
+        self._mask = mask
+        self._lease: Me | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the lease, if held, and the file."""
+        with contextlib.suppress(LedgerError):
+            self.release()
+        self._db.close()
+
+    def append(self, event: Event, *, run: str | None = None, job: str | None = None) -> Row:
+        """Write one event durably and return its row.
+
+        While this process holds the lease it is checked in the same transaction.
+
+        Raises:
+            LedgerError: the disk refused, or another process took the lease.
+        """
+        payload = self._mask.text(encode(event))
+        with self._writing():
+            if self._lease is not None:
+                self._check_lease(self._lease)
+            last, previous = self._head()
+            seq, at = last + 1, isoformat_utc(self._clock.now())
+            digest = chain_hash(
+                previous, seq=seq, at=at, kind=event.KIND, run=run, job=job, payload=payload
+            )
+            row = Row(
+                seq=seq, at=at, kind=event.KIND, run=run, job=job, payload=payload, hash=digest
+            )
+            self._db.execute(
+                "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (seq, at, event.KIND, run, job, payload, digest),
+            )
+            self._db.execute("UPDATE head SET seq = ?, hash = ?", (seq, digest))
+        return row
+
+    def rows(self, *, after: int = 0, kinds: tuple[str, ...] = ()) -> Iterator[Row]:
+        """Yield the rows after a sequence number, in order; only of `kinds` where given."""
+        where, values = "seq > ?", [after, *kinds]
+        if kinds:
+            where += f" AND kind IN ({','.join('?' * len(kinds))})"
+        with _translated(self.path):
+            cursor = self._db.execute(
+                f"SELECT seq, at, kind, run, job, payload, hash FROM event WHERE {where} ORDER BY seq",  # noqa: S608
+                values,
+            )
+            for row in cursor:
+                if not all(isinstance(text, str) for text in (row[1], row[2], row[5], row[6])):
+                    raise LedgerError(
+                        f"row {row[0]} of `{self.path}` does not hold text",
+                        hint="`runbook ledger verify` names every row that was changed",
+                    )
+                yield Row(
+                    seq=row[0],
+                    at=row[1],
+                    kind=row[2],
+                    run=row[3],
+                    job=row[4],
+                    payload=row[5],
+                    hash=row[6],
+                )
+
+    def events(self, *, after: int = 0, kinds: tuple[str, ...] = ()) -> Iterator[Recorded]:
+        """Yield the events after a sequence number, in order, with the chain checked on the way.
+
+        The chain can only be checked over all rows, so a filter by kind reads without checking.
+
+        Raises:
+            LedgerError: a row was changed, removed, inserted or reordered.
+        """
+        if after or kinds:
+            yield from (recorded(row) for row in self.rows(after=after, kinds=kinds))
+            return
+        previous, expected = FIRST_HASH, 1
+        for row in self.rows():
+            problem = _problem(row, previous, expected)
+            if problem:
+                raise LedgerError(
+                    f"the ledger `{self.path}` was altered: {problem}",
+                    hint="`runbook ledger verify` names every row; keep the file and take the last good copy",
+                )
+            previous, expected = row.hash, expected + 1
+            yield recorded(row)
+        last, digest = self._head()
+        if (last, digest) != (expected - 1, previous):
+            raise LedgerError(
+                f"the ledger `{self.path}` was altered: its last rows are missing, row {last} was written",
+                hint="keep the file and take the last good copy",
+            )
+
+    def damages(self) -> Iterator[Damage]:
+        """Yield every row that is not as it was written; after one, the chain goes on from its hash."""
+        previous, expected = FIRST_HASH, 1
+        for row in self.rows():
+            problem = _problem(row, previous, expected)
+            if problem:
+                yield Damage(row.seq, problem)
+            previous, expected = row.hash, row.seq + 1
+        last, digest = self._head()
+        if (last, digest) != (expected - 1, previous):
+            yield Damage(
+                last,
+                f"the chain should end with row {last}, its last rows were removed or added by hand",
+            )
+        names = {
+            row[0]
+            for row in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+        }
+        for name in ("event_is_final", "event_stays", "event_follows"):
+            if name not in names:
+                yield Damage(0, f"the trigger `{name}` that keeps rows final was removed")
+
+    def head(self) -> tuple[int, str]:
+        """Return the number and hash of the last row, (0, 64 zeros) for an empty ledger."""
+        with _translated(self.path):
+            return self._head()
+
+    # The lease
+
+    def lease(self) -> Lease | None:
+        """Return who leads the ledger, None where nobody does."""
+        with _translated(self.path):
+            row = self._db.execute(
+                "SELECT token, operator, pid, machine, since, heartbeat FROM lease"
+            ).fetchone()
+        if row is None:
+            return None
+        return Lease(
+            token=row[0],
+            operator=row[1],
+            pid=row[2],
+            machine=row[3],
+            since=row[4],
+            heartbeat=row[5],
+        )
+
+    def lead(self, me: Me) -> None:
+        """Take the lease, or say who holds it.
+
+        A lease of a process that is dead on this machine is taken over at once, any other after
+        60 s without a heartbeat.
+
+        Raises:
+            LedgerError: another process leads.
+        """
+        with self._writing():
+            held = self.lease()
+            if (
+                held is not None
+                and held.token != me.token
+                and lease_holds(held, me, self._clock.now())
+            ):
+                raise LedgerError(
+                    f"`{self.path}` is led by {held.operator} (process {held.pid} on `{held.machine}`) since {held.since}, last heard of at {held.heartbeat}",
+                    hint="let that process end, or press Ctrl-C there; `runbook stop` works from here",
+                )
+            now = isoformat_utc(self._clock.now())
+            self._db.execute("DELETE FROM lease")
+            self._db.execute(
+                "INSERT INTO lease VALUES (1, ?, ?, ?, ?, ?, ?)",
+                (me.token, me.operator, me.pid, me.machine, now, now),
+            )
+        self._lease = me
+
+    def heartbeat(self) -> None:
+        """Say that this process still leads.
+
+        Raises:
+            LedgerError: another process took the lease.
+        """
+        if self._lease is None:
+            return
+        with self._writing():
+            self._check_lease(self._lease)
+            self._db.execute("UPDATE lease SET heartbeat = ?", (isoformat_utc(self._clock.now()),))
+
+    def release(self) -> None:
+        """Give the lease back where this process holds it."""
+        if self._lease is None:
+            return
+        token, self._lease = self._lease.token, None
+        with self._writing():
+            self._db.execute("DELETE FROM lease WHERE token = ?", (token,))
+
+    def _check_lease(self, me: Me) -> None:
+        held = self.lease()
+        if held is None or held.token != me.token:
+            by = "nobody" if held is None else f"{held.operator} on `{held.machine}`"
+            raise LedgerError(
+                f"this process no longer leads `{self.path}`: {by} took over",
+                hint="nothing more is sent from here; `runbook status` shows where the run stands",
+            )
+
+    def _head(self) -> tuple[int, str]:
+        row = self._db.execute("SELECT seq, hash FROM head").fetchone()
+        return (0, FIRST_HASH) if row is None else (row[0], row[1])
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        with _translated(self.path):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                # A full disk may have rolled back already.
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+
+def lease_holds(held: Lease, me: Me, now: datetime) -> bool:
+    """Return whether a lease keeps `me` out at this moment."""
+    if held.machine == me.machine and not process_lives(held.pid):
+        return False
+    return now - parse_utc(held.heartbeat) < LEASE_LIFE
+
+
+def process_lives(pid: int) -> bool:
+    """Return whether a process of this machine is alive; True where that cannot be told."""
+    if os.name == "nt":
+        return _process_lives_on_windows(pid)
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _process_lives_on_windows(pid: int) -> bool:
+    # os.kill(pid, 0) would send Ctrl-C there.
+    import ctypes
+
+    kernel: Any = getattr(ctypes, "windll").kernel32  # noqa: B009 - absent elsewhere
+    handle = kernel.OpenProcess(0x1000, False, pid)
+    if not handle:
+        return False
+    code = ctypes.c_ulong()
+    kernel.GetExitCodeProcess(handle, ctypes.byref(code))
+    kernel.CloseHandle(handle)
+    return code.value == 259  # STILL_ACTIVE
+
+
+def open_ledger(path: Path, *, clock: Clock, mask: Mask, read_only: bool = False) -> Ledger:
+    """Open a ledger that is there.
+
+    Raises:
+        LedgerError: there is none, or it is no ledger, damaged, locked or of another version.
+        UsageError: its folder is not there.
+    """
+    if not path.parent.is_dir():
+        raise UsageError(
+            f"the folder of the ledger `{path}` is not there",
+            hint="create it, or name another `--ledger`",
+        )
+    if not path.is_file():
+        raise LedgerError(
+            f"no ledger at `{path}`",
+            hint="name it with `--ledger FILE`; a ledger begins with the first `runbook run`",
+        )
+    return _opened(path, clock, mask, read_only=read_only, fresh=False)
+
+
+def create_ledger(path: Path, *, clock: Clock, mask: Mask) -> Ledger:
+    """Open a ledger, making an empty one (mode 0600) where there is none.
+
+    Raises:
+        LedgerError: the file is no ledger, damaged, locked, of another version or not writable.
+        UsageError: its folder is not there.
+    """
+    if path.exists():
+        return open_ledger(path, clock=clock, mask=mask)
+    if not path.parent.is_dir():
+        raise UsageError(
+            f"the folder of the ledger `{path}` is not there",
+            hint="create it, or name another `--ledger`",
+        )
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        return open_ledger(path, clock=clock, mask=mask)
+    except OSError as problem:
+        raise LedgerError(
+            f"cannot create the ledger `{path}`: {problem.strerror}",
+            hint="choose a folder that you may write to with `--ledger FILE`",
+        ) from problem
+    return _opened(path, clock, mask, read_only=False, fresh=True)
+
+
+def _opened(path: Path, clock: Clock, mask: Mask, *, read_only: bool, fresh: bool) -> Ledger:
+    with _translated(path):
+        # Reading may have to roll back what a killed process left half written, which needs the right to write.
+        mode = "rw" if os.access(path, os.W_OK) else "ro"
+        db = sqlite3.connect(
+            f"{path.resolve().as_uri()}?mode={mode}", uri=True, timeout=10.0, isolation_level=None
+        )
+        try:
+            if fresh or (path.stat().st_size == 0 and not read_only):
+                # An empty file is a ledger whose creation broke off before its first byte.
+                db.execute("PRAGMA journal_mode = DELETE")
+                db.executescript(
+                    f"BEGIN EXCLUSIVE; {_SCHEMA} INSERT INTO head VALUES (1, 0, '{FIRST_HASH}');"
+                    f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT}; COMMIT;"
+                )
+            db.execute("PRAGMA synchronous = EXTRA")
+            if read_only:
+                db.execute("PRAGMA query_only = ON")
+            application = db.execute("PRAGMA application_id").fetchone()[0]
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if application != APPLICATION_ID:
+                raise LedgerError(
+                    f"`{path}` is a database, but no ledger of runbook",
+                    hint="name the right file with `--ledger FILE`",
+                )
+            if version != FORMAT:
+                raise LedgerError(
+                    f"`{path}` has ledger format {version}; this version reads format {FORMAT}",
+                    hint="use the version of runbook that wrote it",
+                )
+        except BaseException:
+            db.close()
+            raise
+    return Ledger(path, db, clock, mask)
+
+
+@contextlib.contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as problem:
+        text = str(problem)
+        if "locked" in text or "busy" in text:
+            raise LedgerError(
+                f"the ledger `{path}` is locked by another program: {text}",
+                hint="close the program that holds it (a database viewer, a sync client) and try again",
+            ) from problem
+        if "full" in text or "disk I/O" in text:
+            raise LedgerError(
+                f"the ledger `{path}` cannot be written: {text}",
+                hint="free disk space, then run the same command again: it goes on where it stood",
+            ) from problem
+        if "readonly" in text or "unable to open" in text:
+            raise LedgerError(
+                f"the ledger `{path}` cannot be opened for this: {text}",
+                hint="check the rights of the file and its folder, or name another `--ledger`",
+            ) from problem
+        raise LedgerError(
+            f"the ledger `{path}` is damaged or no ledger: {text}",
+            hint="keep the file as it is and take the last good copy",
+        ) from problem
+
+
+def _problem(row: Row, previous: str, expected: int) -> str:
+    if row.seq != expected:
+        return f"row {expected} is missing, row {row.seq} follows"
+    actual = chain_hash(
+        previous,
+        seq=row.seq,
+        at=row.at,
+        kind=row.kind,
+        run=row.run,
+        job=row.job,
+        payload=row.payload,
+    )
+    if actual != row.hash:
+        return f"row {row.seq} ({row.kind}) was changed, inserted or moved"
+    return ""
+
+
+def export_line(row: Row) -> str:
+    """Return a row as one line of NDJSON."""
+    return json.dumps(row.as_json(), ensure_ascii=False, sort_keys=True)

@@ -1,0 +1,1 @@
+"""Plans: the document a consultant writes, read and typed."""

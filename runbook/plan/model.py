@@ -1,0 +1,169 @@
+"""A plan as typed values; field names are Atlassian's own, in Python's spelling.
+
+Everything past `runbook.plan.parse` sees only these values. Moments are aware and in UTC; the
+zone in which the person wrote them is kept in `Plan.zone` for display.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta, timezone
+from enum import StrEnum
+
+
+class Product(StrEnum):
+    """The product that holds the links."""
+
+    JIRA = "jira"
+    CONFLUENCE = "confluence"
+
+
+class BooleanStyle(StrEnum):
+    """How booleans are sent: Atlassian's guide and its reference disagree (links-api.md 1.2)."""
+
+    NATIVE = "native"
+    STRING = "string"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """A Jira project key on a cloud site; `was` is its key in the Data Center."""
+
+    key: str
+    was: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wave:
+    """One migration that brought data to a site.
+
+    `name` defaults to `wave-<number>`; `projects` are cloud keys, all of the site by default.
+    Exactly what the plan says is kept: any of the moments may be missing.
+    """
+
+    name: str
+    projects: tuple[str, ...] = ()
+    started: datetime | None = None
+    finished: datetime | None = None
+    planned: datetime | None = None
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """A cloud site that takes part."""
+
+    url: str
+    site_id: str | None = None
+    account: str = "default"
+    token_expires: date | None = None
+    projects: tuple[Project, ...] = ()
+    waves: tuple[Wave, ...] = ()
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppLink:
+    """A person's word that the app link is authorized in one direction."""
+
+    authorized: bool
+    as_account: str | None = None
+    by: str | None = None
+    at: datetime | None = None
+    evidence: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """One link known from the Data Center: `issue` holds it, `target` is where it points."""
+
+    issue: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """One federated instance in one direction: one CMA job."""
+
+    id: str
+    product: Product = Product.JIRA
+    product_url: str
+    destination_url: str
+    migrated_from: str
+    migrated_from_override: str | None = None
+    recreate_as_remote: bool = True
+    create_backup: bool = False
+    needs: tuple[str, ...] = ()
+    probe: tuple[Probe, ...] = ()
+    app_link: AppLink | None = None
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiver:
+    """A finding that somebody accepts: of one instance, of a pair of sites, or all of its code."""
+
+    code: str
+    reason: str
+    by: str | None = None
+    instance: str | None = None
+    sites: tuple[str, str] | None = None
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a value stands in the plan's file; both start at 1."""
+
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything one plan file says.
+
+    `source` holds the file's bytes, `places` the place of the value at each path
+    (`instances[2].migratedFrom`) and, under `<path>!key`, of its key.
+    `digest` is the SHA-256 of the canonical JSON of the parsed plan, in hex.
+    """
+
+    name: str
+    customer: str | None = None
+    change: str | None = None
+    cutover: datetime | None = None
+    booleans: BooleanStyle = BooleanStyle.NATIVE
+    expected: str | None = None
+    require_approval: bool = False
+    logs_history: str | None = None
+    logs_audit: str | None = None
+    sites: tuple[Site, ...] = ()
+    instances: tuple[Instance, ...] = ()
+    waivers: tuple[Waiver, ...] = ()
+    file: str = ""
+    source: bytes = b""
+    zone: timezone = field(default=timezone(timedelta(0)))
+    places: Mapping[str, Place] = field(default_factory=dict)
+    digest: str = ""
+
+    def site(self, url: str) -> Site | None:
+        """Return the site with this base URL, None where the plan has none."""
+        return next((site for site in self.sites if site.url == url), None)
+
+    def instance(self, instance_id: str) -> Instance | None:
+        """Return the instance with this id, None where the plan has none."""
+        return next((one for one in self.instances if one.id == instance_id), None)
+
+    def place(self, path: str) -> Place:
+        """Return where the value at `path` stands; the nearest enclosing value where it is absent."""
+        while path:
+            if path in self.places:
+                return self.places[path]
+            path = path[: max(path.rfind("."), path.rfind("["), 0)]
+        return Place(1, 1)
+
+    def site_of_project(self, key: str) -> Site | None:
+        """Return the site that holds the project now, by its cloud key or its Data Center key."""
+        for site in self.sites:
+            if any(key in (project.key, project.was) for project in site.projects):
+                return site
+        return None

@@ -1,0 +1,1 @@
+"""Remote links: what is there, what should be, and the way between."""

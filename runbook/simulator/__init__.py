@@ -1,0 +1,1 @@
+"""The simulator: one world for rehearsals and tests."""

@@ -1,0 +1,171 @@
+"""When a job can still recreate links: one window per pair of waves.
+
+In: a plan. Out: the pairs of each job with the moments that bound them, their state at a moment,
+and the fewest moments (rounds) that serve every pair. Pure; `now` is always an argument.
+
+Two weeks after the migration Atlassian deletes the data that identifies the links
+(links-api.md 2.2). Which end of the migration starts that clock is not documented, so each pair
+carries a safe end, counted from the starts, and a last end, counted from the ends.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from runbook.plan.model import Instance, Plan, Site, Wave
+
+WINDOW = timedelta(days=14)
+AUDIT_LOG_KEPT = timedelta(days=29)
+
+
+class WindowState(StrEnum):
+    """Where a moment stands towards a pair's window."""
+
+    NOT_YET = "not_yet"
+    OPEN = "open"
+    LATE = "late"
+    CLOSED = "closed"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """One wave of productURL's site with one wave of destinationURL's site.
+
+    Ends are exclusive. `start_assumed` says that a `started` was missing and `finished` was taken;
+    `planned` says that an end was planned, not finished. All moments are None when a wave has no
+    date that may be used.
+    """
+
+    job: str
+    from_wave: Wave
+    to_wave: Wave
+    opens: datetime | None
+    safe_closes: datetime | None
+    closes: datetime | None
+    start_assumed: bool
+    planned: bool
+
+    def state(self, at: datetime) -> WindowState:
+        """Return the state of the window at a moment; a wave without an end is not there yet."""
+        if self.opens is None or self.closes is None or self.safe_closes is None:
+            return WindowState.NOT_YET
+        if self.opens >= self.closes:
+            return WindowState.NEVER
+        if at < self.opens:
+            return WindowState.NOT_YET
+        if at < self.safe_closes:
+            return WindowState.OPEN
+        return WindowState.LATE if at < self.closes else WindowState.CLOSED
+
+    def servable(self, at: datetime) -> bool:
+        """Return whether a job submitted at this moment can serve the pair."""
+        return self.state(at) in (WindowState.OPEN, WindowState.LATE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """A stretch of time in which one submission serves all of `pairs`."""
+
+    begins: datetime
+    until: datetime
+    pairs: tuple[Pair, ...]
+
+
+def _end(wave: Wave, *, use_planned: bool) -> datetime | None:
+    if wave.finished is not None:
+        return wave.finished
+    return wave.planned if use_planned else None
+
+
+def pair_of(job: str, source: Wave, destination: Wave, *, use_planned: bool) -> Pair:
+    """Return the pair of two waves; `use_planned` counts planned ends as well as finished ones."""
+    ends = [_end(wave, use_planned=use_planned) for wave in (source, destination)]
+    known = [end for end in ends if end is not None]
+    if len(known) < 2:
+        return Pair(
+            job=job,
+            from_wave=source,
+            to_wave=destination,
+            opens=None,
+            safe_closes=None,
+            closes=None,
+            start_assumed=False,
+            planned=any(wave.finished is None for wave in (source, destination)),
+        )
+    starts = [
+        wave.started if wave.started is not None else end
+        for wave, end in zip((source, destination), known, strict=True)
+    ]
+    return Pair(
+        job=job,
+        from_wave=source,
+        to_wave=destination,
+        opens=max(known),
+        safe_closes=min(starts) + WINDOW,
+        closes=min(known) + WINDOW,
+        start_assumed=any(wave.started is None for wave in (source, destination)),
+        planned=any(wave.finished is None for wave in (source, destination)),
+    )
+
+
+def pairs_of_sites(
+    job: str, source: Site, destination: Site, *, use_planned: bool
+) -> tuple[Pair, ...]:
+    """Return every pair of a wave of `source` and a wave of `destination`, in plan order."""
+    return tuple(
+        pair_of(job, one, other, use_planned=use_planned)
+        for one in source.waves
+        for other in destination.waves
+    )
+
+
+def pairs_of(plan: Plan, instance: Instance, *, use_planned: bool) -> tuple[Pair, ...]:
+    """Return the pairs of one job; none for a job without a window or with an unknown site."""
+    source, destination = plan.site(instance.product_url), plan.site(instance.destination_url)
+    if not instance.recreate_as_remote or source is None or destination is None:
+        return ()
+    return pairs_of_sites(instance.id, source, destination, use_planned=use_planned)
+
+
+def all_pairs(plan: Plan, *, use_planned: bool) -> tuple[Pair, ...]:
+    """Return the pairs of every job, in plan order."""
+    return tuple(
+        pair
+        for instance in plan.instances
+        for pair in pairs_of(plan, instance, use_planned=use_planned)
+    )
+
+
+def rounds(pairs: Iterable[Pair], at: datetime) -> tuple[Round, ...]:
+    """Return the fewest moments, none before `at`, that serve every pair that can still be served.
+
+    A round is the stretch in which its moment may lie. Safe ends are kept where a pair has any safe
+    time left, so that no round counts on the undocumented part of a window.
+    """
+    spans: list[tuple[datetime, datetime, Pair]] = []
+    for pair in pairs:
+        if pair.opens is None or pair.safe_closes is None or pair.closes is None:
+            continue
+        begins = max(pair.opens, at)
+        until = pair.safe_closes if begins < pair.safe_closes else pair.closes
+        if begins < until:
+            spans.append((begins, until, pair))
+    # Stabbing intervals in order of their ends is known to need the fewest points.
+    spans.sort(key=lambda span: (span[1], span[0]))
+    result: list[tuple[datetime, datetime, list[Pair]]] = []
+    for begins, until, pair in spans:
+        if result and begins < result[-1][1]:
+            last_begins, last_until, members = result[-1]
+            result[-1] = (max(last_begins, begins), last_until, [*members, pair])
+        else:
+            result.append((begins, until, [pair]))
+    return tuple(Round(begins=b, until=u, pairs=tuple(p)) for b, u, p in result)
+
+
+def unservable(pairs: Iterable[Pair], at: datetime) -> tuple[Pair, ...]:
+    """Return the pairs that no moment from `at` on serves: only repair helps them."""
+    return tuple(
+        pair for pair in pairs if pair.state(at) in (WindowState.CLOSED, WindowState.NEVER)
+    )
