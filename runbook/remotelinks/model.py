@@ -1,0 +1,102 @@
+"""A remote issue link as a value, and what makes two of them equal.
+
+In: Atlassian's record as received (`GET …/remotelink`, jira-rest.md B1). Out: the fields that are
+compared, the record itself, and a hash of everything that a client can write. Pure.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+# Set by Jira, never by a client: a link that was removed and made again has others.
+_OF_JIRA = ("id", "self")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteLink:
+    """One remote link of one issue; `record` is Atlassian's record as received, unknown fields too."""
+
+    link_id: int
+    global_id: str | None
+    relationship: str | None
+    url: str
+    title: str
+    record: Mapping[str, Any]
+
+    @property
+    def hash(self) -> str:
+        """Return the hash of the record without `id` and `self`; see `content_hash`."""
+        return content_hash(self.record)
+
+
+def link_of(record: Any) -> RemoteLink:
+    """Return the link that a record describes.
+
+    Raises:
+        ValueError: the record is no remote link: no object, no numeric `id`, or no `object`.
+    """
+    if not isinstance(record, Mapping):
+        raise ValueError("the record is no JSON object")  # noqa: TRY004 - one error for bad data
+    try:
+        link_id = int(record["id"])
+    except (KeyError, TypeError, ValueError):
+        raise ValueError("the record has no numeric `id`") from None
+    target = record.get("object")
+    if not isinstance(target, Mapping):
+        raise ValueError(f"link {link_id} has no `object`")  # noqa: TRY004 - one error for bad data
+    return RemoteLink(
+        link_id=link_id,
+        global_id=_text(record.get("globalId")),
+        relationship=_text(record.get("relationship")),
+        url=_text(target.get("url")) or "",
+        title=_text(target.get("title")) or "",
+        record=record,
+    )
+
+
+def writable(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a client may send of a record: all of it but `id` and `self`.
+
+    Every write carries the whole of it, since a field left out becomes null (jira-rest.md B1).
+    """
+    return {name: value for name, value in record.items() if name not in _OF_JIRA}
+
+
+def content_hash(record: Mapping[str, Any]) -> str:
+    """Return the SHA-256, in hex, of the canonical JSON of a record without `id` and `self`.
+
+    A field that is null or an empty object counts as absent: Jira answers `"icon": {}` where
+    nothing was sent.
+    """
+    return hashlib.sha256(canonical_json(content(record)).encode()).hexdigest()
+
+
+def content(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the writable part of a record without fields that say nothing."""
+    return {
+        name: kept
+        for name, value in writable(record).items()
+        if (kept := _without_nothing(value)) is not None
+    }
+
+
+def canonical_json(value: Any) -> str:
+    """Return the one JSON text of a value: sorted keys, no spaces."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def _without_nothing(value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        return value
+    kept = {
+        name: inner
+        for name, outer in value.items()
+        if (inner := _without_nothing(outer)) is not None
+    }
+    return kept or None
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,437 @@
+"""The snapshot file: every remote link of every issue in scope, as SQLite.
+
+A chunk (one site, up to 1 000 issues) is written in one transaction together with its mark, so a
+file of a killed process holds whole chunks only and the same command goes on behind the last one.
+"""
+
+import contextlib
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from runbook.clock import isoformat_utc
+from runbook.errors import UsageError
+from runbook.remotelinks.model import RemoteLink, content_hash
+
+APPLICATION_ID = 0x52424B53  # "RBKS"
+FORMAT = 1
+
+_SCHEMA = """
+CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT);
+CREATE TABLE site(url TEXT PRIMARY KEY, base_url TEXT, display_url TEXT, account TEXT,
+    app_via TEXT, started_at TEXT, finished_at TEXT);
+CREATE TABLE chunk(site TEXT, number INTEGER, keys TEXT, done_at TEXT, PRIMARY KEY(site, number));
+CREATE TABLE issue(site TEXT, asked TEXT, key TEXT, id INTEGER, state TEXT, detail TEXT,
+    PRIMARY KEY(site, asked)) WITHOUT ROWID;
+CREATE TABLE link(site TEXT, issue TEXT, link_id INTEGER, global_id TEXT, relationship TEXT,
+    url TEXT, title TEXT, record TEXT, hash TEXT, PRIMARY KEY(site, issue, link_id)) WITHOUT ROWID;
+CREATE TABLE resolved(site TEXT, asked TEXT, key TEXT, id INTEGER, state TEXT,
+    PRIMARY KEY(site, asked)) WITHOUT ROWID;
+"""
+
+
+class IssueState(StrEnum):
+    """What became of an issue that was asked for; every issue in scope has exactly one."""
+
+    READ = "read"
+    ABSENT = "absent"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadIssue:
+    """One issue as it was read: `key` and `id` are the present ones, where they could be resolved."""
+
+    asked: str
+    key: str | None
+    id: int | None
+    state: IssueState
+    detail: str = ""
+    links: tuple[RemoteLink, ...] = ()
+
+
+class IssueRow(NamedTuple):
+    """A row of the table `issue`."""
+
+    site: str
+    asked: str
+    key: str | None
+    id: int | None
+    state: str
+    detail: str
+
+
+class LinkRow(NamedTuple):
+    """A row of the table `link`; `issue` is the key as asked, `record` Atlassian's record as JSON."""
+
+    site: str
+    issue: str
+    link_id: int
+    global_id: str | None
+    relationship: str | None
+    url: str
+    title: str
+    record: str
+    hash: str
+
+
+class ResolvedRow(NamedTuple):
+    """A row of the table `resolved`: a key that some link or expectation points to; `state` is `found` or `absent`."""
+
+    site: str
+    asked: str
+    key: str | None
+    id: int | None
+    state: str
+
+
+class SiteRow(NamedTuple):
+    """A row of the table `site`; `base_url` and `display_url` are the site's own words."""
+
+    url: str
+    base_url: str | None
+    display_url: str | None
+    account: str
+    app_via: str | None
+    started_at: str | None
+    finished_at: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meta:
+    """What the snapshot is of; `finished_at` is None while chunks are missing."""
+
+    plan: str
+    digest: str
+    scope: Mapping[str, Any]
+    created_at: str
+    finished_at: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """A piece of work: issues of one site, recorded when whole."""
+
+    site: str
+    number: int
+    keys: tuple[str, ...]
+
+
+class SnapshotFile:
+    """An open snapshot; see `create_snapshot` and `open_snapshot`."""
+
+    def __init__(self, path: Path, db: sqlite3.Connection) -> None:
+        self.path = path
+        self._db = db
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the file."""
+        self._db.close()
+
+    # What is in it
+
+    def meta(self) -> Meta:
+        """Return what the snapshot is of."""
+        rows = dict(self._rows("SELECT key, value FROM meta"))
+        return Meta(
+            plan=rows["plan"],
+            digest=rows["digest"],
+            scope=json.loads(rows["scope"]),
+            created_at=rows["created_at"],
+            finished_at=rows.get("finished_at"),
+        )
+
+    def sites(self) -> tuple[SiteRow, ...]:
+        """Return the sites, in the order of their addresses."""
+        return tuple(SiteRow(*row) for row in self._rows("SELECT * FROM site ORDER BY url"))
+
+    def issues(self, site: str | None = None, *, state: str | None = None) -> Iterator[IssueRow]:
+        """Yield issues by site and key as asked."""
+        where, values = _where(site=site, state=state)
+        for row in self._rows(f"SELECT * FROM issue{where} ORDER BY site, asked", values):  # noqa: S608
+            yield IssueRow(*row)
+
+    def links(self, site: str | None = None, issue: str | None = None) -> Iterator[LinkRow]:
+        """Yield links by site, issue as asked and link id."""
+        where, values = _where(site=site, issue=issue)
+        query = f"SELECT * FROM link{where} ORDER BY site, issue, link_id"  # noqa: S608
+        for row in self._rows(query, values):
+            yield LinkRow(*row)
+
+    def resolved(self, site: str | None = None) -> Iterator[ResolvedRow]:
+        """Yield the targets' keys that were resolved, by site and key as asked."""
+        where, values = _where(site=site)
+        for row in self._rows(f"SELECT * FROM resolved{where} ORDER BY site, asked", values):  # noqa: S608
+            yield ResolvedRow(*row)
+
+    def states(self, site: str | None = None) -> dict[str, int]:
+        """Return how many issues are in each state; the numbers add up to those looked at."""
+        where, values = _where(site=site)
+        query = f"SELECT state, count(*) FROM issue{where} GROUP BY state ORDER BY state"  # noqa: S608
+        return {row[0]: row[1] for row in self._rows(query, values)}
+
+    def link_count(self, site: str | None = None) -> int:
+        """Return how many links are held."""
+        where, values = _where(site=site)
+        return int(next(self._rows(f"SELECT count(*) FROM link{where}", values))[0])  # noqa: S608
+
+    # Writing, chunk by chunk
+
+    def add_site(self, url: str, *, account: str, at: datetime) -> None:
+        """Note that a site is being read; a site that is there already stays as it is."""
+        with self._writing() as db:
+            db.execute(
+                "INSERT OR IGNORE INTO site(url, account, started_at) VALUES (?, ?, ?)",
+                (url, account, isoformat_utc(at)),
+            )
+
+    def describe_site(
+        self, url: str, *, base_url: str | None, display_url: str | None, via: str
+    ) -> None:
+        """Keep the site's own addresses, and by which host it was read (`site` or `gateway`)."""
+        with self._writing() as db:
+            db.execute(
+                "UPDATE site SET base_url = ?, display_url = ?, app_via = ? WHERE url = ?",
+                (base_url, display_url, via, url),
+            )
+
+    def finish_site(self, url: str, at: datetime) -> None:
+        """Note that every chunk of a site is done."""
+        with self._writing() as db:
+            db.execute(
+                "UPDATE site SET finished_at = ? WHERE url = ?",
+                (isoformat_utc(at), url),
+            )
+
+    def planned(self, site: str) -> bool:
+        """Return whether the chunks of a site were cut already."""
+        note = self._rows("SELECT value FROM meta WHERE key = ?", (f"planned {site}",))
+        return next(note, None) is not None
+
+    def plan_chunks(self, site: str, chunks: Iterable[Sequence[str]]) -> None:
+        """Cut the work of one site, in one transaction: all of its chunks or none."""
+        with self._writing() as db:
+            db.executemany(
+                "INSERT INTO chunk(site, number, keys) VALUES (?, ?, ?)",
+                (
+                    (site, number, json.dumps(list(keys)))
+                    for number, keys in enumerate(chunks, start=1)
+                ),
+            )
+            db.execute("INSERT INTO meta VALUES (?, 'yes')", (f"planned {site}",))
+
+    def open_chunks(self, site: str) -> tuple[Chunk, ...]:
+        """Return the chunks of a site that are not recorded yet, in order."""
+        rows = self._rows(
+            "SELECT number, keys FROM chunk WHERE site = ? AND done_at IS NULL ORDER BY number",
+            (site,),
+        )
+        return tuple(Chunk(site=site, number=n, keys=tuple(json.loads(keys))) for n, keys in rows)
+
+    def chunk_sizes(self, site: str) -> tuple[int, int]:
+        """Return how many issues of a site are in scope, and how many of them are recorded."""
+        row = next(
+            self._rows(
+                "SELECT coalesce(sum(json_array_length(keys)), 0),"
+                " coalesce(sum(CASE WHEN done_at IS NULL THEN 0 ELSE json_array_length(keys) END), 0)"
+                " FROM chunk WHERE site = ?",
+                (site,),
+            )
+        )
+        return int(row[0]), int(row[1])
+
+    def record_chunk(self, chunk: Chunk, issues: Iterable[ReadIssue], at: datetime) -> None:
+        """Write a whole chunk and mark it done, in one transaction; doing it twice changes nothing."""
+        issues = tuple(issues)
+        with self._writing() as db:
+            db.executemany(
+                "DELETE FROM link WHERE site = ? AND issue = ?",
+                ((chunk.site, issue.asked) for issue in issues),
+            )
+            db.executemany(
+                "INSERT OR REPLACE INTO issue VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    (chunk.site, one.asked, one.key, one.id, one.state.value, one.detail)
+                    for one in issues
+                ),
+            )
+            db.executemany(
+                "INSERT OR REPLACE INTO link VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (_link_row(chunk.site, one.asked, link) for one in issues for link in one.links),
+            )
+            db.execute(
+                "UPDATE chunk SET done_at = ? WHERE site = ? AND number = ?",
+                (isoformat_utc(at), chunk.site, chunk.number),
+            )
+
+    def record_resolved(self, rows: Iterable[ResolvedRow]) -> None:
+        """Write what the targets' keys resolved to, in one transaction."""
+        with self._writing() as db:
+            db.executemany("INSERT OR REPLACE INTO resolved VALUES (?, ?, ?, ?, ?)", rows)
+
+    def finish(self, at: datetime) -> None:
+        """Note that the snapshot is whole."""
+        with self._writing() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO meta VALUES ('finished_at', ?)", (isoformat_utc(at),)
+            )
+
+    def _rows(self, query: str, values: Sequence[Any] = ()) -> Iterator[Any]:
+        with _translated(self.path):
+            yield from self._db.execute(query, values)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with _translated(self.path):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+
+def create_snapshot(
+    path: Path, *, plan: str, digest: str, scope: Mapping[str, Any], at: datetime
+) -> SnapshotFile:
+    """Make a snapshot file, or open the one of the same scope to go on with it.
+
+    Raises:
+        UsageError: the path cannot be written, holds something else, or a snapshot of another scope.
+    """
+    if path.is_file() and path.stat().st_size > 0:
+        held = _opened(path, read_only=False)
+        try:
+            meta = held.meta()
+            same = (meta.plan, json.dumps(meta.scope, sort_keys=True)) == (
+                plan,
+                json.dumps(scope, sort_keys=True),
+            )
+            if not same:
+                raise UsageError(
+                    f"`{path}` holds a snapshot of another scope (plan `{meta.plan}`, {_scope_words(meta.scope)})",
+                    hint="name a new file with `-o`, or repeat the command that began this one to go on with it",
+                )
+        except BaseException:
+            held.close()
+            raise
+        return held
+    if not path.parent.is_dir():
+        raise UsageError(
+            f"the folder of the snapshot `{path}` is not there",
+            hint="create it, or name another file with `-o`",
+        )
+    with _translated(path):
+        db = sqlite3.connect(path, timeout=10.0, isolation_level=None)
+        try:
+            values = (
+                ("format", str(FORMAT)),
+                ("plan", plan),
+                ("digest", digest),
+                ("scope", json.dumps(scope, sort_keys=True, ensure_ascii=False)),
+                ("created_at", isoformat_utc(at)),
+            )
+            db.execute("BEGIN EXCLUSIVE")
+            for statement in _SCHEMA.split(";"):
+                db.execute(statement)
+            db.executemany("INSERT INTO meta VALUES (?, ?)", values)
+            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            db.execute(f"PRAGMA user_version = {FORMAT}")
+            db.execute("COMMIT")
+        except BaseException:
+            db.close()
+            raise
+    return SnapshotFile(path, db)
+
+
+def open_snapshot(path: Path) -> SnapshotFile:
+    """Open a snapshot for reading.
+
+    Raises:
+        UsageError: there is none, or it is no snapshot of this version.
+    """
+    if not path.is_file():
+        raise UsageError(
+            f"no snapshot at `{path}`", hint="`runbook snapshot PLAN -o FILE` takes one"
+        )
+    return _opened(path, read_only=True)
+
+
+def _opened(path: Path, *, read_only: bool) -> SnapshotFile:
+    with _translated(path):
+        db = sqlite3.connect(path, timeout=10.0, isolation_level=None)
+        try:
+            if read_only:
+                db.execute("PRAGMA query_only = ON")
+            application = db.execute("PRAGMA application_id").fetchone()[0]
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if application != APPLICATION_ID:
+                raise UsageError(
+                    f"`{path}` is a database, but no snapshot of runbook",
+                    hint="name a file that `runbook snapshot` wrote, or a new one",
+                )
+            if version != FORMAT:
+                raise UsageError(
+                    f"`{path}` has snapshot format {version}; this version reads format {FORMAT}",
+                    hint="use the version of runbook that wrote it",
+                )
+        except BaseException:
+            db.close()
+            raise
+    return SnapshotFile(path, db)
+
+
+@contextlib.contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as problem:
+        text = str(problem)
+        if "full" in text or "disk I/O" in text:
+            hint = "free disk space, then run the same command again: it goes on behind the last whole chunk"
+        elif "locked" in text or "busy" in text:
+            hint = "another process reads or writes it; let that end first"
+        elif "readonly" in text or "unable to open" in text:
+            hint = "check the rights of the file and its folder, or name another file"
+        else:
+            hint = "name a file that `runbook snapshot` wrote, or a new one"
+        raise UsageError(f"cannot use the snapshot `{path}`: {text}", hint=hint) from problem
+
+
+def _where(**values: str | None) -> tuple[str, list[str]]:
+    given = {name: value for name, value in values.items() if value is not None}
+    if not given:
+        return "", []
+    return " WHERE " + " AND ".join(f"{name} = ?" for name in given), list(given.values())
+
+
+def _link_row(site: str, issue: str, link: RemoteLink) -> LinkRow:
+    return LinkRow(
+        site,
+        issue,
+        link.link_id,
+        link.global_id,
+        link.relationship,
+        link.url,
+        link.title,
+        json.dumps(link.record, ensure_ascii=False, sort_keys=True, separators=(",", ":")),
+        content_hash(link.record),
+    )
+
+
+def _scope_words(scope: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in scope.items() if value not in (None, []))
