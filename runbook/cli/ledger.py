@@ -1,0 +1,72 @@
+"""`runbook ledger verify` and `runbook ledger export`: the hash chain, and all events as NDJSON."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from runbook.cli.console import say, show, show_json, show_utf8
+from runbook.cli.options import format_option, ledger_option
+from runbook.cli.wiring import Root
+from runbook.errors import ExitCode
+from runbook.ledger.store import Damage, export_line
+from runbook.text import plural, printable
+
+
+@click.group("ledger")
+def ledger() -> None:
+    """Verify or export the ledger; neither writes to it."""
+
+
+@ledger.command("verify")
+@format_option("text", "json")
+@ledger_option
+@click.pass_context
+def verify(ctx: click.Context, output_format: str, ledger_file: Path | None) -> None:
+    """Check the hash chain and name every row that was changed, removed, inserted or moved."""
+    root: Root = ctx.obj
+    path = root.ledger_path(ledger_file)
+    with root.open_ledger(path) as opened:
+        damages = tuple(opened.damages())
+        rows, head = opened.head()
+    if output_format == "json":
+        show_json(verify_json(rows, head, damages))
+    else:
+        for damage in damages:
+            show(f"{f'row {damage.seq}' if damage.seq else 'table'}: {printable(damage.problem)}")
+        show(f"rows: {rows}\nhead: {head}")
+        say(_verdict(damages))
+    ctx.exit(ExitCode.LEDGER if damages else ExitCode.DONE)
+
+
+def verify_json(rows: int, head: str, damages: tuple[Damage, ...]) -> dict[str, Any]:
+    """Return the result as `ledger verify --format json` prints it."""
+    return {
+        "format": 1,
+        "whole": not damages,
+        "rows": rows,
+        "head": head,
+        "damages": [{"seq": damage.seq, "problem": damage.problem} for damage in damages],
+    }
+
+
+def _verdict(damages: tuple[Damage, ...]) -> str:
+    if damages:
+        return (
+            f"error: the ledger was altered: {plural(len(damages), 'place')}\n\n"
+            "hint: keep the file as it is and take the last good copy"
+        )
+    return (
+        "the chain is whole: no row was changed, removed, inserted or moved\n"
+        "this proves nothing against somebody who wrote the whole chain anew: compare the head with one noted elsewhere (report, bundle)"
+    )
+
+
+@ledger.command("export")
+@ledger_option
+@click.pass_obj
+def export(root: Root, ledger_file: Path | None) -> None:
+    """Print all events as NDJSON, one object per row, oldest first."""
+    with root.open_ledger(root.ledger_path(ledger_file)) as opened:
+        for row in opened.rows():
+            show_utf8(export_line(row))

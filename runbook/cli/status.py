@@ -1,0 +1,221 @@
+"""`runbook status`: where a run stands, what its windows leave, and what only a person can do."""
+
+from collections.abc import Iterator
+from datetime import datetime, tzinfo
+from pathlib import Path
+
+import click
+
+from runbook.cli.console import say, show, show_json
+from runbook.cli.options import format_option, ledger_option
+from runbook.cli.runs_lookup import LATEST, find_run, read_runs
+from runbook.cli.wiring import Root
+from runbook.clock import parse_utc
+from runbook.text import added_up, aligned, moment, plural, printable, shortened, span, zone_of
+from runbook.view import AT_ATLASSIAN, JobState, JobView, RunState, RunView
+from runbook.windows import WindowState
+
+_STATE_WORDS = {
+    RunState.RUNNING: "running",
+    RunState.COMPLETE: "complete",
+    RunState.FAILED: "failed: a job was refused, ended in error, or was not attempted",
+    RunState.NEEDS_PERSON: "needs a person",
+    RunState.INTERRUPTED: "interrupted: it can go on",
+    RunState.STOPPED: "stopped",
+}
+_VERIFICATION_WORDS = {
+    "none": "none: nobody has looked yet whether the links arrived",
+    "partial": "partial: not every expected link was looked at",
+    "clean": "clean: every expected link was found",
+    "differences": "differences: links are missing, wrong or old",
+}
+
+
+@click.command("status")
+@click.argument("run", metavar="[RUN]", default=LATEST)
+@format_option("text", "json")
+@ledger_option
+@click.pass_obj
+def status(root: Root, run: str, output_format: str, ledger_file: Path | None) -> None:
+    """Show where a run stands: RUN is an id, a unique beginning of one, or `latest` (default)."""
+    view = find_run(read_runs(root, root.ledger_path(ledger_file)), run)
+    if output_format == "json":
+        show_json(view.as_json())
+        return
+    show(status_text(view, root.clock.now()))
+    say(next_step(view))
+
+
+def status_text(view: RunView, at: datetime) -> str:
+    """Return where the run stands at a moment, in plain text; times in the plan's own offset."""
+    zone = zone_of(view.started.zone_minutes)
+    blocks = [
+        aligned(_head(view, at, zone)),
+        f"jobs: {added_up(view.counts())}",
+        aligned(_job_rows(view, at, zone), indent="  "),
+    ]
+    blocks += [_notes(view)] if _notes(view) else []
+    waiting = [job for job in view.jobs if job.needs_person()]
+    if waiting:
+        blocks.append(
+            "\n\n".join(
+                ["needs a person:", *(_words_for_person(view.id, job, zone) for job in waiting)]
+            )
+        )
+    return "\n\n".join(blocks)
+
+
+def _head(view: RunView, at: datetime, zone: tzinfo) -> Iterator[tuple[str, str]]:
+    rehearsal = " (REHEARSAL)" if view.started.rehearsal else ""
+    yield "run", f"{printable(view.id)}{rehearsal}"
+    yield "state", _STATE_WORDS[view.state]
+    yield "verification", _VERIFICATION_WORDS.get(view.verification, printable(view.verification))
+    yield "plan", printable(view.started.plan_name)
+    yield "jobs digest", view.jobs_digest
+    started = parse_utc(view.started_at)
+    yield (
+        "started",
+        f"{moment(started, zone)} by {printable(view.operator)} on {printable(view.started.machine)}, {span(at - started)} ago",
+    )
+    if view.ended_at is not None:
+        yield "ended", moment(parse_utc(view.ended_at), zone)
+    else:
+        yield "last event", moment(parse_utc(view.last_at), zone)
+    if view.stop is not None:
+        stopped_at, stop = view.stop
+        reason = f": {printable(stop.reason)}" if stop.reason else ""
+        yield (
+            "stopped",
+            f"{moment(parse_utc(stopped_at), zone)} by {printable(stop.by)}{reason}",
+        )
+
+
+def _job_rows(view: RunView, at: datetime, zone: tzinfo) -> Iterator[tuple[str, ...]]:
+    yield "#", "job", "state", "since", "window", "detail"
+    for job in view.jobs:
+        since = job.transitions[-1][0] if job.transitions else ""
+        yield (
+            str(job.job.order),
+            printable(job.id),
+            job.state.value,
+            moment(parse_utc(since), zone) if since else "-",
+            window_left(job, at),
+            shortened(_detail(job, zone), 100),
+        )
+
+
+def _detail(job: JobView, zone: tzinfo) -> str:
+    words = []
+    if job.why is not None:
+        words.append(f"{job.why.replace('_', ' ')}:")
+    if job.stalled_since is not None:
+        words.append(f"no change since {moment(parse_utc(job.stalled_since), zone)};")
+    words.append(job.detail or ("" if job.uuid is None else f"job {job.uuid}"))
+    return " ".join(word for word in words if word)
+
+
+def window_left(job: JobView, at: datetime) -> str:
+    """Return what a job's windows leave at a moment, such as `safe for 3 d 4 h (1 of 2 pairs)`."""
+    if not job.windows:
+        return "none" if not job.job.recreate_as_remote else "unknown"
+    states = [_window_state(one, at) for one in job.windows]
+    usable = [
+        (parse_utc(one["safe_closes" if state is WindowState.OPEN else "closes"]), state)
+        for one, state in zip(job.windows, states, strict=True)
+        if state in (WindowState.OPEN, WindowState.LATE)
+    ]
+    of_pairs = "" if len(states) == 1 else f" ({len(usable)} of {plural(len(states), 'pair')})"
+    if usable:
+        closes, state = min(usable)
+        word = "safe for" if state is WindowState.OPEN else "late, at most"
+        return f"{word} {span(closes - at)}{of_pairs}"
+    if WindowState.NOT_YET in states:
+        opens = [
+            parse_utc(one["opens"])
+            for one, state in zip(job.windows, states, strict=True)
+            if state is WindowState.NOT_YET and one.get("opens")
+        ]
+        return f"opens in {span(min(opens) - at)}" if opens else "not yet"
+    return "never open" if set(states) == {WindowState.NEVER} else "closed"
+
+
+def _window_state(window: dict[str, str | None], at: datetime) -> WindowState:
+    opens, safe, closes = (window.get(name) for name in ("opens", "safe_closes", "closes"))
+    if not (opens and safe and closes):
+        return WindowState.NOT_YET
+    if parse_utc(opens) >= parse_utc(closes):
+        return WindowState.NEVER
+    if at < parse_utc(opens):
+        return WindowState.NOT_YET
+    if at < parse_utc(safe):
+        return WindowState.OPEN
+    return WindowState.LATE if at < parse_utc(closes) else WindowState.CLOSED
+
+
+def _notes(view: RunView) -> str:
+    lines = []
+    if view.state is not RunState.RUNNING and any(job.state in AT_ATLASSIAN for job in view.jobs):
+        lines.append(
+            "jobs that Atlassian has accepted go on there, although nothing here asks for them now"
+        )
+    if any(job.spoken and job.state is JobState.UNKNOWN for job in view.jobs):
+        lines.append("accepted without an id: only `runbook verify` can tell what such a job did")
+    return "\n".join(lines)
+
+
+def _words_for_person(run: str, job: JobView, zone: tzinfo) -> str:
+    call = f"    runbook resolve {run} {printable(job.id)}"
+    if job.state is JobState.COMPLETE:
+        absent = [
+            f"{printable(issue)} -> {printable(target)}"
+            for (issue, target), result in job.probe_results().items()
+            if result == "not_arrived"
+        ]
+        return "\n".join(
+            [
+                f"  {printable(job.id)}: Atlassian reports Complete, but a known link did not arrive ({', '.join(absent)})",
+                "  suspects in this order: the account that authorized the app link, `migratedFrom`, the window,",
+                "  the style of booleans, a link that was deleted in the cloud",
+                f"{call} --send-again        # after the cause is fixed",
+                f"{call} --accepted-no-id    # go on without it; verification will list what is missing",
+            ]
+        )
+    sent = moment(parse_utc(job.submitted_at), zone) if job.submitted_at else "an unknown moment"
+    return "\n".join(
+        [
+            f"  {printable(job.id)}: sent at {sent}, the outcome is unknown: {printable(job.detail) or 'no answer is on disk'}",
+            f"{call} --send-again        # recommended: links already updated are left out; may repeat a backup",
+            f"{call} --accepted UUID     # Atlassian told you the job's id",
+            f"{call} --accepted-no-id    # it surely arrived, the id is not known",
+        ]
+    )
+
+
+def next_step(view: RunView) -> str:
+    """Return what to do next about the run, in one line that starts with `next:`."""
+    plan = printable(view.started.plan_file) or "PLAN"
+    run = printable(view.id)
+    if view.started.rehearsal:
+        return "next: this was a rehearsal; nothing left this machine"
+    match view.state:
+        case RunState.RUNNING:
+            return "next: wait; `runbook stop` is the formal no-go"
+        case RunState.NEEDS_PERSON:
+            return f"next: one of the commands above for each job, then `runbook run {plan}`"
+        case RunState.INTERRUPTED:
+            return f"next: `runbook run {plan}` goes on where it stood"
+        case RunState.STOPPED:
+            return (
+                f"next: `runbook run {plan}` sends what was not selected"
+                if view.stop is None
+                else f"next: `runbook run {plan} --again --reason TEXT` takes the stop back"
+            )
+        case RunState.FAILED:
+            return f"next: fix what the detail says, then `runbook run {plan}`; jobs in error are sent again with `--again ID --reason TEXT`"
+        case RunState.COMPLETE:
+            return {
+                "clean": f"next: `runbook report {run} -o report.html` and `runbook bundle {run} -o bundle.zip`",
+                "differences": f"next: `runbook repair {run} --dry-run` shows what can be repaired",
+            }.get(
+                view.verification, f"next: `runbook verify {run}` looks whether the links arrived"
+            )
