@@ -1,0 +1,321 @@
+"""The Data Center's issue links as CSV: what should be there after the split.
+
+In: a file with the columns `source_key`, `destination_key`, `link_type` and `direction` (any order,
+any case; other columns are ignored). Out: rows and bad rows, one by one and in file order, each with
+the line it begins in. A million rows are read in constant memory.
+
+Read: commas, semicolons, tabs and bars; quotes with line breaks inside; UTF-8 and UTF-16 with or
+without a byte order mark; Windows-1252, said in `notes`; the `="ENG-1"` that spreadsheets write for
+text. A row that cannot be meant is a `BadRow`; a file that cannot be read at all is refused.
+"""
+
+import codecs
+import csv
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, TextIO
+
+from runbook.errors import UsageError
+
+COLUMNS = ("source_key", "destination_key", "link_type", "direction")
+DIRECTIONS = ("outward", "inward")
+LABEL_LIMIT = 255
+
+_DELIMITERS = (",", ";", "\t", "|")
+_KEY = re.compile(r"[^\W\d_]\w*-[1-9][0-9]{0,17}\Z")
+_SPREADSHEET_TEXT = re.compile(r'="([^"]*)"\Z')
+_FORMULA_STARTS = ("=", "+", "-", "@")
+_BLOCK_BYTES = 1 << 20
+_HINT = "the header is `source_key,destination_key,link_type,direction`; docs/expected-links.md has the SQL that writes it"
+
+
+class ExpectedRow(NamedTuple):
+    """One remote link that should be on `source_key`, pointing to `destination_key`.
+
+    Keys are the Data Center's, in upper case; `link_type` is the label shown at `source_key`;
+    `direction` is `outward` or `inward`. A tuple, since a million of them are made.
+    """
+
+    source_key: str
+    destination_key: str
+    link_type: str
+    direction: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BadRow:
+    """A row that was not taken, with the line it begins in and the reason."""
+
+    line: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedFile:
+    """A readable file of expected links; iterating reads it from the start.
+
+    `notes` say what was assumed about it. `sha256` covers the file's bytes.
+    """
+
+    path: Path
+    encoding: str
+    delimiter: str
+    columns: tuple[int, int, int, int]
+    header_line: int
+    width: int
+    sha256: str
+    notes: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[ExpectedRow | BadRow]:
+        """Yield every row after the header, in file order.
+
+        Raises:
+            UsageError: a quote is never closed, or the file cannot be read any more.
+        """
+        with _opened(self.path, self.encoding) as lines:
+            reader = csv.reader(lines, delimiter=self.delimiter, strict=True)
+            while True:
+                line = reader.line_num + 1
+                try:
+                    cells = next(reader)
+                except StopIteration:
+                    return
+                except UnicodeDecodeError as problem:
+                    raise _not_decodable(self.path, line, problem) from problem
+                except csv.Error as problem:
+                    if line > self.header_line:
+                        yield self._broken(line, reader.line_num, problem)
+                    continue
+                if line <= self.header_line or not any(cells):
+                    continue
+                yield self._row(cells, line)
+
+    def rows(self) -> Iterator[ExpectedRow]:
+        """Yield only the good rows."""
+        return (row for row in self if isinstance(row, ExpectedRow))
+
+    def bad(self) -> Iterator[BadRow]:
+        """Yield only the bad rows."""
+        return (row for row in self if isinstance(row, BadRow))
+
+    def as_json(self) -> dict[str, str]:
+        """Return the file as the ledger names it."""
+        return {"file": self.path.name, "sha256": self.sha256}
+
+    def _row(self, cells: list[str], line: int) -> ExpectedRow | BadRow:
+        if len(cells) != self.width:
+            return BadRow(
+                line=line, reason=f"{len(cells)} columns where the header has {self.width}"
+            )
+        at = self.columns
+        source, destination = _key(cells[at[0]]), _key(cells[at[1]])
+        for name, key, cell in (
+            ("source_key", source, cells[at[0]]),
+            ("destination_key", destination, cells[at[1]]),
+        ):
+            if not _KEY.match(key):
+                return BadRow(line=line, reason=_key_problem(name, cell))
+        label, direction = cells[at[2]].strip(), cells[at[3]].strip().lower()
+        if not label:
+            return BadRow(line=line, reason="`link_type` is empty")
+        if len(label) > LABEL_LIMIT:
+            return BadRow(
+                line=line,
+                reason=f"`link_type` has {len(label)} characters, Jira takes {LABEL_LIMIT}",
+            )
+        if direction not in DIRECTIONS:
+            return BadRow(
+                line=line,
+                reason=f"`direction` is `{shortened(direction)}`, not `outward` or `inward`",
+            )
+        if source == destination:
+            return BadRow(line=line, reason=f"`{source}` is linked to itself")
+        return ExpectedRow(source, destination, label, direction, line)
+
+    def _broken(self, first: int, last: int, problem: csv.Error) -> BadRow:
+        text = str(problem)
+        if "field larger" in text or "unexpected end" in text:
+            raise UsageError(
+                f"`{self.path}`, line {first}: a quote is opened and not closed",
+                hint="close the quote, or double a quote that belongs to the text",
+            )
+        until = f" (to line {last})" if last > first else ""
+        return BadRow(line=first, reason=f"not readable as CSV{until}: {text}")
+
+
+def read_expected(path: Path) -> ExpectedFile:
+    """Return a file of expected links, ready to be iterated; its header and encoding are checked.
+
+    Raises:
+        UsageError: there is no such file, it is no text, or it has no such header.
+    """
+    encoding, sha256, notes = _examined(path)
+    with _opened(path, encoding) as lines:
+        try:
+            first = lines.readline(_BLOCK_BYTES)
+            header_line, forced = 1, ""
+            mark = first.rstrip("\r\n")
+            if mark.lower().startswith("sep=") and len(mark) == 5:
+                forced, header_line = mark[4], 2
+                first = lines.readline(_BLOCK_BYTES)
+        except UnicodeDecodeError as problem:
+            raise _not_decodable(path, 1, problem) from problem
+    if not first.strip():
+        raise UsageError(f"`{path}`, line {header_line}: no header, the file is empty", hint=_HINT)
+    for delimiter in (forced,) if forced else _DELIMITERS:
+        names = _header(first, delimiter)
+        if all(name in names for name in COLUMNS):
+            break
+    else:
+        raise UsageError(_header_problem(path, header_line, first, forced), hint=_HINT)
+    twice = sorted({name for name in COLUMNS if names.count(name) > 1})
+    if twice:
+        raise UsageError(
+            f"`{path}`, line {header_line}: column `{twice[0]}` is there twice", hint=_HINT
+        )
+    return ExpectedFile(
+        path=path,
+        encoding=encoding,
+        delimiter=delimiter,
+        columns=(
+            names.index("source_key"),
+            names.index("destination_key"),
+            names.index("link_type"),
+            names.index("direction"),
+        ),
+        header_line=header_line,
+        width=len(names),
+        sha256=sha256,
+        notes=notes,
+    )
+
+
+def shortened(text: str, limit: int = 40) -> str:
+    """Return text from a file so that it fits into a message, without control characters."""
+    visible = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
+    return visible if len(visible) <= limit else f"{visible[:limit]}…"
+
+
+def _key(cell: str) -> str:
+    text = cell.strip()
+    if text.startswith("="):
+        inside = _SPREADSHEET_TEXT.match(text)
+        text = inside[1].strip() if inside else text
+    return text.upper()
+
+
+def _key_problem(name: str, cell: str) -> str:
+    text = cell.strip()
+    if not text:
+        return f"`{name}` is empty"
+    if text.startswith(_FORMULA_STARTS):
+        return f"`{name}` begins with `{text[0]}`: a formula, not an issue key"
+    return f"`{name}` is no issue key: `{shortened(text)}`"
+
+
+def _header(line: str, delimiter: str) -> list[str]:
+    try:
+        cells = next(csv.reader([line], delimiter=delimiter, strict=True))
+    except (csv.Error, StopIteration):
+        return []
+    return [re.sub(r"[\s-]+", "_", cell.strip().lower()) for cell in cells]
+
+
+def _header_problem(path: Path, line: int, first: str, forced: str) -> str:
+    best = max(
+        (_header(first, delimiter) for delimiter in ((forced,) if forced else _DELIMITERS)),
+        key=lambda names: sum(name in COLUMNS for name in names),
+    )
+    missing = [f"`{name}`" for name in COLUMNS if name not in best]
+    if len(missing) == len(COLUMNS):
+        return f"`{path}`, line {line}: no header, but `{shortened(first.strip(), 60)}`"
+    return f"`{path}`, line {line}: the header lacks {' and '.join(missing)}"
+
+
+def _opened(path: Path, encoding: str) -> TextIO:
+    try:
+        return path.open(encoding=encoding, newline="")
+    except OSError as problem:
+        raise _unreadable(path, problem) from problem
+
+
+def _not_decodable(path: Path, line: int, problem: UnicodeDecodeError) -> UsageError:
+    return UsageError(
+        f"`{path}`, near line {line}: not readable as {problem.encoding}: {problem.reason}",
+        hint="save the file as UTF-8",
+    )
+
+
+def _unreadable(path: Path, problem: OSError) -> UsageError:
+    if path.is_dir():
+        return UsageError(f"`{path}` is a folder, not a CSV file", hint="name the file inside it")
+    return UsageError(
+        f"cannot read the expected links `{path}`: {problem.strerror}",
+        hint="check the path; in a plan, `expected` is relative to the plan file",
+    )
+
+
+def _examined(path: Path) -> tuple[str, str, tuple[str, ...]]:
+    """Return the encoding, the SHA-256 and the notes of a file, read once from start to end."""
+    digest = hashlib.sha256()
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    good_utf8, lines, nul, bad_line = True, 1, False, 0
+    start = b""
+    try:
+        with path.open("rb") as file:
+            start = file.read(4096)
+            block = start
+            while block:
+                digest.update(block)
+                nul = nul or b"\0" in block
+                if good_utf8:
+                    try:
+                        decoder.decode(block)
+                        lines += block.count(b"\n")
+                    except UnicodeDecodeError as problem:
+                        good_utf8 = False
+                        bad_line = lines + block[: max(problem.start, 0)].count(b"\n")
+                block = file.read(_BLOCK_BYTES)
+    except OSError as problem:
+        raise _unreadable(path, problem) from problem
+    sha256 = digest.hexdigest()
+    if start.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        raise UsageError(f"`{path}` is UTF-32", hint="save it as UTF-8")
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16", sha256, ()
+    if nul:
+        return _utf16_without_mark(path, start), sha256, ("read as UTF-16: every other byte is 0",)
+    if good_utf8:
+        return "utf-8-sig", sha256, ()
+    return (
+        "cp1252" if _decodes(path, "cp1252") else "latin-1",
+        sha256,
+        (f"line {bad_line} is not UTF-8: read as Windows-1252 (Latin-1)",),
+    )
+
+
+def _utf16_without_mark(path: Path, start: bytes) -> str:
+    even, odd = start[0::2], start[1::2]
+    if odd and odd.count(0) > len(odd) * 3 // 4 and not even.count(0):
+        return "utf-16-le"
+    if even and even.count(0) > len(even) * 3 // 4 and not odd.count(0):
+        return "utf-16-be"
+    raise UsageError(f"`{path}` is no text: it holds bytes of value 0", hint=_HINT)
+
+
+def _decodes(path: Path, encoding: str) -> bool:
+    decoder = codecs.getincrementaldecoder(encoding)()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK_BYTES):
+                decoder.decode(block)
+    except UnicodeDecodeError:
+        return False
+    return True
