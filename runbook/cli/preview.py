@@ -1,0 +1,82 @@
+"""`runbook preview`: exactly what would be sent, in order, without touching the network."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from runbook.cli.console import say, show, show_json
+from runbook.cli.options import format_option, plan_argument
+from runbook.cli.wiring import Root
+
+if TYPE_CHECKING:
+    from runbook.cli.planning import Planned
+    from runbook.preview import Expected
+
+
+@click.command("preview")
+@plan_argument
+@format_option("text", "json", "curl", "html")
+@click.option("--at", metavar="TIME", help="The planned moment, with its offset; else `cutover`.")
+@click.option(
+    "--links",
+    "links_file",
+    type=click.Path(path_type=Path),
+    metavar="CSV",
+    help="Issue links of the Data Center, to say how many each job is expected to recreate.",
+)
+@click.pass_obj
+def preview(
+    root: Root, plan: Path, output_format: str, at: str | None, links_file: Path | None
+) -> None:
+    """Show exactly what PLAN would send: requests in order, windows, rounds, what is not known.
+
+    Touches no network and sends nothing.
+    """
+    from runbook.cli.planning import planned, planned_moment
+
+    judged = planned(root, plan, at=planned_moment(at))
+    if output_format == "html":
+        show(preview_html(judged))
+        return
+    show_preview(judged, output_format, expected_links(judged, links_file))
+
+
+def show_preview(judged: "Planned", output_format: str, expected: "Expected | None") -> None:
+    """Print the dry run of a plan that was read and checked: `text`, `json` or `curl`."""
+    from runbook.cli.credentials import variable_names
+    from runbook.findings import may_run
+    from runbook.preview import preview_curl, preview_json, preview_text
+
+    moment: datetime = judged.facts.at
+    match output_format:
+        case "json":
+            show_json(preview_json(judged.plan, moment, expected))
+        case "curl":
+            show(preview_curl(judged.plan, variable_names).rstrip("\n"))
+        case _:
+            show(preview_text(judged.plan, moment, expected))
+    if not may_run(judged.findings):
+        say("\nthis plan may not run yet: `runbook check` lists what is left to do")
+
+
+def expected_links(judged: "Planned", links_file: Path | None) -> "Expected | None":
+    """Return how many links each job and pair of waves is expected to recreate; None without a CSV.
+
+    Raises:
+        PlanError: the CSV cannot be read.
+    """
+    if links_file is None:
+        return None
+    from runbook.remotelinks.expected import read_expected
+    from runbook.remotelinks.mapping import expected_counts
+
+    return expected_counts(judged.plan, read_expected(links_file))
+
+
+def preview_html(judged: "Planned") -> str:
+    """Return the report's page with every job planned."""
+    from runbook.report import planned_page
+
+    return planned_page(judged.plan, judged.findings, judged.facts.at)

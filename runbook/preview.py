@@ -1,0 +1,348 @@
+"""A dry run: the exact requests in order, their windows and rounds, and what is not known.
+
+In: a plan, a moment, and, where known, how many links are expected. Out: a JSON document, text, or a
+shell script. Pure: reads no clock, no file and no network. `run --dry-run` prints the same.
+"""
+
+import json
+import re
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from runbook.clock import isoformat_utc
+from runbook.jobs import HEADERS, SITE_ID_PLACEHOLDER, CmaJob, jobs_digest, jobs_of
+from runbook.plan.model import Instance, Plan, Site
+from runbook.text import aligned, moment, plural, printable, span
+from runbook.windows import Pair, WindowState, pairs_of_sites, rounds, unservable
+
+Expected = Mapping[str | tuple[str, str, str] | None, int]
+"""Links expected per job id, and per (job id, wave of productURL, wave of destinationURL).
+
+Under None stands how many belong to no job.
+"""
+
+SUBMIT_INTERVAL_S = 12
+"""Seconds between two submissions: five in a minute, what a sibling API documents (links-api.md 2.3)."""
+
+_NO_WAY_BACK = (
+    "nothing can be cancelled or undone: once Atlassian has accepted a job, no endpoint stops it,\n"
+    "takes it back or lists it; the preview itself touched no network"
+)
+
+STATE_WORDS: dict[WindowState, str] = {
+    WindowState.NOT_YET: "not yet open",
+    WindowState.OPEN: "open",
+    WindowState.LATE: "late: only open if the two weeks count from the migrations' ends",
+    WindowState.CLOSED: "closed",
+    WindowState.NEVER: "never open at once: only repair helps",
+}
+
+
+def preview_json(
+    plan: Plan, at: datetime, expected: Expected | None = None, *, use_planned: bool = True
+) -> dict[str, Any]:
+    """Return the document that `preview --format json` prints.
+
+    `expected` is null in every window where it is None; `use_planned` counts planned ends of waves
+    as well as finished ones.
+    """
+    jobs = jobs_of(plan)
+    pairs = _pairs(plan, jobs, use_planned=use_planned)
+    return {
+        "format": 1,
+        "plan": {"name": plan.name, "digest": plan.digest, "jobs_digest": jobs_digest(jobs)},
+        "at": isoformat_utc(at),
+        "rounds": [
+            {
+                "from": isoformat_utc(one.begins),
+                "until": isoformat_utc(one.until),
+                "pairs": [
+                    {"job": pair.job, "from": pair.from_wave.name, "to": pair.to_wave.name}
+                    for pair in one.pairs
+                ],
+            }
+            for one in rounds((pair for found in pairs.values() for pair in found), at)
+        ],
+        "jobs": [
+            {
+                "id": job.id,
+                "order": job.order,
+                "needs": list(job.needs),
+                "windows": [_window_json(pair, at, expected) for pair in pairs[job.id]],
+                "request": {
+                    "method": job.method,
+                    "url": job.url,
+                    "headers": dict(HEADERS),
+                    "body": dict(job.body),
+                },
+            }
+            for job in jobs
+        ],
+    }
+
+
+def _window_json(pair: Pair, at: datetime, expected: Expected | None) -> dict[str, Any]:
+    return {
+        "from": pair.from_wave.name,
+        "to": pair.to_wave.name,
+        "opens": None if pair.opens is None else isoformat_utc(pair.opens),
+        "safe_closes": None if pair.safe_closes is None else isoformat_utc(pair.safe_closes),
+        "closes": None if pair.closes is None else isoformat_utc(pair.closes),
+        "state": pair.state(at).value,
+        "expected": _expected_of(pair, expected),
+    }
+
+
+def _expected_of(pair: Pair, expected: Expected | None) -> int | None:
+    if expected is None:
+        return None
+    return expected.get((pair.job, pair.from_wave.name, pair.to_wave.name), 0)
+
+
+def _pairs(
+    plan: Plan, jobs: tuple[CmaJob, ...], *, use_planned: bool
+) -> dict[str, tuple[Pair, ...]]:
+    sites = {site.url: site for site in plan.sites}
+    result: dict[str, tuple[Pair, ...]] = {}
+    for job in jobs:
+        source, destination = sites.get(job.site), sites.get(job.destination)
+        if not job.recreate_as_remote or source is None or destination is None:
+            result[job.id] = ()
+        else:
+            result[job.id] = pairs_of_sites(job.id, source, destination, use_planned=use_planned)
+    return result
+
+
+def preview_text(
+    plan: Plan, at: datetime, expected: Expected | None = None, *, use_planned: bool = True
+) -> str:
+    """Return the dry run as plain text; times in the plan's own offset."""
+    jobs = jobs_of(plan)
+    pairs = _pairs(plan, jobs, use_planned=use_planned)
+    every = tuple(pair for found in pairs.values() for pair in found)
+    blocks = [
+        aligned(_head(plan, jobs, at)),
+        "\n\n".join(
+            [
+                "requests, in this order:",
+                *(_job_text(plan, job, pairs, at, expected) for job in jobs),
+            ]
+        ),
+        _rounds_text(plan, every, at),
+        "what is not known:\n"
+        + "\n".join(f"  - {line}" for line in not_known(plan, jobs, expected)),
+        _NO_WAY_BACK,
+    ]
+    return "\n\n".join(block for block in blocks if block)
+
+
+def _head(plan: Plan, jobs: tuple[CmaJob, ...], at: datetime) -> Iterator[tuple[str, str]]:
+    yield "plan", printable(plan.name)
+    if plan.customer:
+        yield "customer", printable(plan.customer)
+    if plan.change:
+        yield "change", printable(plan.change)
+    yield "moment", moment(at, plan.zone)
+    sites = len({job.site for job in jobs})
+    yield (
+        "jobs",
+        f"{len(jobs)} on {plural(sites, 'site')}: one at a time per site, sites in parallel, {SUBMIT_INTERVAL_S} s between submissions",
+    )
+    for host, why in hosts(plan, jobs):
+        yield "host", f"{printable(host)} ({why})"
+    yield "accounts", ", ".join(printable(name) for name in dict.fromkeys(j.account for j in jobs))
+    yield "plan digest", plan.digest
+    yield "jobs digest", jobs_digest(jobs)
+
+
+def hosts(plan: Plan, jobs: tuple[CmaJob, ...]) -> tuple[tuple[str, str], ...]:
+    """Return every host that `run` would talk to, each with why."""
+    found = {"api.atlassian.com": "submits and polls the jobs"}
+    probed = {one.product_url for one in plan.instances if one.probe}
+    probed |= {one.destination_url for one in plan.instances if one.probe}
+    for url in dict.fromkeys([*(job.site for job in jobs), *sorted(probed)]):
+        why = ["site id, without a credential"] if any(job.site == url for job in jobs) else []
+        why += ["probe links, read only"] if url in probed else []
+        found[urlsplit(url).netloc] = ", ".join(why)
+    return tuple(found.items())
+
+
+def _job_text(
+    plan: Plan,
+    job: CmaJob,
+    pairs: Mapping[str, tuple[Pair, ...]],
+    at: datetime,
+    expected: Expected | None,
+) -> str:
+    lines = [f"{job.order}. {printable(job.id)}"]
+    if job.needs:
+        lines.append(f"   needs   {', '.join(map(printable, job.needs))}")
+    if expected is not None and job.recreate_as_remote:
+        lines.append(f"   expects {plural(expected.get(job.id, 0), 'link')}")
+    lines.append(f"   {job.method} {printable(job.url)}")
+    lines += [f"   {name}: {value}" for name, value in HEADERS]
+    body = json.dumps(dict(job.body), indent=2, ensure_ascii=False).splitlines()
+    lines += [f"   {printable(line)}" for line in body]
+    if not job.recreate_as_remote:
+        lines.append("   window  none: only recreating links is bound to the two weeks")
+    elif not pairs[job.id]:
+        lines.append("   window  unknown: a site of this job has no migration in the plan")
+    lines += [f"   window  {_pair_text(plan, pair, at, expected)}" for pair in pairs[job.id]]
+    return "\n".join(lines)
+
+
+def _pair_text(plan: Plan, pair: Pair, at: datetime, expected: Expected | None) -> str:
+    state = pair.state(at)
+    named = f"{printable(pair.from_wave.name)} -> {printable(pair.to_wave.name)}: "
+    words = named + STATE_WORDS[state]
+    if pair.opens is None or pair.safe_closes is None or pair.closes is None:
+        return f"{words}, a wave has no end yet"
+    if state is not WindowState.NEVER:
+        words += f"; opens {moment(pair.opens, plan.zone)}, safe until {moment(pair.safe_closes, plan.zone)}, at most until {moment(pair.closes, plan.zone)}"
+    if pair.servable(at):
+        closes = pair.safe_closes if state is WindowState.OPEN else pair.closes
+        words += f" ({span(closes - at)} left)"
+    if pair.planned:
+        words += "; an end is planned, not finished"
+    if pair.start_assumed:
+        words += "; a start is assumed, none is given"
+    count = _expected_of(pair, expected)
+    return words if count is None else f"{words}; {plural(count, 'link')} expected"
+
+
+def _rounds_text(plan: Plan, pairs: tuple[Pair, ...], at: datetime) -> str:
+    if not pairs:
+        return ""
+    needed = rounds(pairs, at)
+    lines = [
+        f"rounds: {plural(len(needed), 'moment')} can serve every pair of waves that can still be served"
+    ]
+    for number, one in enumerate(needed, start=1):
+        lines.append(
+            f"  {number}. from {moment(one.begins, plan.zone)} until {moment(one.until, plan.zone)}: {plural(len(one.pairs), 'pair')}"
+        )
+        lines += [f"     {_pair_name(pair)}" for pair in one.pairs]
+    lost = unservable(pairs, at)
+    if lost:
+        lines.append(f"  served by no moment, only repair helps: {plural(len(lost), 'pair')}")
+        lines += [f"     {_pair_name(pair)}" for pair in lost]
+    undated = [pair for pair in pairs if pair.opens is None]
+    if undated:
+        lines.append(f"  without a date, so without a round: {plural(len(undated), 'pair')}")
+        lines += [f"     {_pair_name(pair)}" for pair in undated]
+    return "\n".join(lines)
+
+
+def _pair_name(pair: Pair) -> str:
+    return f"{printable(pair.job)} ({printable(pair.from_wave.name)} -> {printable(pair.to_wave.name)})"
+
+
+def not_known(
+    plan: Plan, jobs: tuple[CmaJob, ...], expected: Expected | None = None
+) -> tuple[str, ...]:
+    """Return what the preview cannot tell, one sentence each."""
+    lines = []
+    open_ids = list(dict.fromkeys(job.site for job in jobs if SITE_ID_PLACEHOLDER in job.url))
+    if open_ids:
+        lines.append(
+            f"the site ids of {', '.join(map(printable, open_ids))}: `run` asks each at /_edge/tenant_info and puts it where {SITE_ID_PLACEHOLDER} stands"
+        )
+    recreating = [one for one in plan.instances if one.recreate_as_remote]
+    if recreating:
+        attested = [one for one in recreating if _attested(one)]
+        lines.append(
+            f"whether the app links are authorized: no endpoint tells; {len(attested)} of {plural(len(recreating), 'direction')} attested by a person"
+        )
+        lines.append(
+            "which end of a migration starts the two weeks: Atlassian does not say, so a window has a safe and a last end"
+        )
+        if expected is None:
+            lines.append(
+                "how many links each job will recreate: `--links CSV` says how many are expected"
+            )
+    lines.append(
+        "how long a job takes, and whether others send jobs to the same sites: nothing lists jobs"
+    )
+    lines.append("whether the links arrived once a job is Complete: only `runbook verify` tells")
+    return tuple(lines)
+
+
+def _attested(instance: Instance) -> bool:
+    link = instance.app_link
+    return link is not None and link.authorized and bool(link.by) and link.at is not None
+
+
+def preview_curl(plan: Plan, variables: Callable[[str], tuple[str, str]]) -> str:
+    """Return a POSIX shell script of the same requests.
+
+    `variables` maps a credential profile to the names of its variables, e-mail and token, so that
+    no credential stands in the script. Every value of the plan is quoted.
+    """
+    jobs = jobs_of(plan)
+    lines = [
+        "#!/bin/sh",
+        f"# The requests of `{printable(plan.name)}`, in order; jobs digest {jobs_digest(jobs)}.",
+        "# To read and to copy from, one job at a time. Run as a whole it would send every job at once:",
+        "# it waits for no window and no other job, keeps no ledger and sees no unknown outcome.",
+        "# `runbook run` does all that. Nothing that was sent can be cancelled or undone.",
+        "set -eu",
+        "",
+    ]
+    for profile in dict.fromkeys(job.account for job in jobs):
+        lines += [
+            f': "${{{name}:?set it to the {what} of this account}}"'
+            for name, what in zip(_names(profile, variables), ("e-mail", "API token"), strict=True)
+        ]
+    site_variables = _site_variables(plan, jobs)
+    for url, name in site_variables.items():
+        asked = shlex.quote(f"{url}/_edge/tenant_info")
+        lines += [
+            "",
+            f"# the site id of {printable(url)}",
+            f"{name}=$(curl --silent --show-error --fail {asked} |",
+            """  sed -n 's/.*"cloudId" *: *"\\([^"]*\\)".*/\\1/p')""",
+            f': "${{{name}:?no site id came back}}"',
+        ]
+    for job in jobs:
+        lines += ["", *_job_curl(job, site_variables, variables)]
+    return "\n".join(lines) + "\n"
+
+
+def _names(profile: str, variables: Callable[[str], tuple[str, str]]) -> tuple[str, ...]:
+    # A profile that makes no name of a shell variable must not become a command either.
+    return tuple(re.sub(r"[^A-Za-z0-9_]", "_", name) for name in variables(profile))
+
+
+def _site_variables(plan: Plan, jobs: tuple[CmaJob, ...]) -> dict[str, str]:
+    sites: dict[str, Site] = {site.url: site for site in plan.sites}
+    unknown = dict.fromkeys(
+        job.site for job in jobs if job.site not in sites or sites[job.site].site_id is None
+    )
+    return {url: f"SITE_ID_{number}" for number, url in enumerate(unknown, start=1)}
+
+
+def _job_curl(
+    job: CmaJob,
+    site_variables: Mapping[str, str],
+    variables: Callable[[str], tuple[str, str]],
+) -> Iterator[str]:
+    email, token = _names(job.account, variables)
+    needs = f", after {', '.join(map(printable, job.needs))}" if job.needs else ""
+    url, status = shlex.quote(job.url), shlex.quote(job.url.removesuffix("/cma") + "/status/")
+    if job.site in site_variables:
+        name = site_variables[job.site]
+        before, after = job.url.split(SITE_ID_PLACEHOLDER, 1)
+        url = f'{before}"${name}"{after}'
+        status = f'{before}"${name}"{after.removesuffix("/cma")}/status/'
+    yield f"# {job.order}. {printable(job.id)}{needs}"
+    yield f'curl --silent --show-error --user "${email}:${token}" \\'
+    yield f"  --request {job.method} \\"
+    for header in HEADERS:
+        yield f"  --header {shlex.quote(': '.join(header))} \\"
+    yield f"  --data-binary {shlex.quote(job.body_bytes().decode())} \\"
+    yield f"  {url}"
+    yield "# its status, with the uuid of the answer:"
+    yield f'#   curl --silent --show-error --user "${email}:${token}" {status}UUID'
