@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from runbook.canonical import canonical_json
 from runbook.plan.model import BooleanStyle, Instance, Plan
 
 API = "https://api.atlassian.com/links/v1"
@@ -146,11 +147,6 @@ def jobs_of(plan: Plan) -> tuple[CmaJob, ...]:
             )
         )
     return tuple(jobs)
-
-
-def canonical_json(value: Any) -> bytes:
-    """Return JSON with sorted keys and no spaces: the form that digests cover."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def jobs_digest(jobs: Iterable[CmaJob]) -> str:
