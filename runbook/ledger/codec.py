@@ -71,9 +71,17 @@ class Recorded:
 
 
 def encode(event: Event) -> str:
-    """Return an event's payload: JSON with sorted keys."""
-    fields = {name: getattr(event, name) for name in event.__dataclass_fields__}
-    return json.dumps(fields, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    """Return an event's payload: JSON with sorted keys, always valid UTF-8.
+
+    Half a surrogate pair, which a server's JSON may hold, becomes the replacement character.
+    """
+    fields = {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}
+    payload = json.dumps(fields, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    try:
+        payload.encode()
+    except UnicodeEncodeError:
+        return payload.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return payload
 
 
 def decode(kind: str, payload: str) -> Any:

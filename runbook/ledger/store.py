@@ -11,20 +11,32 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-from runbook.clock import Clock, isoformat_utc, parse_utc
+from runbook.clock import Clock, isoformat_utc
 from runbook.errors import LedgerError, UsageError
 from runbook.ledger.codec import FIRST_HASH, Event, Recorded, Row, chain_hash, encode, recorded
+from runbook.ledger.lease import LEASE_LIFE, Lease, Me, lease_holds, process_lives
 from runbook.secrets import Mask
+
+__all__ = [
+    "LEASE_LIFE",
+    "Damage",
+    "Lease",
+    "Ledger",
+    "Me",
+    "create_ledger",
+    "export_line",
+    "lease_holds",
+    "open_ledger",
+    "process_lives",
+]
 
 APPLICATION_ID = 0x52424B31  # "RBK1"
 FORMAT = 1
-LEASE_LIFE = timedelta(seconds=60)
 
-_SCHEMA = """
+_TABLES = """
 CREATE TABLE event (
     seq     INTEGER PRIMARY KEY,
     at      TEXT NOT NULL,
@@ -40,36 +52,26 @@ CREATE TABLE lease (
     token TEXT NOT NULL, operator TEXT NOT NULL, pid INTEGER NOT NULL, machine TEXT NOT NULL,
     since TEXT NOT NULL, heartbeat TEXT NOT NULL
 );
-CREATE TRIGGER event_is_final BEFORE UPDATE ON event
-BEGIN SELECT RAISE(ABORT, 'ledger events are final'); END;
-CREATE TRIGGER event_stays BEFORE DELETE ON event
-BEGIN SELECT RAISE(ABORT, 'ledger events are final'); END;
-CREATE TRIGGER event_follows BEFORE INSERT ON event
-WHEN NEW.seq <> (SELECT coalesce(max(seq), 0) + 1 FROM event)
-BEGIN SELECT RAISE(ABORT, 'ledger events follow each other'); END;
 """
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lease:
-    """Who leads the ledger."""
-
-    token: str
-    operator: str
-    pid: int
-    machine: str
-    since: str
-    heartbeat: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Me:
-    """This process, as a holder of the lease."""
-
-    token: str
-    operator: str
-    pid: int
-    machine: str
+_TRIGGERS = {
+    "event_is_final": """CREATE TRIGGER event_is_final BEFORE UPDATE ON event
+BEGIN SELECT RAISE(ABORT, 'ledger events are final'); END""",
+    "event_stays": """CREATE TRIGGER event_stays BEFORE DELETE ON event
+BEGIN SELECT RAISE(ABORT, 'ledger events are final'); END""",
+    "event_follows": """CREATE TRIGGER event_follows BEFORE INSERT ON event
+WHEN NEW.seq <> (SELECT coalesce(max(seq), 0) + 1 FROM event)
+BEGIN SELECT RAISE(ABORT, 'ledger events follow each other'); END""",
+}
+_CREATION = f"""
+BEGIN EXCLUSIVE;
+{_TABLES}
+{";".join(_TRIGGERS.values())};
+INSERT INTO head VALUES (1, 0, '{FIRST_HASH}');
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {FORMAT};
+COMMIT;
+"""  # noqa: S608 - constants only
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,8 @@ class Ledger:
 
     def rows(self, *, after: int = 0, kinds: tuple[str, ...] = ()) -> Iterator[Row]:
         """Yield the rows after a sequence number, in order; only of `kinds` where given."""
-        where, values = "seq > ?", [after, *kinds]
+        # Without `after` even a row numbered 0 or less is read: nobody but a stranger wrote it.
+        where, values = ("seq > ?", [after, *kinds]) if after else ("1", [*kinds])
         if kinds:
             where += f" AND kind IN ({','.join('?' * len(kinds))})"
         with _translated(self.path):
@@ -171,44 +174,96 @@ class Ledger:
         if after or kinds:
             yield from (recorded(row) for row in self.rows(after=after, kinds=kinds))
             return
+        # The head is read before the rows: another process may append while they are read.
+        last, head = self.head()
         previous, expected = FIRST_HASH, 1
         for row in self.rows():
             problem = _problem(row, previous, expected)
+            if not problem and row.seq == last and row.hash != head:
+                problem = f"row {last} is not the one that was written last"
             if problem:
-                raise LedgerError(
-                    f"the ledger `{self.path}` was altered: {problem}",
-                    hint="`runbook ledger verify` names every row; keep the file and take the last good copy",
-                )
+                raise self._altered(problem)
             previous, expected = row.hash, expected + 1
             yield recorded(row)
-        last, digest = self._head()
-        if (last, digest) != (expected - 1, previous):
-            raise LedgerError(
-                f"the ledger `{self.path}` was altered: its last rows are missing, row {last} was written",
-                hint="keep the file and take the last good copy",
-            )
+        problem = self._problem_of_end(last, expected - 1)
+        if problem:
+            raise self._altered(problem)
+
+    def _altered(self, problem: str) -> LedgerError:
+        return LedgerError(
+            f"the ledger `{self.path}` was altered: {problem}",
+            hint="`runbook ledger verify` names every row; keep the file and take the last good copy",
+        )
+
+    def _problem_of_end(self, head_before: int, last_row: int) -> str:
+        """Say what is wrong with the end of the chain; the head was read before the rows."""
+        if last_row < head_before:
+            return f"its last rows are missing, row {head_before} was written"
+        if last_row > self.head()[0]:
+            return f"row {last_row} was added by hand"
+        return ""
 
     def damages(self) -> Iterator[Damage]:
         """Yield every row that is not as it was written; after one, the chain goes on from its hash."""
+        last, head = self.head()
         previous, expected = FIRST_HASH, 1
-        for row in self.rows():
-            problem = _problem(row, previous, expected)
+        for seq, row in self._raw_rows():
+            problem = _gap(expected, seq)
+            if not problem:
+                problem = (
+                    f"row {seq} does not hold text" if row is None else _problem(row, previous, seq)
+                )
+            if not problem and row is not None and seq == last and row.hash != head:
+                problem = f"row {seq} is not the one that was written last"
             if problem:
-                yield Damage(row.seq, problem)
-            previous, expected = row.hash, row.seq + 1
-        last, digest = self._head()
-        if (last, digest) != (expected - 1, previous):
-            yield Damage(
-                last,
-                f"the chain should end with row {last}, its last rows were removed or added by hand",
+                yield Damage(seq, problem)
+            if seq < expected:
+                continue
+            previous, expected = "" if row is None else row.hash, seq + 1
+        problem = self._problem_of_end(last, expected - 1)
+        if problem:
+            yield Damage(max(last, expected - 1), problem)
+        with _translated(self.path):
+            kept = dict(
+                self._db.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
             )
-        names = {
-            row[0]
-            for row in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
-        }
-        for name in ("event_is_final", "event_stays", "event_follows"):
-            if name not in names:
-                yield Damage(0, f"the trigger `{name}` that keeps rows final was removed")
+        for name, sql in _TRIGGERS.items():
+            if kept.get(name) != sql:
+                what = "changed" if name in kept else "removed"
+                yield Damage(0, f"the trigger `{name}` that keeps rows final was {what}")
+
+    def _raw_rows(self) -> Iterator[tuple[int, Row | None]]:
+        """Yield every row with its number, None where a column holds no text."""
+        with _translated(self.path):
+            for seq, *cells in self._db.execute(
+                "SELECT seq, CAST(at AS BLOB), CAST(kind AS BLOB), CAST(run AS BLOB),"
+                " CAST(job AS BLOB), CAST(payload AS BLOB), CAST(hash AS BLOB),"
+                " typeof(at) || typeof(kind) || typeof(run) || typeof(job) || typeof(payload)"
+                " || typeof(hash) FROM event ORDER BY seq"
+            ):
+                *raw, kinds = cells
+                try:
+                    at, kind, run, job, payload, digest = (
+                        None if cell is None else cell.decode("utf-8") for cell in raw
+                    )
+                except UnicodeDecodeError:
+                    yield seq, None
+                    continue
+                if kinds.replace("text", "").replace("null", "") or not (at and kind and digest):
+                    yield seq, None
+                    continue
+                yield (
+                    seq,
+                    Row(
+                        seq=seq,
+                        at=at,
+                        kind=kind,
+                        run=run,
+                        job=job,
+                        payload=payload or "",
+                        hash=digest,
+                    ),
+                )
 
     def head(self) -> tuple[int, str]:
         """Return the number and hash of the last row, (0, 64 zeros) for an empty ledger."""
@@ -309,40 +364,6 @@ class Ledger:
             self._db.execute("COMMIT")
 
 
-def lease_holds(held: Lease, me: Me, now: datetime) -> bool:
-    """Return whether a lease keeps `me` out at this moment."""
-    if held.machine == me.machine and not process_lives(held.pid):
-        return False
-    return now - parse_utc(held.heartbeat) < LEASE_LIFE
-
-
-def process_lives(pid: int) -> bool:
-    """Return whether a process of this machine is alive; True where that cannot be told."""
-    if os.name == "nt":
-        return _process_lives_on_windows(pid)
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
-
-
-def _process_lives_on_windows(pid: int) -> bool:
-    # os.kill(pid, 0) would send Ctrl-C there.
-    import ctypes
-
-    kernel: Any = getattr(ctypes, "windll").kernel32  # noqa: B009 - absent elsewhere
-    handle = kernel.OpenProcess(0x1000, False, pid)
-    if not handle:
-        return False
-    code = ctypes.c_ulong()
-    kernel.GetExitCodeProcess(handle, ctypes.byref(code))
-    kernel.CloseHandle(handle)
-    return code.value == 259  # STILL_ACTIVE
-
-
 def open_ledger(path: Path, *, clock: Clock, mask: Mask, read_only: bool = False) -> Ledger:
     """Open a ledger that is there.
 
@@ -354,6 +375,11 @@ def open_ledger(path: Path, *, clock: Clock, mask: Mask, read_only: bool = False
         raise UsageError(
             f"the folder of the ledger `{path}` is not there",
             hint="create it, or name another `--ledger`",
+        )
+    if path.is_dir():
+        raise LedgerError(
+            f"`{path}` is a folder, not a ledger",
+            hint="name the ledger's file with `--ledger FILE`",
         )
     if not path.is_file():
         raise LedgerError(
@@ -400,15 +426,17 @@ def _opened(path: Path, clock: Clock, mask: Mask, *, read_only: bool, fresh: boo
             if fresh or (path.stat().st_size == 0 and not read_only):
                 # An empty file is a ledger whose creation broke off before its first byte.
                 db.execute("PRAGMA journal_mode = DELETE")
-                db.executescript(
-                    f"BEGIN EXCLUSIVE; {_SCHEMA} INSERT INTO head VALUES (1, 0, '{FIRST_HASH}');"
-                    f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT}; COMMIT;"
-                )
+                db.executescript(_CREATION)
             db.execute("PRAGMA synchronous = EXTRA")
             if read_only:
                 db.execute("PRAGMA query_only = ON")
             application = db.execute("PRAGMA application_id").fetchone()[0]
             version = db.execute("PRAGMA user_version").fetchone()[0]
+            if path.stat().st_size == 0:
+                raise LedgerError(
+                    f"the ledger `{path}` is empty: nothing was ever written to it",
+                    hint="a ledger begins with the first `runbook run`; name the right file with `--ledger FILE`",
+                )
             if application != APPLICATION_ID:
                 raise LedgerError(
                     f"`{path}` is a database, but no ledger of runbook",
@@ -453,8 +481,9 @@ def _translated(path: Path) -> Iterator[None]:
 
 
 def _problem(row: Row, previous: str, expected: int) -> str:
-    if row.seq != expected:
-        return f"row {expected} is missing, row {row.seq} follows"
+    gap = _gap(expected, row.seq)
+    if gap:
+        return gap
     actual = chain_hash(
         previous,
         seq=row.seq,
@@ -467,6 +496,15 @@ def _problem(row: Row, previous: str, expected: int) -> str:
     if actual != row.hash:
         return f"row {row.seq} ({row.kind}) was changed, inserted or moved"
     return ""
+
+
+def _gap(expected: int, seq: int) -> str:
+    if seq == expected:
+        return ""
+    if seq < expected:
+        return f"row {seq} stands before the first one"
+    missing = f"row {expected} is" if seq == expected + 1 else f"rows {expected} to {seq - 1} are"
+    return f"{missing} missing, row {seq} follows"
 
 
 def export_line(row: Row) -> str:

@@ -1,0 +1,66 @@
+"""Who leads a ledger: the lease, and whether it still holds."""
+
+import os
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from runbook.clock import parse_utc
+
+LEASE_LIFE = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """Who leads the ledger."""
+
+    token: str
+    operator: str
+    pid: int
+    machine: str
+    since: str
+    heartbeat: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Me:
+    """This process, as a holder of the lease."""
+
+    token: str
+    operator: str
+    pid: int
+    machine: str
+
+
+def lease_holds(held: Lease, me: Me, now: datetime) -> bool:
+    """Return whether a lease keeps `me` out at this moment."""
+    if held.machine == me.machine and not process_lives(held.pid):
+        return False
+    return now - parse_utc(held.heartbeat) < LEASE_LIFE
+
+
+def process_lives(pid: int) -> bool:
+    """Return whether a process of this machine is alive; True where that cannot be told."""
+    if os.name == "nt":
+        return _process_lives_on_windows(pid)
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _process_lives_on_windows(pid: int) -> bool:
+    # os.kill(pid, 0) would send Ctrl-C there.
+    import ctypes
+
+    kernel: Any = getattr(ctypes, "windll").kernel32  # noqa: B009 - absent elsewhere
+    handle = kernel.OpenProcess(0x1000, False, pid)
+    if not handle:
+        return False
+    code = ctypes.c_ulong()
+    kernel.GetExitCodeProcess(handle, ctypes.byref(code))
+    kernel.CloseHandle(handle)
+    return code.value == 259  # STILL_ACTIVE
