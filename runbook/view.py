@@ -362,13 +362,7 @@ def _begin(run: str, at: str, event: RunStarted) -> _Fold:
 def _apply(fold: _Fold, seen: Recorded) -> None:
     event, at = seen.event, seen.at
     if seen.job is not None and seen.job in fold.jobs:
-        before = fold.jobs[seen.job]
-        after = after_event(before, event, at)
-        if after.state is not before.state:
-            after = dataclasses.replace(
-                after, transitions=(*after.transitions, (at, after.state.value))
-            )
-        fold.jobs[seen.job] = after
+        fold.jobs[seen.job] = after_event(fold.jobs[seen.job], event, at)
         if isinstance(event, SubmitIntended):
             fold.verification, fold.ended, fold.ended_at = "none", None, None
         return
@@ -437,6 +431,13 @@ def _apply_links(fold: _Fold, at: str, event: Any) -> None:
 
 def after_event(job: JobView, event: Any, at: str) -> JobView:
     """Return what is known of one job after one more event of its own."""
+    after = _known_after(job, event, at)
+    if after.state is job.state:
+        return after
+    return dataclasses.replace(after, transitions=(*after.transitions, (at, after.state.value)))
+
+
+def _known_after(job: JobView, event: Any, at: str) -> JobView:
     match event:
         case SubmitIntended():
             return dataclasses.replace(

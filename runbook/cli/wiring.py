@@ -18,6 +18,7 @@ from runbook.secrets import Account, Mask
 if TYPE_CHECKING:
     import httpx
 
+    from runbook.execute.ports import Prober
     from runbook.ledger.store import Ledger, Me
     from runbook.plan.model import Plan
     from runbook.wire import Send
@@ -81,12 +82,21 @@ class Root:
         email = accounts[0].email if accounts else self.environ.get("RUNBOOK_EMAIL")
         return email or self.environ.get("USER") or self.environ.get("USERNAME") or "unknown"
 
+    @property
+    def machine(self) -> str:
+        """Return this machine's name."""
+        return platform.node() or "unnamed"
+
+    def run_id(self) -> str:
+        """Return a new run's id: the moment in UTC, and four digits of chance."""
+        return f"{self.clock.now():%Y%m%d-%H%M%S}-{chance.token_hex(2)}"
+
     def me(self, operator: str) -> "Me":
         """Return this process as a holder of the ledger's lease."""
         from runbook.ledger.store import Me
 
         return Me(
-            token=chance.token_hex(16), operator=operator, pid=os.getpid(), machine=platform.node()
+            token=chance.token_hex(16), operator=operator, pid=os.getpid(), machine=self.machine
         )
 
     def ledger_path(self, option: Path | None, plan: Path | None = None) -> Path:
@@ -132,6 +142,14 @@ class Root:
             yield transport
         finally:
             await transport.aclose()
+
+    def prober(self, plan: "Plan", send: "Send") -> "Prober | None":
+        """Return what reads probe links, None where the plan names none."""
+        if not any(instance.probe for instance in plan.instances):
+            return None
+        from runbook.remotelinks.probe import RemoteLinkProber
+
+        return RemoteLinkProber(plan, send, self.clock)
 
     def endpoint(self, option: str | None) -> str | None:
         """Return the loopback address that stands in for every host, None for the real ones.

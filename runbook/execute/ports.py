@@ -1,0 +1,99 @@
+"""What the executor needs from outside, in its own words.
+
+The ledger and the clock are passed as they are; everything else is one of these small protocols.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from runbook.clock import Clock
+from runbook.ledger.codec import Event, Row
+from runbook.wire import Send
+
+
+class Recorder(Protocol):
+    """The ledger, as far as a run needs it: durable appends, news from other processes, the lease."""
+
+    def append(self, event: Event, *, run: str | None = None, job: str | None = None) -> Row:
+        """Write one event durably and return its row."""
+        ...
+
+    def rows(self, *, after: int = 0, kinds: tuple[str, ...] = ()) -> Any:
+        """Return an iterator over the rows after a sequence number, of some kinds."""
+        ...
+
+    def heartbeat(self) -> None:
+        """Say that this process still leads."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeReading:
+    """Whether a known link is there: `present`, `absent` or `not_asked`, with the reason in `detail`."""
+
+    result: str
+    detail: str = ""
+    exchanges: tuple[dict[str, Any], ...] = ()
+
+
+class Prober(Protocol):
+    """Look for one link known from the Data Center on the site that should hold it."""
+
+    async def read(self, site: str, issue: str, target: str, destination: str) -> ProbeReading:
+        """Return whether `issue` of `site` has a remote link to issue `target` of `destination`."""
+        ...
+
+
+class Observer(Protocol):
+    """Somebody who watches a run: a console, a live report, a JSON stream, nobody."""
+
+    def saw(self, row: Row, event: Event) -> None:
+        """Take note of one event that is on disk now."""
+        ...
+
+    def waits(self, job: str, until: str, why: str) -> None:
+        """Take note that a job waits: for its next poll, a limit, or the submission interval."""
+        ...
+
+    def alarm(self, text: str) -> None:
+        """Show at once what could not be written down."""
+        ...
+
+
+class Silence:
+    """An observer that does nothing."""
+
+    def saw(self, row: Row, event: Event) -> None:
+        """Do nothing."""
+
+    def waits(self, job: str, until: str, why: str) -> None:
+        """Do nothing."""
+
+    def alarm(self, text: str) -> None:
+        """Do nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How fast a run submits, polls and gives up; all in seconds.
+
+    At most one submission per `submit_interval_s`: the sibling Migration API documents 5 per minute
+    (links-api.md 2.3). `poll_interval_s` fixes the interval, else it grows from 5 s to 60 s.
+    """
+
+    submit_interval_s: float = 12.0
+    poll_interval_s: float | None = None
+    connect_retry_s: float = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Everything from outside, handed in by the composition root; `jitter` draws from 0 to 1."""
+
+    send: Send
+    recorder: Recorder
+    clock: Clock
+    prober: Prober | None = None
+    observers: tuple[Observer, ...] = ()
+    jitter: Callable[[], float] = field(default=lambda: 0.5)

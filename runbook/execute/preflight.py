@@ -1,0 +1,131 @@
+"""What a run asks before its first POST: every site's id, and whether each account is let in.
+
+The answers are kept as exchanges, so that the ledger holds them once the run begins.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from runbook.clock import Clock
+from runbook.errors import CredentialError, PlanError, RemoteError
+from runbook.execute.submit import likely_causes, words_of
+from runbook.jobs import API
+from runbook.plan.model import Plan
+from runbook.wire import Answer, Outcome, Request, Send
+
+NO_JOB = "00000000-0000-0000-0000-000000000000"
+ATTEMPTS = 4
+FIRST_WAIT_S = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identified:
+    """A site's id, as the site says it."""
+
+    site: str
+    site_id: str
+    request: Request
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probed:
+    """An account that the links API did not refuse."""
+
+    account: str
+    request: Request
+    answer: Answer
+
+
+async def identify_sites(plan: Plan, send: Send, clock: Clock) -> tuple[Identified, ...]:
+    """Ask every site of the plan for its id at `/_edge/tenant_info` (links-api.md 3), and compare.
+
+    Raises:
+        RemoteError: a site does not answer, or not as documented.
+        PlanError: a site has another id than the plan says (RB601).
+    """
+    found = await asyncio.gather(*(_identify(site.url, send, clock) for site in plan.sites))
+    for site, identified in zip(plan.sites, found, strict=True):
+        if site.site_id is not None and site.site_id != identified.site_id:
+            place = plan.place(f"{site.path}.siteId")
+            raise PlanError(
+                f"{plan.file}:{place.line}:{place.column} RB601 the plan gives `{site.site_id}` as the site id of `{site.url}`, the site says `{identified.site_id}`",
+                hint="correct `siteId`, or leave it out: then the site is asked",
+            )
+    return tuple(found)
+
+
+async def _identify(site: str, send: Send, clock: Clock) -> Identified:
+    # No credential: the page needs none, and a host that is no cloud site must not get one.
+    request = Request(
+        method="GET", url=f"{site}/_edge/tenant_info", headers=(("Accept", "application/json"),)
+    )
+    answer = await _answered(request, send, clock, who=f"site `{site}`")
+    try:
+        value = answer.json()
+    except ValueError:
+        value = None
+    site_id = value.get("cloudId") if isinstance(value, dict) else None
+    if not 200 <= answer.status < 300 or not isinstance(site_id, str) or not site_id:
+        raise RemoteError(
+            f"site `{site}` does not say its id: answer {answer.status} of `/_edge/tenant_info` holds no `cloudId` ({words_of(answer) or 'empty'})",
+            hint="is it a Jira Cloud site, and spelled as in the browser? a proxy may answer in its place",
+        )
+    return Identified(site=site, site_id=site_id, request=request, answer=answer)
+
+
+async def probe_accounts(
+    accounts: Sequence[tuple[str, str]], site_ids: Mapping[str, str], send: Send, clock: Clock
+) -> tuple[Probed, ...]:
+    """Ask for the status of a job that cannot exist with each (account, site it submits to).
+
+    Any answer but 401 and a web page counts as "reached, not refused".
+
+    Raises:
+        CredentialError: the API refuses an account.
+        RemoteError: the API is not reached, or something else answers in its place.
+    """
+    return tuple(
+        await asyncio.gather(
+            *(_probe(account, site_ids[site], send, clock) for account, site in accounts)
+        )
+    )
+
+
+async def _probe(account: str, site_id: str, send: Send, clock: Clock) -> Probed:
+    request = Request(
+        method="GET",
+        url=f"{API}/{quote(site_id, safe='')}/jobs/status/{NO_JOB}",
+        headers=(("Accept", "application/json"),),
+        account=account,
+    )
+    answer = await _answered(request, send, clock, who="the link-fixing API")
+    if answer.status == 401:
+        causes = "; ".join(likely_causes(answer))
+        raise CredentialError(
+            f"account `{account}` was refused by the link-fixing API (401): {words_of(answer) or 'no further words'}",
+            hint=f"in this order: {causes}",
+        )
+    if answer.is_html():
+        raise RemoteError(
+            f"the link-fixing API was not reached: answer {answer.status} is {words_of(answer)}",
+            hint="a proxy or login page answers in its place: check HTTPS_PROXY, NO_PROXY and the VPN",
+        )
+    return Probed(account=account, request=request, answer=answer)
+
+
+async def _answered(request: Request, send: Send, clock: Clock, *, who: str) -> Answer:
+    outcome: Outcome = await send(request)
+    for attempt in range(1, ATTEMPTS):
+        if isinstance(outcome, Answer) and outcome.status < 500 and outcome.status != 429:
+            break
+        await clock.sleep(FIRST_WAIT_S * 2 ** (attempt - 1))
+        outcome = await send(request)
+    if isinstance(outcome, Answer):
+        return outcome
+    raise RemoteError(
+        f"{who} was not reached after {ATTEMPTS} attempts: {outcome.reason}",
+        hint=getattr(outcome, "hint", "") or "check the network, the VPN, and HTTPS_PROXY",
+    )
