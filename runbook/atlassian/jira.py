@@ -1,0 +1,503 @@
+"""Jira's REST API, version 3, as far as remote links need it; every operation as documented.
+
+In: one site and one account. Out: Atlassian's records as received, and small values. The six
+remote-link operations carry whole records, since a field left out of a write becomes null
+(jira-rest.md B1). Errors are those of `runbook.atlassian.refusals`.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from runbook.atlassian.calls import Caller, Query, Watch
+from runbook.atlassian.limits import Limits
+from runbook.atlassian.login import Login, Me
+from runbook.atlassian.outcomes import Patience
+from runbook.atlassian.refusals import (
+    Exchange,
+    JiraRefusedError,
+    NotDocumentedError,
+    WriteUnknownError,
+)
+from runbook.clock import Clock
+from runbook.wire import Answer, Send
+
+Record = dict[str, Any]
+
+GLOBAL_ID_LIMIT = 255
+_LIST = "issue/{issue}/remotelink"
+_ONE = "issue/{issue}/remotelink/{link}"
+_SEARCH_PAGE = 5000
+_BULK_PAGE = 100  # the documented number; newer texts allow more (jira-rest.md B6)
+_PROJECT_PAGE = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssueRef:
+    """An issue by its present key and its numeric id."""
+
+    id: int
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolution:
+    """What keys resolved to: `found` by the key as asked; the rest is absent, or not visible to us."""
+
+    found: Mapping[str, IssueRef]
+    absent: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkWrite:
+    """One write of a remote link, ready to be shown, recorded and sent.
+
+    `action` is `create`, `update` or `delete`. `body` is the whole record.
+    """
+
+    action: str
+    method: str
+    endpoint: str
+    path: str
+    issue: str
+    query: tuple[tuple[str, str], ...] = ()
+    body: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A write that arrived; `created` is False where a link of that `globalId` was updated."""
+
+    link_id: str | None
+    created: bool
+    exchange: Exchange = field(repr=False)
+
+
+def create_write(issue: str, record: Mapping[str, Any]) -> LinkWrite:
+    """Return the write that creates a link, or updates the one of the same `globalId`."""
+    return LinkWrite(
+        action="create",
+        method="POST",
+        endpoint=_LIST,
+        path=_list_path(issue),
+        issue=issue,
+        body=_whole(record),
+    )
+
+
+def update_write(issue: str, link_id: int | str, record: Mapping[str, Any]) -> LinkWrite:
+    """Return the write that replaces the whole of a link."""
+    return LinkWrite(
+        action="update",
+        method="PUT",
+        endpoint=_ONE,
+        path=_one_path(issue, link_id),
+        issue=issue,
+        body=_whole(record),
+    )
+
+
+def delete_write(issue: str, link_id: int | str) -> LinkWrite:
+    """Return the write that removes a link by its id."""
+    return LinkWrite(
+        action="delete",
+        method="DELETE",
+        endpoint=_ONE,
+        path=_one_path(issue, link_id),
+        issue=issue,
+    )
+
+
+def delete_by_global_id_write(issue: str, global_id: str) -> LinkWrite:
+    """Return the write that removes the link with a `globalId`."""
+    return LinkWrite(
+        action="delete",
+        method="DELETE",
+        endpoint=_LIST,
+        path=_list_path(issue),
+        issue=issue,
+        query=(("globalId", global_id),),
+    )
+
+
+class JiraSite:
+    """One Jira Cloud site, as one account.
+
+    `limits` is shared by everything in the process that talks to sites. `random` draws from 0 to 1;
+    `watch` gets every exchange; `site_id` saves asking for the cloud id when the token has scopes.
+    """
+
+    def __init__(
+        self,
+        *,
+        send: Send,
+        url: str,
+        account: str,
+        clock: Clock,
+        limits: Limits,
+        random: Callable[[], float] = lambda: 0.5,
+        patience: Patience | None = None,
+        site_id: str | None = None,
+        fresh_writes: bool = True,
+        watch: Watch | None = None,
+    ) -> None:
+        patience = patience or Patience()
+        self.url = url.rstrip("/")
+        self.account = account
+        login = Login(
+            send=send,
+            site=url,
+            account=account,
+            clock=clock,
+            limits=limits,
+            random=random,
+            patience=patience,
+            site_id=site_id,
+        )
+        self._login = login
+        self._caller = Caller(
+            send=send,
+            login=login,
+            clock=clock,
+            limits=limits,
+            random=random,
+            patience=patience,
+            fresh_writes=fresh_writes,
+            watch=watch,
+        )
+
+    # Who we are
+
+    async def myself(self) -> Me:
+        """Return the account that the site sees, and by which host it is reached."""
+        return await self._login.me()
+
+    async def confirm_login(self) -> Me:
+        """Ask again who we are; raises `LoginLostError` where the site no longer knows us."""
+        return await self._login.confirm()
+
+    # The six remote-link operations
+
+    async def remote_links(self, issue: str) -> tuple[Record, ...]:
+        """Return every remote link of an issue."""
+        body, _ = await self._caller.read("GET", _LIST, _list_path(issue))
+        # The document allows a single object here, too.
+        return tuple(_record(one) for one in (body if isinstance(body, list) else [body]))
+
+    async def remote_link(self, issue: str, link_id: int | str) -> Record:
+        """Return one remote link by its id."""
+        body, _ = await self._caller.read("GET", _ONE, _one_path(issue, link_id))
+        return _record(body)
+
+    async def remote_link_by_global_id(self, issue: str, global_id: str) -> Record:
+        """Return one remote link by its `globalId`; documented as a single object."""
+        query = (("globalId", global_id),)
+        body, _ = await self._caller.read("GET", _LIST, _list_path(issue), query=query)
+        if isinstance(body, list):
+            matching = [one for one in body if _record(one).get("globalId") == global_id]
+            body = matching[0] if matching else None
+        return _record(body)
+
+    async def create_or_update(self, issue: str, record: Mapping[str, Any]) -> Written:
+        """Create a link (201), or update the one with the same `globalId` (200)."""
+        return await self.perform(create_write(issue, record))
+
+    async def update(self, issue: str, link_id: int | str, record: Mapping[str, Any]) -> Written:
+        """Replace the whole of a link (204)."""
+        return await self.perform(update_write(issue, link_id, record))
+
+    async def delete(self, issue: str, link_id: int | str) -> Written:
+        """Remove a link by its id (204)."""
+        return await self.perform(delete_write(issue, link_id))
+
+    async def delete_by_global_id(self, issue: str, global_id: str) -> Written:
+        """Remove the link with a `globalId` (204)."""
+        return await self.perform(delete_by_global_id_write(issue, global_id))
+
+    def request_json(self, write: LinkWrite) -> dict[str, Any]:
+        """Return the request of a write as the ledger keeps it; settle the login first (`myself`)."""
+        return self._caller.request_json(
+            write.method, write.path, query=write.query, body=write.body
+        )
+
+    async def perform(self, write: LinkWrite) -> Written:
+        """Send one write.
+
+        Raises:
+            JiraRefusedError: nothing was changed.
+            WriteUnknownError: it may have arrived.
+            NotReachedError: it was never sent, or not accepted (429).
+        """
+        answer, exchange = await self._caller.write(
+            write.method,
+            write.endpoint,
+            write.path,
+            issue=write.issue,
+            query=write.query,
+            body=write.body,
+        )
+        if write.method != "POST":
+            return Written(link_id=None, created=False, exchange=exchange)
+        return Written(
+            link_id=_written_id(answer, exchange),
+            created=answer.status == 201,
+            exchange=exchange,
+        )
+
+    # Issues
+
+    async def search(
+        self, jql: str, *, fields: Sequence[str] = ("key",)
+    ) -> AsyncIterator[IssueRef]:
+        """Yield the issues of a bounded JQL query.
+
+        Eventually consistent: never proof that something is absent.
+        """
+        async for issue in self.search_records(jql, fields=fields):
+            yield _issue_ref(issue)
+
+    async def search_records(
+        self, jql: str, *, fields: Sequence[str] = ("key",), page: int = _SEARCH_PAGE
+    ) -> AsyncIterator[Record]:
+        """Yield the records of a bounded JQL query, page by page by token.
+
+        Raises:
+            NotDocumentedError: a token comes back that was there before, so that the pages never end.
+        """
+        token: str | None = None
+        seen: set[str] = set()
+        while True:
+            body: dict[str, Any] = {"jql": jql, "maxResults": page, "fields": list(fields)}
+            if token is not None:
+                body["nextPageToken"] = token
+            answer, _ = await self._caller.read("POST", "search/jql", "search/jql", body=body)
+            for issue in _list(answer, "issues"):
+                yield _record(issue)
+            token = answer.get("nextPageToken")
+            if not token or answer.get("isLast") is True:
+                return
+            if token in seen:
+                raise NotDocumentedError(
+                    f"`{self.url}` repeats a page of its search: the list of issues cannot be read to its end",
+                    {},
+                    hint="run the same command again; narrow it with `--jql` if it stays",
+                )
+            seen.add(token)
+
+    async def issue(self, key: str) -> IssueRef | None:
+        """Return an issue by a key it has or had, or by its id; None where it is absent or not visible."""
+        try:
+            body, _ = await self._caller.read(
+                "GET", "issue/{issue}", f"issue/{quote(key, safe='')}", query=(("fields", "key"),)
+            )
+        except JiraRefusedError as refusal:
+            if refusal.status == 404:
+                return None
+            raise
+        return _issue_ref(body)
+
+    async def resolve(self, keys: Iterable[str]) -> Resolution:
+        """Return what keys (or ids, as text) resolve to now: moved and renamed issues are followed.
+
+        Bulk fetch leaves out what it does not find and does not say which asked key became which, so
+        what remains is asked for once more without the others, then one by one.
+        """
+        wanted = tuple(dict.fromkeys(keys))
+        found: dict[str, IssueRef] = {}
+        for start in range(0, len(wanted), _BULK_PAGE):
+            await self._resolve_page(wanted[start : start + _BULK_PAGE], found)
+        return Resolution(found=found, absent=tuple(key for key in wanted if key not in found))
+
+    async def _resolve_page(self, keys: Sequence[str], found: dict[str, IssueRef]) -> None:
+        answered = await self.bulk_fetch(keys)
+        rest = _matched(keys, answered, found)
+        if len(rest) < len(keys) and len(rest) > 1:
+            # An issue that is asked for by two keys comes back once: only without the matched ones
+            # does an empty answer mean that nothing else is there.
+            answered = await self.bulk_fetch(rest)
+        if not answered:
+            return
+        for key in rest:
+            issue = await self.issue(key)
+            if issue is not None:
+                found[key] = issue
+
+    async def bulk_fetch(self, keys: Sequence[str]) -> tuple[IssueRef, ...]:
+        """Return the issues of up to 100 keys or ids that are there and visible, with their present keys."""
+        body, _ = await self._caller.read(
+            "POST",
+            "issue/bulkfetch",
+            "issue/bulkfetch",
+            body={"issueIdsOrKeys": list(keys), "fields": ["key"]},
+        )
+        return tuple(_issue_ref(one) for one in _list(body, "issues"))
+
+    async def changelogs(
+        self, issues: Sequence[str], *, field_ids: Sequence[str] = ()
+    ) -> AsyncIterator[Record]:
+        """Yield `{issueId, changeHistories}` records of up to 1 000 issues; up to 10 field ids narrow them."""
+        token: str | None = None
+        seen: set[str] = set()
+        while True:
+            body: dict[str, Any] = {"issueIdsOrKeys": list(issues), "maxResults": 1000}
+            if field_ids:
+                body["fieldIds"] = list(field_ids)
+            if token is not None:
+                body["nextPageToken"] = token
+            path = "changelog/bulkfetch"
+            answer, _ = await self._caller.read("POST", path, path, body=body)
+            for one in _list(answer, "issueChangeLogs"):
+                yield _record(one)
+            token = answer.get("nextPageToken")
+            if not token or token in seen:
+                return
+            seen.add(token)
+
+    # Read-only questions about the site
+
+    async def server_info(self) -> tuple[Record, Answer]:
+        """Return the site's `baseUrl`, `displayUrl`, `serverTitle` and so on, and the answer itself."""
+        return await self._object("serverInfo")
+
+    async def configuration(self) -> tuple[Record, Answer]:
+        """Return the site's settings, `issueLinkingEnabled` among them."""
+        return await self._object("configuration")
+
+    async def my_permissions(
+        self, permissions: Sequence[str], *, project: str | None = None
+    ) -> dict[str, bool]:
+        """Return which permissions the account has: in a project, or in any where none is named."""
+        query = [("permissions", ",".join(permissions))]
+        if project is not None:
+            query.append(("projectKey", project))
+        body, _ = await self._object("mypermissions", query)
+        listed = body.get("permissions")
+        held = listed if isinstance(listed, dict) else {}
+        return {
+            name: bool(isinstance(held.get(name), dict) and held[name].get("havePermission"))
+            for name in permissions
+        }
+
+    async def check_permissions(
+        self, permissions: Sequence[str], projects: Sequence[int]
+    ) -> dict[str, frozenset[int]]:
+        """Return for each permission the ids of those projects (up to 1 000) in which the account has it."""
+        body, _ = await self._caller.read(
+            "POST",
+            "permissions/check",
+            "permissions/check",
+            body={
+                "projectPermissions": [
+                    {"permissions": list(permissions), "projects": list(projects)}
+                ]
+            },
+        )
+        granted: dict[str, frozenset[int]] = dict.fromkeys(permissions, frozenset())
+        for one in _list(body, "projectPermissions"):
+            granted[str(one.get("permission"))] = frozenset(
+                int(n) for n in one.get("projects") or ()
+            )
+        return granted
+
+    async def projects(self, keys: Sequence[str]) -> tuple[Record, ...]:
+        """Return the records of those of the projects that are there and visible, archived ones too."""
+        records: list[Record] = []
+        for start in range(0, len(keys), _PROJECT_PAGE):
+            query = [("keys", key) for key in keys[start : start + _PROJECT_PAGE]]
+            query += [
+                ("status", "live"),
+                ("status", "archived"),
+                ("maxResults", str(_PROJECT_PAGE)),
+            ]
+            body, _ = await self._object("project/search", query)
+            records += [_record(one) for one in _list(body, "values")]
+        return tuple(records)
+
+    async def limit_report(self) -> Record:
+        """Return which issues approach or breach the limits, by issue key."""
+        body, _ = await self._object("issue/limit/report", (("isReturningKeys", "true"),))
+        return body
+
+    async def link_types(self) -> tuple[Record, ...]:
+        """Return the site's link types: `name`, `inward`, `outward`."""
+        body, _ = await self._object("issueLinkType")
+        return tuple(_record(one) for one in _list(body, "issueLinkTypes"))
+
+    async def _object(self, path: str, query: Query = ()) -> tuple[Record, Answer]:
+        body, answer = await self._caller.read("GET", path, path, query=query)
+        return _record(body), answer
+
+
+def _list_path(issue: str) -> str:
+    return f"issue/{quote(issue, safe='')}/remotelink"
+
+
+def _one_path(issue: str, link_id: int | str) -> str:
+    return f"{_list_path(issue)}/{quote(str(link_id), safe='')}"
+
+
+def _whole(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in record.items() if name not in ("id", "self")}
+
+
+def _matched(
+    keys: Sequence[str], issues: Iterable[IssueRef], found: dict[str, IssueRef]
+) -> list[str]:
+    """Put what matches by key or id into `found` and return the keys that are left."""
+    known: dict[str, IssueRef] = {}
+    for issue in issues:
+        known[issue.key.upper()] = known[str(issue.id)] = issue
+    rest = []
+    for key in keys:
+        match = known.get(key.upper())
+        if match is None:
+            rest.append(key)
+        else:
+            found[key] = match
+    return rest
+
+
+def _record(value: Any) -> Record:
+    if not isinstance(value, dict):
+        raise NotDocumentedError(
+            "an answer holds something other than the documented JSON object",
+            {},
+            hint="check what stands between this machine and the site",
+        )
+    return value
+
+
+def _list(value: Any, name: str) -> list[Any]:
+    listed = _record(value).get(name, [])
+    if not isinstance(listed, list):
+        raise NotDocumentedError(
+            f"an answer's `{name}` is no list",
+            {},
+            hint="check what stands between this machine and the site",
+        )
+    return listed
+
+
+def _issue_ref(value: Any) -> IssueRef:
+    record = _record(value)
+    try:
+        return IssueRef(id=int(record["id"]), key=str(record["key"]))
+    except (KeyError, TypeError, ValueError):
+        raise NotDocumentedError(
+            "an answer names an issue without `id` and `key`",
+            {},
+            hint="check what stands between this machine and the site",
+        ) from None
+
+
+def _written_id(answer: Answer, exchange: Exchange) -> str:
+    """Return the id of a link that was created or updated; without one nothing is known."""
+    try:
+        return str(int(answer.json()["id"]))
+    except (ValueError, TypeError, KeyError):
+        raise WriteUnknownError(
+            f"a write was answered with {answer.status}, but without the id of a link",
+            exchange,
+            hint="look with `runbook links list` before it is sent again",
+        ) from None
