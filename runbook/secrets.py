@@ -5,11 +5,14 @@ credential which a server echoes, in any usual encoding, is not kept either.
 """
 
 import base64
+import html
 import json
+import re
 from dataclasses import dataclass
 from urllib.parse import quote, quote_plus
 
 MASKED = "***"
+_ESCAPES = re.compile("%[0-9A-F]{2}")
 
 
 class Secret:
@@ -89,16 +92,22 @@ def _encodings(plain: str) -> set[str]:
     raw = plain.encode()
     standard = base64.b64encode(raw).decode("ascii")
     urlsafe = base64.urlsafe_b64encode(raw).decode("ascii")
+    in_json = json.dumps(plain)[1:-1]
+    percent = {quote(text, safe=safe) for text in (plain, standard) for safe in ("", "/")}
+    percent.add(quote_plus(plain))
     return {
         plain,
         standard,
         standard.rstrip("="),
         urlsafe,
         urlsafe.rstrip("="),
-        quote(plain, safe=""),
-        quote(plain),
-        quote_plus(plain),
-        json.dumps(plain)[1:-1],
+        *percent,
+        *(_ESCAPES.sub(lambda found: found.group().lower(), text) for text in percent),
+        in_json,
+        in_json.replace("/", "\\/"),
+        json.dumps(in_json)[1:-1],
         json.dumps(plain, ensure_ascii=False)[1:-1],
+        html.escape(plain),
         raw.hex(),
+        raw.hex().upper(),
     } - {""}
