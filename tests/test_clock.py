@@ -50,7 +50,14 @@ def test_a_woken_task_runs_before_time_moves_on() -> None:
         await asyncio.gather(ticking(), once())
 
     asyncio.run(both())
-    assert seen == [("tick", 10), ("tick", 20), ("tick", 30), ("once", 35), ("tick", 40), ("tick", 50)]
+    assert seen == [
+        ("tick", 10),
+        ("tick", 20),
+        ("tick", 30),
+        ("once", 35),
+        ("tick", 40),
+        ("tick", 50),
+    ]
 
 
 def test_time_stands_still_while_a_request_is_out() -> None:
