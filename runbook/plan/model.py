@@ -124,7 +124,8 @@ class Plan:
 
     `source` holds the file's bytes, `places` the place of the value at each path
     (`instances[2].migratedFrom`) and, under `<path>!key`, of its key.
-    `digest` is the SHA-256 of the canonical JSON of the parsed plan, in hex.
+    `digest` is the SHA-256 of the canonical JSON of the parsed plan, in hex. `broken` names the paths
+    that could not be read; it is empty for every plan that `read_plan` returns.
     """
 
     name: str
@@ -144,6 +145,7 @@ class Plan:
     zone: timezone = field(default=timezone(timedelta(0)))
     places: Mapping[str, Place] = field(default_factory=dict)
     digest: str = ""
+    broken: frozenset[str] = frozenset()
 
     def site(self, url: str) -> Site | None:
         """Return the site with this base URL, None where the plan has none."""

@@ -1,0 +1,402 @@
+"""YAML text -> nodes that know where they stand; nothing is guessed about their types.
+
+In: the bytes of one file. Out: a tree of `Scalar`, `Items` and `Entries`, and what was odd about
+the text. One pass over PyYAML's events (libyaml's where it is there), so that every value keeps its
+line and column, duplicate keys are seen, and limits hold before any damage is done.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import yaml
+
+from runbook.errors import PlanError
+
+SIZE_LIMIT_BYTES = 16 * 1024 * 1024
+DEPTH_LIMIT = 64
+NODE_LIMIT = 1_000_000
+
+_NULLS = frozenset({"", "~", "null", "Null", "NULL"})
+_NOT_PRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_TAGS_THAT_SAY_NOTHING = frozenset({None, "!", "tag:yaml.org,2002:str"})
+
+
+class DocumentError(PlanError):
+    """The text is no document that can be read; `line` and `column` start at 1."""
+
+    def __init__(self, message: str, line: int = 1, column: int = 1, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.line = line
+        self.column = column
+
+
+class Node:
+    """A value of the document; lines and columns start at 1, the end is exclusive.
+
+    `size` counts the nodes below it, each alias as often as it is used.
+    """
+
+    __slots__ = ("column", "end_column", "end_line", "line", "size", "tag")
+
+    def __init__(self, event: Any) -> None:
+        mark, end = event.start_mark, event.end_mark
+        self.line: int = mark.line + 1
+        self.column: int = mark.column + 1
+        self.end_line: int = end.line + 1
+        self.end_column: int = end.column + 1
+        self.size = 1
+        self.tag: str | None = event.tag
+
+
+class Scalar(Node):
+    """Text as it was written; `plain` says that it was not quoted."""
+
+    __slots__ = ("plain", "text")
+
+    def __init__(self, event: Any) -> None:
+        super().__init__(event)
+        self.text: str = event.value
+        self.plain: bool = not event.style
+
+    @property
+    def is_null(self) -> bool:
+        """Return whether the value is one of YAML's ways to say nothing."""
+        return self.plain and self.text in _NULLS
+
+
+class Items(Node):
+    """A list."""
+
+    __slots__ = ("items",)
+
+    def __init__(self, event: Any) -> None:
+        super().__init__(event)
+        self.items: list[Any] = []
+
+
+class Entries(Node):
+    """A mapping; of duplicate keys the first is kept. `pending` is the key that waits for its value."""
+
+    __slots__ = ("entries", "inherited", "pending")
+
+    def __init__(self, event: Any) -> None:
+        super().__init__(event)
+        self.entries: dict[str, tuple[Scalar, AnyNode]] = {}
+        self.inherited: list[tuple[Scalar, AnyNode]] = []
+        self.pending: Scalar | None = None
+
+
+AnyNode: TypeAlias = Scalar | Items | Entries
+
+
+@dataclass(frozen=True, slots=True)
+class Oddity:
+    """Something that YAML allows and a plan does not; `kind` is `duplicate`, `key`, `tag` or `merge`."""
+
+    kind: str
+    message: str
+    node: Node
+
+
+@dataclass(slots=True)
+class Document:
+    """One document: its root, what was odd, and its text without a byte order mark."""
+
+    root: AnyNode
+    text: str
+    oddities: list[Oddity] = field(default_factory=list)
+
+    def lines(self) -> list[str]:
+        """Return the lines as YAML counts them, without their ends."""
+        return _LINE_END.split(self.text)
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return a plan file's bytes.
+
+    Raises:
+        DocumentError: the file is not there, cannot be read, or is larger than a plan can be.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(SIZE_LIMIT_BYTES + 1)
+    except FileNotFoundError:
+        raise DocumentError(
+            f"there is no file `{path}`", hint="`runbook init` writes a plan to start from"
+        ) from None
+    except (OSError, ValueError) as problem:
+        words = getattr(problem, "strerror", None) or str(problem)
+        raise DocumentError(
+            f"cannot read `{path}`: {words}", hint="check the path and its permissions"
+        ) from None
+    return data
+
+
+def read_document(data: bytes) -> Document:
+    """Return the nodes of one YAML document.
+
+    Raises:
+        DocumentError: not UTF-8 text, not YAML, more than one document, or over a limit.
+    """
+    text = _text_of(data)
+    builder = _Builder(text)
+    try:
+        return builder.build()
+    except yaml.MarkedYAMLError as problem:
+        raise _syntax_error(problem, text) from None
+    except yaml.YAMLError as problem:
+        raise DocumentError(f"not YAML: {_one_line(str(problem))}") from None
+
+
+def _text_of(data: bytes) -> str:
+    if len(data) > SIZE_LIMIT_BYTES:
+        raise DocumentError(
+            f"the file is larger than {SIZE_LIMIT_BYTES // 1024 // 1024} MiB, more than any plan",
+            hint="is this the plan, and not an export or a log?",
+        )
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in data[:4]:
+        raise DocumentError(
+            "the file is not UTF-8 text (it looks like UTF-16 or a binary file)",
+            hint="save it as UTF-8; in PowerShell: `Set-Content -Encoding utf8`",
+        )
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        before = data[: problem.start].decode("utf-8-sig", "replace")
+        line, column = _place_of_end(before)
+        raise DocumentError(
+            f"byte 0x{data[problem.start]:02x} is not UTF-8",
+            line,
+            column,
+            hint="save the file as UTF-8; it may be Latin-1 or Windows-1252",
+        ) from None
+    odd = _NOT_PRINTABLE.search(text)
+    if odd is not None:
+        line, column = _place_of_end(text[: odd.start()])
+        raise DocumentError(
+            f"control character U+{ord(odd.group()):04X}, which YAML does not allow",
+            line,
+            column,
+            hint="remove it; is this a text file?",
+        )
+    return text
+
+
+def _place_of_end(before: str) -> tuple[int, int]:
+    lines = _LINE_END.split(before)
+    return len(lines), len(lines[-1]) + 1
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _syntax_error(problem: yaml.MarkedYAMLError, text: str) -> DocumentError:
+    mark = problem.problem_mark or problem.context_mark
+    line = 1 if mark is None else mark.line + 1
+    column = 1 if mark is None else mark.column + 1
+    lines = _LINE_END.split(text)
+    source = lines[line - 1] if line <= len(lines) else ""
+    indent = source[: len(source) - len(source.lstrip())]
+    if "\t" in indent or source[column - 1 : column] == "\t":
+        return DocumentError(
+            "a tab stands where YAML wants spaces",
+            line,
+            source.index("\t") + 1,
+            hint="indent with spaces; most editors can convert tabs",
+        )
+    words = _one_line(problem.problem or "it cannot be read")
+    where = "" if problem.context is None else f" ({_one_line(problem.context)})"
+    return DocumentError(
+        f"not YAML: {words}{where}",
+        line,
+        column,
+        hint="check the indentation, quotes and brackets at and above this line",
+    )
+
+
+class _Builder:
+    """The one pass: events in, nodes out."""
+
+    def __init__(self, text: str) -> None:
+        self._document = Document(root=_NOTHING, text=text)
+        self._anchors: dict[str, AnyNode | None] = {}
+        self._stack: list[Items | Entries] = []
+        self._open_anchors: list[str | None] = []
+        self._count = 0
+
+    def build(self) -> Document:
+        loader = _LOADER(self._document.text)
+        try:
+            for event in self._events(loader):
+                self._take(event)
+        finally:
+            loader.dispose()
+        if self._document.root is _NOTHING:
+            raise DocumentError(
+                "the plan is empty", hint="`runbook init` writes a plan to start from"
+            )
+        return self._document
+
+    @staticmethod
+    def _events(loader: Any) -> Iterator[Any]:
+        documents = 0
+        next_event = loader.get_event
+        while True:
+            event = next_event()
+            if isinstance(event, yaml.StreamEndEvent):
+                return
+            if isinstance(event, yaml.DocumentStartEvent):
+                documents += 1
+                if documents > 1:
+                    mark: Any = event.start_mark
+                    raise DocumentError(
+                        "a second document starts here; a file holds one plan",
+                        mark.line + 1,
+                        mark.column + 1,
+                        hint="put the second plan into a file of its own",
+                    )
+            elif isinstance(event, (yaml.NodeEvent, yaml.CollectionEndEvent)):
+                yield event
+
+    def _take(self, event: Any) -> None:
+        kind = type(event)
+        if kind is yaml.ScalarEvent:
+            self._add(Scalar(event), event.anchor)
+        elif kind is yaml.MappingStartEvent:
+            self._open(Entries(event), event.anchor)
+        elif kind is yaml.SequenceStartEvent:
+            self._open(Items(event), event.anchor)
+        elif kind is yaml.AliasEvent:
+            self._alias(event)
+        else:
+            self._close(event)
+
+    def _open(self, node: Items | Entries, anchor: str | None) -> None:
+        if len(self._stack) >= DEPTH_LIMIT:
+            raise DocumentError(
+                f"nested more than {DEPTH_LIMIT} levels deep",
+                node.line,
+                node.column,
+                hint="a plan needs six levels",
+            )
+        if anchor is not None:
+            self._anchors[anchor] = None
+        self._stack.append(node)
+        self._open_anchors.append(anchor)
+
+    def _close(self, event: Any) -> None:
+        node, anchor = self._stack.pop(), self._open_anchors.pop()
+        node.end_line, node.end_column = event.end_mark.line + 1, event.end_mark.column + 1
+        if isinstance(node, Entries):
+            for key, value in node.inherited:
+                node.entries.setdefault(key.text, (key, value))
+        self._add(node, anchor)
+
+    def _alias(self, event: Any) -> None:
+        line, column = event.start_mark.line + 1, event.start_mark.column + 1
+        target = self._anchors.get(event.anchor, _NOTHING)
+        if target is None:
+            raise DocumentError(f"`*{event.anchor}` stands inside itself", line, column)
+        if target is _NOTHING:
+            raise DocumentError(
+                f"`*{event.anchor}` names no anchor above it",
+                line,
+                column,
+                hint=f"write `&{event.anchor}` before the value it stands for",
+            )
+        node = _copy(target)
+        node.line, node.column = line, column
+        node.end_line, node.end_column = event.end_mark.line + 1, event.end_mark.column + 1
+        self._add(node, None)
+
+    def _add(self, node: AnyNode, anchor: str | None) -> None:
+        self._count += 1
+        if self._count > NODE_LIMIT or node.size > NODE_LIMIT:
+            raise DocumentError(
+                f"more than {NODE_LIMIT:,} values, each alias counted as often as it is used",
+                node.line,
+                node.column,
+                hint="aliases that multiply each other are refused",
+            )
+        if node.tag not in _TAGS_THAT_SAY_NOTHING:
+            self._odd("tag", f"the tag `{_short_tag(node.tag)}` means nothing in a plan", node)
+        if anchor is not None:
+            self._anchors[anchor] = node
+        if not self._stack:
+            self._document.root = node
+            return
+        parent = self._stack[-1]
+        parent.size += node.size
+        if isinstance(parent, Items):
+            parent.items.append(node)
+        else:
+            self._add_to_mapping(parent, node)
+
+    def _add_to_mapping(self, parent: Entries, node: AnyNode) -> None:
+        key = parent.pending
+        if key is None:
+            if not isinstance(node, Scalar):
+                self._odd("key", "a key must be plain text", node)
+                parent.pending = _NO_KEY
+            else:
+                parent.pending = node
+            return
+        parent.pending = None
+        if key is _NO_KEY:
+            return
+        if key.plain and key.text == "<<":
+            self._merge(parent, node)
+            return
+        first = parent.entries.setdefault(key.text, (key, node))
+        if first[0] is not key:
+            message = f"`{key.text}` was already given on line {first[0].line}"
+            self._odd("duplicate", message, key)
+
+    def _merge(self, parent: Entries, node: AnyNode) -> None:
+        sources = node.items if isinstance(node, Items) else [node]
+        for source in sources:
+            if not isinstance(source, Entries):
+                self._odd("merge", "`<<` takes a mapping, or a list of them", node)
+                return
+            parent.inherited.extend(source.entries.values())
+
+    def _odd(self, kind: str, message: str, node: Node) -> None:
+        self._document.oddities.append(Oddity(kind, message, node))
+
+
+def _copy(node: AnyNode) -> AnyNode:
+    """Return the node once more, for a place of its own; what is below it is shared."""
+    twin: Any = type(node).__new__(type(node))
+    for cls in type(node).__mro__[:-1]:
+        for name in getattr(cls, "__slots__", ()):
+            setattr(twin, name, getattr(node, name))
+    result: AnyNode = twin
+    result.tag = None
+    return result
+
+
+def _short_tag(tag: str | None) -> str:
+    text = str(tag)
+    prefix = "tag:yaml.org,2002:"
+    return "!!" + text.removeprefix(prefix) if text.startswith(prefix) else text
+
+
+class _NoMark:
+    line = column = 0
+
+
+class _NoEvent:
+    start_mark = end_mark = _NoMark
+    tag = anchor = None
+    value = ""
+    style = None
+
+
+_NOTHING = Scalar(_NoEvent)
+_NO_KEY = Scalar(_NoEvent)

@@ -1,0 +1,126 @@
+"""The plan's own lines, as they may be shown: no control characters, no secret.
+
+Values under a key such as `token` and credentials inside URLs are masked by their place, by their
+text wherever it stands again, and, for text that could not be parsed, by their looks.
+"""
+
+import re
+
+from runbook.plan.document import Node
+from runbook.plan.fields import KNOWN_KEYS
+from runbook.secrets import MASKED
+from runbook.text import printable
+
+_LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+_SECRET_WORDS = (
+    "token",
+    "password",
+    "passwd",
+    "passphrase",
+    "passwort",
+    "secret",
+    "credential",
+    "apikey",
+    "privatekey",
+    "accesskey",
+    "authorization",
+    "bearer",
+)
+_SECRET_KEYS = frozenset({"pass", "pwd", "pat", "pw", "auth", "basicauth"})
+_LOOKS_SECRET = re.compile(
+    r"(?i)(?P<key>[\w.-]*(?:" + "|".join(_SECRET_WORDS) + r")[\w.-]*)(?P<sep>[\"']?\s*[:=]\s*)\S.*"
+)
+_USER_INFO = re.compile(r"(?i)([a-z][a-z0-9+.-]*://)([^/?#\s]*)@")
+_TOKEN = re.compile(r"\bAT[ACS]TT[A-Za-z0-9][\w=+/-]{8,}")
+
+
+def is_secret_key(key: str) -> bool:
+    """Return whether a key promises a credential; the plan's own keys do not."""
+    if key in KNOWN_KEYS:
+        return False
+    bare = re.sub(r"[^a-z0-9]", "", key.lower())
+    return bare in _SECRET_KEYS or any(word in bare for word in _SECRET_WORDS)
+
+
+def secrets_in(text: str) -> tuple[str, ...]:
+    """Return the credentials that a value shows by itself: user info of a URL, an Atlassian token."""
+    if "@" not in text and "TT" not in text:
+        return ()
+    found = [match.group() for match in _TOKEN.finditer(text)]
+    for match in _USER_INFO.finditer(text):
+        found += [match.group(2), *match.group(2).split(":", 1)[1:]]
+    return tuple(one for one in found if one)
+
+
+class Source:
+    """The lines of a plan file, numbered from 1, safe to show."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._masked: str | None = None
+        self._lines: list[str] | None = None
+        self._spans: list[tuple[int, int, int, int]] = []
+        self._values: set[str] = set()
+
+    def hide(self, node: Node) -> None:
+        """Mask what stands where this value stands."""
+        self._spans.append((node.line, node.column, node.end_line, node.end_column))
+        self._lines = None
+
+    def hide_text(self, value: str) -> None:
+        """Mask this text wherever it stands; one of a few characters only by its place."""
+        for part in (value, *value.splitlines()):
+            if len(part.strip()) >= 4:
+                self._values.add(part.strip())
+        self._lines = None
+
+    @property
+    def hides(self) -> bool:
+        """Return whether anything is masked by its text."""
+        return bool(self._values)
+
+    def mask(self, text: str) -> str:
+        """Return other text, such as a message, without the values that are masked here."""
+        for value in sorted(self._values, key=len, reverse=True):
+            text = text.replace(value, MASKED)
+        return text
+
+    def line(self, number: int) -> str:
+        """Return one line; empty where the file has none of that number."""
+        if self._lines is None:
+            self._lines = _LINE_END.split(self._without_spans())
+        if not 1 <= number <= len(self._lines):
+            return ""
+        line = self.mask(self._lines[number - 1])
+        if not self._spans and "\x1b" not in line and line.isascii() and line.isprintable():
+            return _without_looks(line)
+        return printable(_without_looks(line))
+
+    def _without_spans(self) -> str:
+        if not self._spans:
+            return self._text
+        starts = [0, *(match.end() for match in _LINE_END.finditer(self._text))]
+        pieces, done = [], 0
+        for line, column, end_line, end_column in sorted(self._spans):
+            begin = starts[min(line, len(starts)) - 1] + column - 1
+            end = starts[min(end_line, len(starts)) - 1] + end_column - 1
+            if end <= done:
+                continue
+            begin = max(begin, done)
+            pieces += [self._text[done:begin], _stars(self._text[begin:end])]
+            done = end
+        return "".join((*pieces, self._text[done:]))
+
+
+def _stars(secret: str) -> str:
+    return re.sub(r"[^\n\r\x85\u2028\u2029]+", MASKED, secret)
+
+
+def _without_looks(line: str) -> str:
+    if "@" in line:
+        line = _USER_INFO.sub(rf"\1{MASKED}@", line)
+    line = _TOKEN.sub(MASKED, line)
+    found = _LOOKS_SECRET.search(line)
+    if found is None or found["key"] in KNOWN_KEYS or found.group().endswith(MASKED):
+        return line
+    return line[: found.end("sep")] + MASKED
