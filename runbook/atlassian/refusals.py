@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from runbook.errors import CredentialError, ExitCode, RemoteError, RunbookError
+from runbook.text import shortened
 from runbook.wire import Answer, NotSent, Outcome, Request
 
 Exchange = dict[str, Any]
@@ -130,7 +131,7 @@ def messages_of(answer: Answer) -> tuple[str, ...]:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= _LIMIT_CHARACTERS else text[: _LIMIT_CHARACTERS - 1] + "…"
+    return shortened(text, _LIMIT_CHARACTERS)
 
 
 def what(request: Request) -> str:

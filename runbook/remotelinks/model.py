@@ -6,7 +6,7 @@ compared, the record itself, and a hash of everything that a client can write. P
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,3 +100,33 @@ def _without_nothing(value: Any) -> Any:
 
 def _text(value: Any) -> str | None:
     return None if value is None else str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One field that differs between two records; None stands for absent or null."""
+
+    path: str
+    before: Any
+    after: Any
+
+
+def differences(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> tuple[Change, ...]:
+    """Return the fields in which the writable parts of two records differ, by path."""
+    old = dict(_leaves(content(before), "")) if before is not None else {}
+    new = dict(_leaves(content(after), ""))
+    return tuple(
+        Change(path, old.get(path), new.get(path))
+        for path in sorted(old.keys() | new.keys())
+        if path not in old
+        or path not in new
+        or canonical_json(old[path]) != canonical_json(new[path])
+    )
+
+
+def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if not isinstance(value, Mapping):
+        yield path, value
+        return
+    for name, inner in value.items():
+        yield from _leaves(inner, f"{path}.{name}" if path else str(name))

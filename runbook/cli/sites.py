@@ -1,0 +1,59 @@
+"""What commands that talk to Jira sites share: the address of a site, and a client for it."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from runbook.cli.wiring import Root
+from runbook.errors import UsageError
+
+if TYPE_CHECKING:
+    from runbook.atlassian.jira import JiraSite
+    from runbook.atlassian.limits import Limits
+    from runbook.atlassian.refusals import Exchange
+    from runbook.wire import Send
+
+
+def site_url(text: str) -> str:
+    """Return a site's address without a trailing slash.
+
+    Raises:
+        UsageError: it is no `https` address of a host alone.
+    """
+    hint = "name the site as in the plan, such as `https://contoso-eng.atlassian.net`"
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise UsageError(f"SITE is no address: {text!r}", hint=hint) from None
+    if parts.scheme != "https" or not host or "@" in parts.netloc:
+        raise UsageError(f"SITE is no site address: {text!r}", hint=hint)
+    if parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise UsageError(f"SITE has more than a host: {text!r}", hint=hint)
+    return f"https://{parts.netloc.lower()}"
+
+
+def jira_site(
+    root: Root,
+    send: "Send",
+    url: str,
+    account: str,
+    *,
+    limits: "Limits | None" = None,
+    site_id: str | None = None,
+    watch: "Callable[[Exchange], None] | None" = None,
+) -> "JiraSite":
+    """Return a client for one site, with the process's clock and chance."""
+    from runbook.atlassian.jira import JiraSite
+    from runbook.atlassian.limits import Limits
+
+    return JiraSite(
+        send=send,
+        url=url,
+        account=account,
+        clock=root.clock,
+        limits=limits or Limits(root.clock),
+        random=root.random,
+        site_id=site_id,
+        watch=watch,
+    )
