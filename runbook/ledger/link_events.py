@@ -29,6 +29,22 @@ class VerifyFound:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LinksArrived:
+    """Links of one job that a verification saw: what `rollback` may take back later.
+
+    `links` holds one line for each, since there may be a million: issue key, link id, the first 32 hex
+    digits of the record's content hash, 1 where it is an expected link else 0, and `absent`, `unknown`
+    or the hash (32 digits) that it had before the run; separated by spaces.
+    """
+
+    KIND: ClassVar[str] = "links.arrived"
+    verification: str
+    site: str
+    destination: str
+    links: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyEnded:
     """A verification is done.
 
@@ -69,7 +85,10 @@ class WriteIntended:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteEnded:
-    """What became of a write: `done`, `skipped`, `refused` or `unknown`, with the reason."""
+    """What became of a write: `done`, `skipped`, `refused` or `unknown`, with the reason.
+
+    `record` is what Jira holds after it, where it was read back.
+    """
 
     KIND: ClassVar[str] = "write.ended"
     purpose: str
@@ -78,6 +97,7 @@ class WriteEnded:
     link_id: str | None
     detail: str
     exchange: Json | None
+    record: Json | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +129,7 @@ class LinksEnded:
 LINK_EVENTS = (
     VerifyStarted,
     VerifyFound,
+    LinksArrived,
     VerifyEnded,
     WriteIntended,
     WriteEnded,
