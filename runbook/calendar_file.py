@@ -6,7 +6,7 @@ the same bytes, and an event keeps its UID when its date moves, so that importin
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -40,6 +40,12 @@ def events_of(plan: Plan) -> tuple[CalendarEvent, ...]:
     found = [*_cutover(plan), *_tokens(plan)]
     for pair in all_pairs(plan, use_planned=True):
         found += _window(plan, pair)
+    # Waves of one site may share a name; their events stay apart.
+    times: dict[str, int] = {}
+    for position, event in enumerate(found):
+        times[event.key] = times.get(event.key, 0) + 1
+        if times[event.key] > 1:
+            found[position] = replace(event, key=f"{event.key}\n{times[event.key]}")
     return tuple(sorted(found, key=lambda one: (_moment(one.at), one.key)))
 
 
@@ -114,7 +120,7 @@ def _window(plan: Plan, pair: Pair) -> Iterable[CalendarEvent]:
     waves = f"{pair.from_wave.name} with {pair.to_wave.name}"
     planned = " (planned)" if pair.planned else ""
     job = f"Job `{pair.job}` of {plan.name}, {waves}."
-    key = f"{pair.job}\n{pair.from_wave.path or pair.from_wave.name}\n{pair.to_wave.path or pair.to_wave.name}"
+    key = f"{pair.job}\n{pair.from_wave.name}\n{pair.to_wave.name}"
     if pair.state(pair.opens) is WindowState.NEVER:
         yield CalendarEvent(
             key=f"never\n{key}",
