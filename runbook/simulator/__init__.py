@@ -1,1 +1,5 @@
-"""The simulator: one world for rehearsals and tests."""
+"""A stand-in for Atlassian: one stateful world in memory, served in process or on a loopback socket.
+
+`World.from_plan` builds it, `make_app` and `serving` put it behind HTTP, `faults_for` lets things
+go wrong. Nothing here is imported by a real run.
+"""

@@ -1,0 +1,205 @@
+"""Reading issues and their history: single, in bulk, moved, hidden.
+
+Facts: jira-rest.md B6. Issues that are not there or not visible are left out of bulk answers
+without a word; a key that an issue had before leads to the issue.
+"""
+
+import base64
+from datetime import datetime
+from typing import Any
+
+from runbook.simulator.messages import Reply, jira_error, json_reply
+from runbook.simulator.model import Change, Issue
+from runbook.simulator.visit import Visit, bad_body, no_issue
+
+BULK_LIMIT = 100
+CHANGELOG_BULK_LIMIT = 1000
+CHANGELOG_FIELDS = 10
+CHANGELOG_PAGE = 100
+
+
+def read(visit: Visit) -> Reply:
+    """Answer one issue by id, key or former key."""
+    issue = visit.issue(visit.params["issueIdOrKey"])
+    if issue is None:
+        return no_issue()
+    wanted = visit.call.param_list("fields") or ["*all"]
+    return json_reply(shown(visit, issue, wanted))
+
+
+def bulk_fetch(visit: Visit) -> Reply:
+    """Answer up to 100 issues in ascending order of their ids."""
+    body = visit.body()
+    if body is None:
+        return bad_body()
+    asked = body.get("issueIdsOrKeys")
+    if not isinstance(asked, list) or not asked:
+        return jira_error(400, "At least one issue ID or key is required.")
+    if len(asked) > BULK_LIMIT:
+        return jira_error(400, f"The maximum number of issues is {BULK_LIMIT}.")
+    found = {issue.id: issue for one in asked if (issue := visit.issue(str(one))) is not None}
+    wanted = body.get("fields") or ["*navigable"]
+    return json_reply(
+        {
+            "issueErrors": [],
+            "issues": [shown(visit, found[number], wanted) for number in sorted(found)],
+        }
+    )
+
+
+def changelog(visit: Visit) -> Reply:
+    """Answer one page of an issue's history, oldest entry first."""
+    issue = visit.issue(visit.params["issueIdOrKey"])
+    if issue is None:
+        return no_issue()
+    params = visit.call.params()
+    try:
+        start = int(params.get("startAt", 0))
+        size = min(int(params.get("maxResults", CHANGELOG_PAGE)), CHANGELOG_PAGE)
+    except ValueError:
+        return jira_error(400, "startAt and maxResults must be numbers.")
+    page = issue.history[start : start + size]
+    base = f"{visit.api}/issue/{issue.key}/changelog"
+    is_last = start + size >= len(issue.history)
+    answer = {
+        "self": f"{base}?startAt={start}&maxResults={size}",
+        "startAt": start,
+        "maxResults": size,
+        "total": len(issue.history),
+        "isLast": is_last,
+        "values": [_change(visit, change) for change in page],
+    }
+    if not is_last:
+        answer["nextPage"] = f"{base}?startAt={start + size}&maxResults={size}"
+    return json_reply(answer)
+
+
+def bulk_changelog(visit: Visit) -> Reply:
+    """Answer the history of up to 1000 issues, of up to 10 fields, in pages."""
+    body = visit.body()
+    if body is None:
+        return bad_body()
+    asked, fields = body.get("issueIdsOrKeys"), body.get("fieldIds") or []
+    if not isinstance(asked, list) or not 1 <= len(asked) <= CHANGELOG_BULK_LIMIT:
+        return jira_error(400, "issueIdsOrKeys must name 1 to 1000 issues.")
+    if len(fields) > CHANGELOG_FIELDS:
+        return jira_error(400, "fieldIds must name at most 10 fields.")
+    size = body.get("maxResults", 1000)
+    start = offset_of(body.get("nextPageToken"))
+    if not isinstance(size, int) or not 1 <= size <= 10_000 or start is None:
+        return jira_error(400, "maxResults or nextPageToken is not valid.")
+    found = {issue.id: issue for one in asked if (issue := visit.issue(str(one))) is not None}
+    entries = [
+        (number, change)
+        for number in sorted(found)
+        for change in found[number].history
+        if not fields or change.field in fields
+    ]
+    by_issue: dict[int, list[dict[str, Any]]] = {}
+    for number, change in entries[start : start + size]:
+        by_issue.setdefault(number, []).append(_change(visit, change))
+    answer: dict[str, Any] = {
+        "issueChangeLogs": [
+            {"issueId": str(number), "changeHistories": changes}
+            for number, changes in by_issue.items()
+        ]
+    }
+    if start + size < len(entries):
+        answer["nextPageToken"] = token_for(start + size)
+    return json_reply(answer)
+
+
+def shown(visit: Visit, issue: Issue, fields: list[Any]) -> dict[str, Any]:
+    """Return an issue as Jira shows it, with the fields that were asked for."""
+    there = _fields(visit, issue)
+    everything = any(str(name) in ("*all", "*navigable") for name in fields)
+    return {
+        "id": str(issue.id),
+        "key": issue.key,
+        "self": f"{visit.api}/issue/{issue.id}",
+        "fields": {
+            name: value
+            for name, value in there.items()
+            if (everything or name in fields) and f"-{name}" not in fields
+        },
+    }
+
+
+def jira_time(moment: datetime) -> str:
+    """Return a moment as Jira writes it: milliseconds and a numeric offset."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}+0000"
+
+
+def token_for(offset: int) -> str:
+    """Return the opaque token of a page that begins at `offset`."""
+    return base64.urlsafe_b64encode(f"page:{offset}".encode()).decode("ascii")
+
+
+def offset_of(token: object) -> int | None:
+    """Return where a token's page begins: 0 without a token, None for one that is not ours."""
+    if token in (None, ""):
+        return 0
+    try:
+        word, _, number = base64.urlsafe_b64decode(str(token)).decode().partition(":")
+        return int(number) if word == "page" else None
+    except ValueError:
+        return None
+
+
+def _fields(visit: Visit, issue: Issue) -> dict[str, Any]:
+    project = visit.site.projects[issue.project]
+    texts = dict(issue.texts)
+    comment = texts.pop("comment", None)
+    moment = issue.history[-1].at if issue.history else visit.world.began
+    return {
+        "summary": texts.pop("summary", ""),
+        "project": {
+            "id": str(project.id),
+            "key": project.key,
+            "name": f"Project {project.key}",
+            "self": f"{visit.api}/project/{project.id}",
+        },
+        "issuetype": {"id": "10001", "name": "Task", "subtask": False},
+        "status": {"id": "1", "name": "Open"},
+        "created": jira_time(visit.world.began),
+        "updated": jira_time(moment),
+        "issuelinks": [],
+        "description": None,
+        "environment": None,
+        "comment": {
+            "comments": [] if comment is None else [{"id": "1", "body": _rich(visit, comment)}],
+            "total": int(comment is not None),
+        },
+        **{name: _rich(visit, text) for name, text in texts.items()},
+    }
+
+
+def _rich(visit: Visit, text: str) -> object:
+    """Return a text field: plain in version 2, an Atlassian Document in version 3."""
+    if visit.version == "2":
+        return text
+    paragraph = {"type": "paragraph", "content": [{"type": "text", "text": text}]}
+    return {"type": "doc", "version": 1, "content": [paragraph]}
+
+
+def _change(visit: Visit, change: Change) -> dict[str, Any]:
+    item: dict[str, Any] = {"field": change.field, "fieldtype": "jira", "fieldId": change.field}
+    values = {
+        "from": change.before[0],
+        "fromString": change.before[1],
+        "to": change.after[0],
+        "toString": change.after[1],
+    }
+    return {
+        "id": str(change.id),
+        "author": {
+            "accountId": change.author.account_id,
+            "accountType": "atlassian",
+            "active": True,
+            "displayName": change.author.email.partition("@")[0],
+            "self": f"{visit.api}/user?accountId={change.author.account_id}",
+            "timeZone": "Etc/UTC",
+        },
+        "created": jira_time(change.at),
+        "items": [item | {name: value for name, value in values.items() if value is not None}],
+    }

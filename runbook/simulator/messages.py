@@ -1,0 +1,113 @@
+"""What reaches the simulator and what it answers, as values: no sockets, no framework.
+
+`Call` is one HTTP request as a server sees it, `Reply` a complete answer, `Closed` a connection
+that ends without one. The adapters (`app`, `port`) turn them into ASGI or into `runbook.wire`.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+from urllib.parse import parse_qsl
+
+Headers = tuple[tuple[str, str], ...]
+
+JSON = "application/json;charset=UTF-8"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request; `host` has no port, `path` is decoded, header names are in lower case."""
+
+    method: str
+    host: str
+    path: str
+    query: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    def params(self) -> dict[str, str]:
+        """Return the query's parameters; of a repeated one the last."""
+        return dict(parse_qsl(self.query, keep_blank_values=True)) if self.query else {}
+
+    def param_list(self, name: str) -> list[str]:
+        """Return every value of a query parameter, comma-separated ones apart."""
+        values = [value for key, value in parse_qsl(self.query) if key == name]
+        return [part.strip() for value in values for part in value.split(",") if part.strip()]
+
+    def json(self) -> Any:
+        """Return the parsed body.
+
+        Raises:
+            ValueError: it is not JSON in UTF-8.
+        """
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """A complete answer."""
+
+    status: int
+    body: bytes = b""
+    headers: Headers = ()
+
+    def header(self, name: str) -> str | None:
+        """Return the first value of a header, None where it is absent."""
+        wanted = name.lower()
+        return next((value for key, value in self.headers if key.lower() == wanted), None)
+
+    def json(self) -> Any:
+        """Return the parsed body."""
+        return json.loads(self.body)
+
+    def with_headers(self, more: Iterable[tuple[str, str]]) -> "Reply":
+        """Return the same answer with further headers."""
+        return replace(self, headers=(*self.headers, *more))
+
+
+class Ending(StrEnum):
+    """How far a request came whose connection ends without a complete answer."""
+
+    REFUSED = "refused"  # no connection is made
+    BEFORE = "before"  # the connection ends before anything was done
+    AFTER = "after"  # everything was done, the answer is lost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closed:
+    """No complete answer; `partial` is an answer of which only half the body leaves."""
+
+    ending: Ending
+    partial: Reply | None = None
+
+
+def json_reply(value: Any, status: int = 200, headers: Headers = ()) -> Reply:
+    """Return an answer with a JSON body."""
+    body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return Reply(status=status, body=body, headers=(("Content-Type", JSON), *headers))
+
+
+def jira_error(
+    status: int, *messages: str, fields: Mapping[str, str] | None = None, headers: Headers = ()
+) -> Reply:
+    """Return an error in Jira's form: `errorMessages` and `errors` by field."""
+    answer = {"errorMessages": list(messages), "errors": dict(fields or {})}
+    return json_reply(answer, status, headers)
+
+
+def gateway_error(status: int, message: str) -> Reply:
+    """Return an error in the form of Atlassian's API gateway."""
+    return json_reply({"code": status, "message": message}, status)
+
+
+def html_reply(status: int, title: str) -> Reply:
+    """Return a web page, as a proxy, a login form or a missing site answers."""
+    page = f"<!DOCTYPE html><html><head><title>{title}</title></head><body>{title}</body></html>"
+    return Reply(
+        status=status, body=page.encode(), headers=(("Content-Type", "text/html;charset=UTF-8"),)
+    )
+
+
+NO_CONTENT = Reply(status=204)

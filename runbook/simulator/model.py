@@ -1,0 +1,255 @@
+"""The things a simulated world consists of: plain values that tests edit by attribute."""
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal
+
+from runbook.plan.model import Wave
+
+Direction = Literal["outward", "inward"]
+
+PERMISSIONS: dict[str, tuple[str, str, str]] = {
+    # key -> (id, name, type); the built-in keys of jira-rest.md B7 that matter here.
+    "ADMINISTER": ("0", "Administer Jira", "GLOBAL"),
+    "ADMINISTER_PROJECTS": ("23", "Administer Projects", "PROJECT"),
+    "BROWSE_PROJECTS": ("10", "Browse Projects", "PROJECT"),
+    "BULK_CHANGE": ("33", "Make bulk changes", "GLOBAL"),
+    "CREATE_ISSUES": ("11", "Create Issues", "PROJECT"),
+    "EDIT_ISSUES": ("12", "Edit Issues", "PROJECT"),
+    "LINK_ISSUES": ("21", "Link Issues", "PROJECT"),
+    "SYSTEM_ADMIN": ("44", "Jira System Administrators", "GLOBAL"),
+    "USER_PICKER": ("27", "Browse users and groups", "GLOBAL"),
+}
+
+
+def derived_uuid(*parts: object) -> str:
+    """Return a UUID that depends on `parts` alone."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, "/".join(str(part) for part in parts)))
+
+
+@dataclass(slots=True, kw_only=True)
+class SimAccount:
+    """A person with an API token.
+
+    `scoped` tokens reach Jira only through the gateway, others only on the site's own host;
+    `reaches` overrides that. `lacks` holds pairs of a permission and a site's URL, a project key or
+    `*`. `admin` is what the link-fixing API asks for.
+    """
+
+    email: str
+    token: str | None
+    scoped: bool = False
+    admin: bool = True
+    reaches: frozenset[str] | None = None
+    lacks: set[tuple[str, str]] = field(default_factory=set)
+
+    @property
+    def account_id(self) -> str:
+        """Return the account id that Atlassian shows instead of the e-mail."""
+        return "557058:" + derived_uuid("account", self.email)
+
+    def may_use(self, door: Literal["site", "gateway"]) -> bool:
+        """Return whether the token is accepted on the site's own host or on the gateway."""
+        if self.reaches is not None:
+            return door in self.reaches
+        return door == ("gateway" if self.scoped else "site")
+
+    def may(self, permission: str, *places: str) -> bool:
+        """Return whether the account has a permission at all of `places` (site URL, project key)."""
+        return not any((permission, place) in self.lacks for place in (*places, "*"))
+
+
+@dataclass(slots=True, kw_only=True)
+class Change:
+    """One entry of an issue's history."""
+
+    id: int
+    at: datetime
+    author: SimAccount
+    field: str
+    before: tuple[str | None, str | None]
+    after: tuple[str | None, str | None]
+
+
+@dataclass(slots=True, kw_only=True)
+class RemoteLink:
+    """One remote link of an issue; `record` is what was written, without `id` and `self`."""
+
+    id: int
+    record: dict[str, Any]
+    created_at: datetime
+    created_by: SimAccount
+
+    @property
+    def global_id(self) -> str | None:
+        """Return the globalId, None where the link has none."""
+        value = self.record.get("globalId")
+        return value if isinstance(value, str) else None
+
+    @property
+    def url(self) -> str:
+        """Return where the link points."""
+        return str(self.record["object"]["url"])
+
+
+@dataclass(slots=True, kw_only=True)
+class Issue:
+    """One issue; `visible_to` None means everybody who may browse its project."""
+
+    id: int
+    key: str
+    project: str
+    texts: dict[str, str] = field(default_factory=dict)
+    visible_to: set[str] | None = None
+    deleted: bool = False
+    links: dict[int, RemoteLink] = field(default_factory=dict)
+    history: list[Change] = field(default_factory=list)
+
+
+@dataclass(slots=True, kw_only=True)
+class SimProject:
+    """A Jira project on a site; `was` is its key in the Data Center."""
+
+    id: int
+    key: str
+    was: str
+    archived: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class SimSite:
+    """One cloud site; `migrated_from` are the base URLs its migration records know."""
+
+    url: str
+    site_id: str
+    title: str
+    display_url: str
+    waves: tuple[Wave, ...] = ()
+    migrated_from: set[str] = field(default_factory=set)
+    linking_enabled: bool = True
+    anonymous_read: bool = False
+    projects: dict[str, SimProject] = field(default_factory=dict)
+    issues: dict[int, Issue] = field(default_factory=dict)
+    keys: dict[str, int] = field(default_factory=dict)
+    next_issue_id: int = 10_000
+    next_link_id: int = 10_000
+
+    @property
+    def host(self) -> str:
+        """Return the host by which requests name the site."""
+        return self.url.split("://", 1)[1].split("/", 1)[0]
+
+    def add_project(self, key: str, was: str | None = None) -> SimProject:
+        """Return the project with this key, made where it is not there."""
+        found = self.projects.get(key)
+        if found is None:
+            number = 10_000 + len(self.projects)
+            found = SimProject(id=number, key=key, was=was or key)
+            self.projects[key] = found
+        return found
+
+    def add_issue(self, key: str) -> Issue:
+        """Return the issue with this key, made where it is not there; so is its project."""
+        there = self.issue(key)
+        if there is not None:
+            return there
+        project = self.add_project(key.rsplit("-", 1)[0])
+        made = Issue(id=self.next_issue_id, key=key, project=project.key)
+        made.texts["summary"] = f"Work on {key}"
+        self.next_issue_id += 1
+        self.issues[made.id] = made
+        self.keys[key.upper()] = made.id
+        if project.was != project.key:
+            self.keys.setdefault(f"{project.was}-{key.rsplit('-', 1)[1]}".upper(), made.id)
+        return made
+
+    def issue(self, id_or_key: str) -> Issue | None:
+        """Return an issue by id or by key, in any case, also by a key it had before; not a deleted one."""
+        number = int(id_or_key) if id_or_key.isdecimal() else self.keys.get(id_or_key.upper())
+        found = None if number is None else self.issues.get(number)
+        return None if found is None or found.deleted else found
+
+    def move_issue(self, key: str, to_project: str) -> Issue:
+        """Move an issue to another project of the site; its old key goes on leading to it."""
+        issue = self.issue(key)
+        if issue is None:
+            raise KeyError(key)
+        project = self.add_project(to_project)
+        number = 1 + max(
+            (
+                int(other.key.rsplit("-", 1)[1])
+                for other in self.issues.values()
+                if other.project == project.key
+            ),
+            default=0,
+        )
+        issue.key, issue.project = f"{project.key}-{number}", project.key
+        self.keys[issue.key.upper()] = issue.id
+        return issue
+
+    def waves_of(self, project: str) -> tuple[Wave, ...]:
+        """Return the waves that brought a project; a wave without projects brought all."""
+        return tuple(wave for wave in self.waves if not wave.projects or project in wave.projects)
+
+
+@dataclass(slots=True, kw_only=True)
+class LostLink:
+    """One end of an issue link of the Data Center that the split cut.
+
+    The issue `source_key` on `source_site` is to hold a remote link to `destination_key`. Keys are
+    those of the cloud; `source_was` and `destination_was` those of the Data Center. `left_out` links
+    are never recreated, as if Atlassian's job skipped them.
+    """
+
+    source_site: str
+    source_key: str
+    source_was: str
+    destination_site: str
+    destination_key: str
+    destination_was: str
+    label: str
+    direction: Direction
+    probe: bool = False
+    left_out: bool = False
+    recreated_at: datetime | None = None
+    link_id: int | None = None
+
+
+class Unauthorized(StrEnum):
+    """What a job does whose app link is not authorized: not documented, so the test chooses."""
+
+    EMPTY = "empty"  # Complete, nothing recreated
+    ERROR = "error"  # status Error
+    REFUSED = "refused"  # 403 when it is submitted
+
+
+@dataclass(slots=True, kw_only=True)
+class SimAppLink:
+    """The app link from one site to another; `authorized_as` None accepts every account."""
+
+    app_id: str
+    authorized: bool = True
+    authorized_as: str | None = None
+    unauthorized: Unauthorized = Unauthorized.EMPTY
+
+    def serves(self, account: SimAccount) -> bool:
+        """Return whether a job of this account can use the link."""
+        return self.authorized and self.authorized_as in (None, account.email)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One line of the log of what was asked; no credential is in it."""
+
+    at: datetime
+    method: str
+    host: str
+    path: str
+    query: str
+    template: str
+    account: str | None
+    body: bytes
+    status: int | None
+    fault: str | None = None

@@ -1,0 +1,298 @@
+"""Fill a world from a plan: sites as a migration leaves them, and the links that the split cut."""
+
+import random
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runbook.plan.model import Instance, Plan, Product
+from runbook.remotelinks.expected import read_expected
+from runbook.simulator.lostlinks import Row
+from runbook.simulator.model import Issue, LostLink, SimAppLink, SimSite, derived_uuid
+
+if TYPE_CHECKING:
+    from runbook.simulator.world import World
+
+LINK_TYPES: tuple[tuple[str, str, str], ...] = (
+    # name, outward label, inward label: the types of a fresh Jira.
+    ("Blocks", "blocks", "is blocked by"),
+    ("Cloners", "clones", "is cloned by"),
+    ("Duplicate", "duplicates", "is duplicated by"),
+    ("Relates", "relates to", "relates to"),
+)
+
+
+def populate(
+    world: "World",
+    plan: Plan,
+    *,
+    issues_per_project: int,
+    links_per_pair: int,
+    leave_out: float,
+    own_links: float,
+) -> None:
+    """Add everything that `World.from_plan` promises."""
+    _add_sites(world, plan)
+    rows = _expected_rows(plan)
+    _add_named_issues(world, plan, rows)
+    _add_issues(world, issues_per_project)
+    for row in rows:
+        _add_row(world, row)
+    for instance in plan.instances:
+        for probe in instance.probe:
+            _add_probe(world, instance, probe.issue, probe.target, both_ends=not rows)
+    chance = random.Random(f"{world.seed}/links")  # noqa: S311 - a game, not a secret
+    if not rows:
+        _add_cut_links(world, plan, links_per_pair, chance)
+    _leave_out(world, leave_out, chance)
+    _mention_old_urls(world, plan)
+    _add_own_links(world, own_links, chance)
+    world.log_urls = {
+        kind: url
+        for kind, url in (("history", plan.logs_history), ("audit", plan.logs_audit))
+        if url is not None
+    }
+
+
+def _add_sites(world: "World", plan: Plan) -> None:
+    for site in plan.sites:
+        made = world.add_site(site.url, site.site_id)
+        made.waves = site.waves
+        for project in site.projects:
+            made.add_project(project.key, project.was)
+    for instance in plan.instances:
+        for url in (instance.product_url, instance.destination_url):
+            world.add_site(url)
+        world.sites[instance.destination_url].migrated_from.add(instance.migrated_from)
+        link = instance.app_link
+        world.app_links[instance.product_url, instance.destination_url] = SimAppLink(
+            app_id=derived_uuid(
+                "app link", world.seed, instance.product_url, instance.destination_url
+            ),
+            authorized=link is None or link.authorized,
+        )
+
+
+def _expected_rows(plan: Plan) -> list[Row]:
+    if plan.expected is None:
+        return []
+    return [
+        Row(
+            source_key=row.source_key,
+            destination_key=row.destination_key,
+            label=row.link_type,
+            direction="inward" if row.direction == "inward" else "outward",
+        )
+        for row in read_expected(Path(plan.file).parent / plan.expected).rows()
+    ]
+
+
+def _add_named_issues(world: "World", plan: Plan, rows: list[Row]) -> None:
+    """Make the issues that the plan names, and a project for every site that still has none."""
+    for instance in plan.instances:
+        for probe in instance.probe:
+            for url, key in (
+                (instance.product_url, probe.issue),
+                (instance.destination_url, probe.target),
+            ):
+                world.sites[url].add_issue(_cloud_key(world.sites[url], key))
+    taken = {key for site in world.sites.values() for key in site.projects}
+    for site in world.sites.values():
+        if not site.projects:
+            key = _free_key(site, taken)
+            taken.add(key)
+            site.add_project(key)
+    for row in rows:
+        for key in (row.source_key, row.destination_key):
+            home = _home(world, key)
+            if home is not None:
+                home.add_issue(_cloud_key(home, key))
+
+
+def _free_key(site: SimSite, taken: set[str]) -> str:
+    letters = "".join(c for c in site.title.rsplit("-", 1)[-1].upper() if c.isalpha())[:6] or "P"
+    key, number = letters if len(letters) > 1 else letters * 2, 1
+    while key in taken:
+        number += 1
+        key = f"{letters}{number}"
+    return key
+
+
+def _home(world: "World", key: str) -> SimSite | None:
+    project = key.rsplit("-", 1)[0]
+    for site in world.sites.values():
+        if any(project in (one.key, one.was) for one in site.projects.values()):
+            return site
+    return None
+
+
+def _cloud_key(site: SimSite, key: str) -> str:
+    name, _, number = key.rpartition("-")
+    renamed = next((one.key for one in site.projects.values() if one.was == name), name)
+    return f"{renamed}-{number}"
+
+
+def _was(site: SimSite, key: str) -> str:
+    name, _, number = key.rpartition("-")
+    project = site.projects.get(name)
+    return key if project is None else f"{project.was}-{number}"
+
+
+def _add_issues(world: "World", per_project: int) -> None:
+    for site in world.sites.values():
+        for key in tuple(site.projects):
+            for number in range(1, per_project + 1):
+                site.add_issue(f"{key}-{number}")
+
+
+def _end(
+    source: tuple[SimSite, str], destination: tuple[SimSite, str], row: Row, *, probe: bool = False
+) -> LostLink:
+    return LostLink(
+        source_site=source[0].url,
+        source_key=source[1],
+        source_was=_was(*source),
+        destination_site=destination[0].url,
+        destination_key=destination[1],
+        destination_was=_was(*destination),
+        label=row.label,
+        direction=row.direction,
+        probe=probe,
+    )
+
+
+def _add_row(world: "World", row: Row) -> None:
+    """Add one row of the file; links inside one site, or of other sites, were never cut here."""
+    source, destination = _home(world, row.source_key), _home(world, row.destination_key)
+    if source is None or destination is None or source is destination:
+        return
+    world.lost_links.append(
+        _end(
+            (source, _cloud_key(source, row.source_key)),
+            (destination, _cloud_key(destination, row.destination_key)),
+            row,
+        )
+    )
+
+
+def _add_probe(
+    world: "World", instance: Instance, issue: str, target: str, *, both_ends: bool
+) -> None:
+    here = world.sites[instance.product_url], world.sites[instance.destination_url]
+    source = (here[0], _cloud_key(here[0], issue))
+    destination = (here[1], _cloud_key(here[1], target))
+    for one, other, direction in (
+        (source, destination, "outward"),
+        (destination, source, "inward"),
+    ):
+        known = next(
+            (
+                link
+                for link in world.lost_links
+                if (link.source_site, link.source_key) == (one[0].url, one[1])
+                and (link.destination_site, link.destination_key) == (other[0].url, other[1])
+            ),
+            None,
+        )
+        is_probe = direction == "outward"
+        if known is not None:
+            known.probe = known.probe or is_probe
+        elif is_probe or both_ends:
+            row = Row(
+                source_key=one[1],
+                destination_key=other[1],
+                label="relates to",
+                direction="outward" if is_probe else "inward",
+            )
+            world.lost_links.append(_end(one, other, row, probe=is_probe))
+
+
+def _add_cut_links(world: "World", plan: Plan, per_pair: int, chance: random.Random) -> None:
+    pairs = dict.fromkeys(
+        tuple(sorted((instance.product_url, instance.destination_url)))
+        for instance in plan.instances
+        if instance.recreate_as_remote
+        and instance.product is Product.JIRA
+        and instance.product_url != instance.destination_url
+    )
+    known = {(link.source_site, link.source_key, link.destination_key) for link in world.lost_links}
+    for one_url, other_url in pairs:
+        one, other = world.sites[one_url], world.sites[other_url]
+        ones, others = tuple(one.issues.values()), tuple(other.issues.values())
+        many = min(per_pair, len(ones) * len(others))
+        for number in chance.sample(range(len(ones) * len(others)), many):
+            source, destination = ones[number // len(others)], others[number % len(others)]
+            if (one_url, source.key, destination.key) in known:
+                continue
+            _, outward, inward = chance.choice(LINK_TYPES)
+            ends = [((one, source.key), (other, destination.key))]
+            ends.append((ends[0][1], ends[0][0]))
+            if chance.random() < 0.5:
+                ends.reverse()
+            _add_both_ends(world, ends, (outward, inward))
+
+
+def _add_both_ends(
+    world: "World",
+    ends: list[tuple[tuple[SimSite, str], tuple[SimSite, str]]],
+    labels: tuple[str, str],
+) -> None:
+    directions: tuple[tuple[str, bool], ...] = ((labels[0], True), (labels[1], False))
+    for (source, destination), (label, outward) in zip(ends, directions, strict=True):
+        row = Row(
+            source_key=source[1],
+            destination_key=destination[1],
+            label=label,
+            direction="outward" if outward else "inward",
+        )
+        world.lost_links.append(_end(source, destination, row))
+
+
+def _leave_out(world: "World", share: float, chance: random.Random) -> None:
+    eligible = [link for link in world.lost_links if not link.probe]
+    for link in chance.sample(eligible, round(share * len(eligible))):
+        link.left_out = True
+
+
+def _mention_old_urls(world: "World", plan: Plan) -> None:
+    """Put old addresses into texts: of cut links (a job rewrites those) and of filters (none does)."""
+    olds = {instance.destination_url: instance.migrated_from for instance in plan.instances}
+    for number, link in enumerate(world.lost_links):
+        issue = world.sites[link.source_site].issue(link.source_key)
+        old = olds.get(link.destination_site)
+        if issue is None or old is None or number % 3:
+            continue
+        issue.texts["description"] = f"See {old.rstrip('/')}/browse/{link.destination_was} first."
+        if number % 2:
+            issue.texts["comment"] = f"Open ones: {old.rstrip('/')}/issues/?filter=10{number:03}"
+
+
+def _add_own_links(world: "World", share: float, chance: random.Random) -> None:
+    """Give some issues links of their users' own: web links, and Confluence pages."""
+    author = world.account("someone.else@example.com")
+    for site in world.sites.values():
+        issues = tuple(site.issues.values())
+        for issue in chance.sample(issues, round(share * len(issues))):
+            world.write_link(issue, _own_link(world, site, issue), author)
+
+
+def _own_link(world: "World", site: SimSite, issue: Issue) -> dict[str, object]:
+    if issue.id % 2:
+        page = 300_000 + issue.id
+        return {
+            "globalId": f"appId={derived_uuid('confluence', world.seed, site.url)}&pageId={page}",
+            "application": {"type": "com.atlassian.confluence", "name": "System Confluence"},
+            "relationship": "mentioned in",
+            "object": {
+                "url": f"{site.url}/wiki/pages/viewpage.action?pageId={page}",
+                "title": f"Notes on {issue.key}",
+            },
+        }
+    return {
+        "object": {
+            "url": f"https://example.com/handbook/{issue.id}",
+            "title": f"Handbook, chapter {issue.id % 40}",
+            "summary": "Kept by hand",
+            "icon": {"url16x16": "https://example.com/favicon.ico", "title": "Handbook"},
+            "status": {"resolved": False, "icon": {}},
+        }
+    }

@@ -1,0 +1,230 @@
+"""The six operations on an issue's remote links, as Jira's OpenAPI document has them.
+
+Facts: jira-rest.md B1. A write replaces the whole record: fields that are left out are gone
+afterwards. What an answer has no value for is left out of it, since the document knows no nulls.
+"""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from runbook.simulator.messages import NO_CONTENT, Reply, jira_error, json_reply
+from runbook.simulator.model import Issue, RemoteLink, SimAccount
+from runbook.simulator.visit import Visit, bad_body, no_issue
+
+TEXT_LIMIT = 255
+LINKING_OFF = "Issue linking is currently disabled."
+NO_LINK = "The remote issue link does not exist."
+NO_PERMISSION = "You do not have permission to link issues."
+TOO_MANY = "The per-issue limit for remote links has been breached."
+
+
+def read(visit: Visit) -> Reply:
+    """Answer all links of an issue, or with `globalId` the one that has it."""
+    issue = visit.issue(visit.params["issueIdOrKey"])
+    if issue is None:
+        return no_issue()
+    if not visit.site.linking_enabled:
+        return jira_error(403, LINKING_OFF)
+    global_id = visit.call.params().get("globalId") if visit.call.query else None
+    if global_id:
+        found = next((x for x in issue.links.values() if x.global_id == global_id), None)
+        return (
+            jira_error(404, NO_LINK) if found is None else json_reply(_shown(visit, issue, found))
+        )
+    if len(issue.links) > visit.world.settings.remote_link_limit:
+        return jira_error(413, TOO_MANY)
+    return json_reply([_shown(visit, issue, link) for link in issue.links.values()])
+
+
+def read_by_id(visit: Visit) -> Reply:
+    """Answer one link of an issue."""
+    issue = visit.issue(visit.params["issueIdOrKey"])
+    if issue is None:
+        return no_issue()
+    if not visit.site.linking_enabled:
+        return jira_error(403, LINKING_OFF)
+    found = _link_by_id(visit, issue)
+    return found if isinstance(found, Reply) else json_reply(_shown(visit, issue, found))
+
+
+def create_or_update(visit: Visit) -> Reply:
+    """Write a link: 201 for a new one, 200 where its globalId was on the issue already."""
+    allowed = _writable(visit)
+    if isinstance(allowed, Reply):
+        return allowed
+    issue, author = allowed
+    body = visit.body()
+    if body is None:
+        return bad_body()
+    problems = _problems(body)
+    if problems:
+        return jira_error(400, fields=problems)
+    known = {link.global_id for link in issue.links.values()} - {None}
+    full = len(issue.links) >= visit.world.settings.remote_link_limit
+    if full and body.get("globalId") not in known:
+        return jira_error(visit.world.settings.at_limit, TOO_MANY)
+    limited = _limited(visit, issue)
+    if limited is not None:
+        return limited
+    link, created = visit.world.write_link(issue, body, author)
+    answer = {"id": link.id, "self": _self(visit, issue, link)}
+    return json_reply(answer, 201 if created else 200)
+
+
+def update_by_id(visit: Visit) -> Reply:
+    """Replace a link's whole record: 204."""
+    allowed = _writable(visit)
+    if isinstance(allowed, Reply):
+        return allowed
+    issue, author = allowed
+    found = _link_by_id(visit, issue)
+    if isinstance(found, Reply):
+        return found
+    body = visit.body()
+    if body is None:
+        return bad_body()
+    problems = _problems(body)
+    others = {x.global_id for x in issue.links.values() if x.id != found.id} - {None}
+    if not problems and body.get("globalId") in others:
+        problems["globalId"] = "A remote issue link already exists on this issue with the globalId."
+    if problems:
+        return jira_error(400, fields=problems)
+    limited = _limited(visit, issue)
+    if limited is not None:
+        return limited
+    visit.world.write_link(issue, body, author, link_id=found.id)
+    return NO_CONTENT
+
+
+def delete_by_id(visit: Visit) -> Reply:
+    """Remove a link: 204. Of the six operations only this one asks for Edit issues too."""
+    allowed = _writable(visit)
+    if isinstance(allowed, Reply):
+        return allowed
+    issue, author = allowed
+    if not visit.may("EDIT_ISSUES", issue.project):
+        return jira_error(403, "You do not have permission to edit issues.")
+    found = _link_by_id(visit, issue)
+    if isinstance(found, Reply):
+        return found
+    limited = _limited(visit, issue)
+    if limited is not None:
+        return limited
+    visit.world.remove_link(issue, found, author)
+    return NO_CONTENT
+
+
+def delete_by_global_id(visit: Visit) -> Reply:
+    """Remove the links of an issue that have a globalId: 204."""
+    allowed = _writable(visit)
+    if isinstance(allowed, Reply):
+        return allowed
+    issue, author = allowed
+    global_id = visit.call.params().get("globalId")
+    if not global_id:
+        return jira_error(400, fields={"globalId": "'globalId' is required."})
+    found = [link for link in issue.links.values() if link.global_id == global_id]
+    if not found:
+        return jira_error(404, NO_LINK)
+    limited = _limited(visit, issue)
+    if limited is not None:
+        return limited
+    for link in found:
+        visit.world.remove_link(issue, link, author)
+    return NO_CONTENT
+
+
+def _writable(visit: Visit) -> tuple[Issue, SimAccount] | Reply:
+    """Return the issue that may be written and who writes it, or the refusal."""
+    issue = visit.issue(visit.params["issueIdOrKey"])
+    if issue is None:
+        return no_issue()
+    if not visit.site.linking_enabled:
+        return jira_error(403, LINKING_OFF)
+    if visit.account is None:
+        return jira_error(401, "You are not authenticated.")
+    if not visit.may("LINK_ISSUES", issue.project):
+        return jira_error(403, NO_PERMISSION)
+    return issue, visit.account
+
+
+def _link_by_id(visit: Visit, issue: Issue) -> RemoteLink | Reply:
+    text = visit.params["linkId"]
+    if not text.isdecimal():
+        return jira_error(400, f"The link ID '{text}' is not a number.")
+    number = int(text)
+    found = issue.links.get(number)
+    if found is not None:
+        return found
+    if any(number in other.links for other in visit.site.issues.values()):
+        return jira_error(400, "The remote issue link belongs to another issue.")
+    return jira_error(404, NO_LINK)
+
+
+def _limited(visit: Visit, issue: Issue) -> Reply | None:
+    clock = visit.world.clock
+    return visit.world.limits.issue_write(
+        visit.site.url, issue.id, clock.monotonic_s(), clock.now()
+    )
+
+
+def _self(visit: Visit, issue: Issue, link: RemoteLink) -> str:
+    # As in Atlassian's own sample: without the version of the API.
+    return f"{visit.site.url}/rest/api/issue/{issue.key}/remotelink/{link.id}"
+
+
+def _shown(visit: Visit, issue: Issue, link: RemoteLink) -> dict[str, Any]:
+    return {"id": link.id, "self": _self(visit, issue, link), **link.record}
+
+
+def _problems(body: dict[str, Any]) -> dict[str, str]:
+    """Return what is wrong with a record, by field."""
+    found: dict[str, str] = {}
+    target = body.get("object")
+    if not isinstance(target, dict):
+        found["object"] = "'object' is required."
+        target = {}
+    else:
+        found |= _target_problems(target)
+    application = body.get("application")
+    if application is not None and not isinstance(application, dict):
+        found["application"] = "'application' must be an object."
+        application = None
+    texts = {
+        "globalId": body.get("globalId"),
+        "relationship": body.get("relationship"),
+        "title": target.get("title"),
+        "application.type": (application or {}).get("type"),
+        "application.name": (application or {}).get("name"),
+    }
+    for name, value in texts.items():
+        if value is None:
+            continue
+        if not isinstance(value, str):
+            found.setdefault(name, f"'{name}' must be a string.")
+        elif len(value) > TEXT_LIMIT:
+            found.setdefault(name, f"'{name}' must not exceed {TEXT_LIMIT} characters.")
+    return found
+
+
+def _target_problems(target: dict[str, Any]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name in ("title", "url"):
+        value = target.get(name)
+        if not isinstance(value, str) or not value.strip():
+            found[name] = f"'{name}' is required."
+    url = target.get("url")
+    if "url" not in found and isinstance(url, str) and not _is_uri(url):
+        found["url"] = "'url' is not a valid URL."
+    for name in ("icon", "status"):
+        if target.get(name) is not None and not isinstance(target[name], dict):
+            found[name] = f"'{name}' must be an object."
+    return found
+
+
+def _is_uri(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return bool(parts.scheme) and not any(sign.isspace() for sign in text)

@@ -1,0 +1,257 @@
+"""What a site says about itself and about the visitor: the read-only questions before a run.
+
+Facts: jira-rest.md B7.
+"""
+
+from typing import Any
+
+from runbook.simulator.issues import jira_time
+from runbook.simulator.messages import Reply, jira_error, json_reply
+from runbook.simulator.model import PERMISSIONS, SimProject
+from runbook.simulator.populate import LINK_TYPES
+from runbook.simulator.visit import Visit, bad_body, no_issue
+
+LIMITS = {"attachment": 2000, "comment": 5000, "issuelinks": 2000, "worklog": 10000}
+APPROACHING_SHARE = 0.8
+PROJECT_PAGE = 50
+BULK_LIMIT = 1000
+
+
+def myself(visit: Visit) -> Reply:
+    """Answer who the visitor is; 401 without a login."""
+    account = visit.account
+    if account is None:
+        return _not_logged_in()
+    return json_reply(
+        {
+            "self": f"{visit.api}/user?accountId={account.account_id}",
+            "accountId": account.account_id,
+            "accountType": "atlassian",
+            "active": True,
+            "displayName": account.email.partition("@")[0],
+            "emailAddress": account.email,
+            "locale": "en_GB",
+            "timeZone": "Etc/UTC",
+        }
+    )
+
+
+def my_permissions(visit: Visit) -> Reply:
+    """Answer which of the named permissions the visitor has, on the site or for a project or issue."""
+    asked = visit.call.param_list("permissions")
+    if not asked:
+        return jira_error(400, "The 'permissions' query parameter is required.")
+    unknown = [key for key in asked if key not in PERMISSIONS]
+    if unknown:
+        return jira_error(400, fields=dict.fromkeys(unknown, "Unrecognized permission"))
+    params = visit.call.params()
+    project = _project_of(visit, params)
+    if isinstance(project, Reply):
+        return project
+    return json_reply(
+        {
+            "permissions": {
+                key: {
+                    "id": PERMISSIONS[key][0],
+                    "key": key,
+                    "name": PERMISSIONS[key][1],
+                    "type": PERMISSIONS[key][2],
+                    "description": f"Ability: {PERMISSIONS[key][1].lower()}.",
+                    "havePermission": visit.may(key, None if project is None else project.key),
+                }
+                for key in asked
+            }
+        }
+    )
+
+
+def all_permissions(visit: Visit) -> Reply:
+    """Answer every permission there is."""
+    if visit.account is None:
+        return _not_logged_in()
+    return json_reply(
+        {
+            "permissions": {
+                key: {"id": number, "key": key, "name": name, "type": kind}
+                for key, (number, name, kind) in PERMISSIONS.items()
+            }
+        }
+    )
+
+
+def check_permissions(visit: Visit) -> Reply:
+    """Answer which projects and issues the visitor has permissions for; unknown ids are left out."""
+    body = visit.body()
+    if body is None:
+        return bad_body()
+    grants: list[dict[str, Any]] = []
+    wanted = body.get("projectPermissions") or []
+    named = [*(body.get("globalPermissions") or [])]
+    named += [key for entry in wanted for key in entry.get("permissions", ())]
+    unknown = [key for key in named if key not in PERMISSIONS]
+    if unknown:
+        return jira_error(400, fields=dict.fromkeys(unknown, "Unrecognized permission"))
+    for entry in wanted:
+        if any(len(entry.get(name) or []) > BULK_LIMIT for name in ("projects", "issues")):
+            return jira_error(400, "At most 1000 projects and 1000 issues may be named.")
+        grants += [_grant(visit, entry, key) for key in entry.get("permissions", ())]
+    held = [key for key in body.get("globalPermissions") or [] if visit.may(key)]
+    return json_reply({"globalPermissions": held, "projectPermissions": grants})
+
+
+def _grant(visit: Visit, entry: dict[str, Any], key: str) -> dict[str, Any]:
+    by_id = {project.id: project for project in visit.site.projects.values()}
+    issues = [(number, visit.issue(str(number))) for number in entry.get("issues") or []]
+    return {
+        "permission": key,
+        "projects": [
+            number
+            for number in entry.get("projects") or []
+            if number in by_id and visit.may(key, by_id[number].key)
+        ],
+        "issues": [
+            number
+            for number, issue in issues
+            if issue is not None and visit.may(key, issue.project)
+        ],
+    }
+
+
+def server_info(visit: Visit) -> Reply:
+    """Answer what the site is; nothing is needed to ask."""
+    return json_reply(
+        {
+            "baseUrl": visit.site.url,
+            "displayUrl": visit.site.display_url,
+            "deploymentType": "Cloud",
+            "version": "1001.0.0-SNAPSHOT",
+            "versionNumbers": [1001, 0, 0],
+            "buildNumber": 100_300,
+            "buildDate": jira_time(visit.world.began),
+            "serverTime": jira_time(visit.world.clock.now()),
+            "serverTitle": visit.site.title,
+            "serverTimeZone": "Etc/UTC",
+        }
+    )
+
+
+def configuration(visit: Visit) -> Reply:
+    """Answer the switches of the site, issue linking among them."""
+    if visit.account is None:
+        return _not_logged_in()
+    return json_reply(
+        {
+            "attachmentsEnabled": True,
+            "issueLinkingEnabled": visit.site.linking_enabled,
+            "subTasksEnabled": True,
+            "timeTrackingEnabled": False,
+            "unassignedIssuesAllowed": True,
+            "votingEnabled": True,
+            "watchingEnabled": True,
+        }
+    )
+
+
+def link_types(visit: Visit) -> Reply:
+    """Answer the types of issue links; 404 where linking is off."""
+    if not visit.site.linking_enabled:
+        return jira_error(404, "Issue linking is currently disabled.")
+    return json_reply(
+        {
+            "issueLinkTypes": [
+                {
+                    "id": str(10_000 + number),
+                    "name": name,
+                    "inward": inward,
+                    "outward": outward,
+                    "self": f"{visit.api}/issueLinkType/{10_000 + number}",
+                }
+                for number, (name, outward, inward) in enumerate(LINK_TYPES)
+            ]
+        }
+    )
+
+
+def limit_report(visit: Visit) -> Reply:
+    """Answer the issues that are over or near the limit of remote links; for administrators."""
+    if visit.account is None:
+        return _not_logged_in()
+    if not visit.may("ADMINISTER"):
+        return jira_error(403, "Only Jira administrators can perform this operation.")
+    limit = visit.world.settings.remote_link_limit
+    with_keys = visit.call.params().get("isReturningKeys", "").lower() == "true"
+    over: dict[str, int] = {}
+    near: dict[str, int] = {}
+    for issue in visit.site.issues.values():
+        many = len(issue.links)
+        if many >= limit * APPROACHING_SHARE and visit.sees(issue):
+            (over if many > limit else near)[issue.key if with_keys else str(issue.id)] = many
+    return json_reply(
+        {
+            "limits": {**LIMITS, "remoteIssueLinks": limit},
+            "issuesApproachingLimit": {"remoteIssueLinks": near} if near else {},
+            "issuesBreachingLimit": {"remoteIssueLinks": over} if over else {},
+        }
+    )
+
+
+def project_search(visit: Visit) -> Reply:
+    """Answer the projects that the visitor may browse; live ones unless others are asked for."""
+    params = visit.call.params()
+    keys = {key.upper() for key in visit.call.param_list("keys")}
+    states = visit.call.param_list("status") or ["live"]
+    try:
+        start = int(params.get("startAt", 0))
+        size = min(int(params.get("maxResults", PROJECT_PAGE)), PROJECT_PAGE)
+    except ValueError:
+        return jira_error(400, "startAt and maxResults must be numbers.")
+    found = [
+        project
+        for project in sorted(visit.site.projects.values(), key=lambda one: one.key)
+        if (not keys or project.key.upper() in keys)
+        and ("archived" if project.archived else "live") in states
+        and visit.may("BROWSE_PROJECTS", project.key)
+    ]
+    return json_reply(
+        {
+            "self": f"{visit.api}/project/search?startAt={start}&maxResults={size}",
+            "startAt": start,
+            "maxResults": size,
+            "total": len(found),
+            "isLast": start + size >= len(found),
+            "values": [_project(visit, one) for one in found[start : start + size]],
+        }
+    )
+
+
+def _project(visit: Visit, project: SimProject) -> dict[str, Any]:
+    return {
+        "id": str(project.id),
+        "key": project.key,
+        "name": f"Project {project.key}",
+        "self": f"{visit.api}/project/{project.id}",
+        "projectTypeKey": "software",
+        "simplified": False,
+        "style": "classic",
+        "isPrivate": False,
+        "archived": project.archived,
+    }
+
+
+def _project_of(visit: Visit, params: dict[str, str]) -> SimProject | Reply | None:
+    named = params.get("projectKey") or params.get("projectId")
+    if named:
+        for project in visit.site.projects.values():
+            there = not project.archived and visit.may("BROWSE_PROJECTS", project.key)
+            if named.upper() in (project.key, str(project.id)) and there:
+                return project
+        return jira_error(404, f"No project could be found with key or id '{named}'.")
+    asked = params.get("issueKey") or params.get("issueId")
+    if not asked:
+        return None
+    issue = visit.issue(asked)
+    return no_issue() if issue is None else visit.site.projects[issue.project]
+
+
+def _not_logged_in() -> Reply:
+    return jira_error(401, "Client must be authenticated to access this resource.")

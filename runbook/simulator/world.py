@@ -1,0 +1,340 @@
+"""One stateful world for tests and rehearsals: sites, issues, links, people, jobs, what was asked.
+
+Everything is in memory and may be edited by attribute at any time. Time comes from the clock that
+is handed in, chance from the seed. `runbook.simulator.router.answer` is the pure handler on top of
+it; the world itself knows no HTTP beyond the log.
+"""
+
+import heapq
+import itertools
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from runbook.clock import Clock
+from runbook.plan.model import Plan
+from runbook.simulator.faults import FaultScript
+from runbook.simulator.limits import Limits
+from runbook.simulator.linkjobs import LinkJob, Submission
+from runbook.simulator.model import (
+    Asked,
+    Change,
+    Issue,
+    LostLink,
+    RemoteLink,
+    SimAccount,
+    SimAppLink,
+    SimSite,
+    derived_uuid,
+)
+
+REMOTE_LINK_FIELDS = ("globalId", "application", "relationship", "object")
+
+
+@dataclass(slots=True, kw_only=True)
+class Settings:
+    """What is not documented, or differs between evenings, and may be chosen.
+
+    `accept_any` takes every non-empty credential. `bad_credential` says how Jira treats a wrong one
+    when it reads: as anonymous (with `X-Seraph-LoginReason`), or with 401. `booleans` is what the
+    link-fixing API takes. `late_counts` False ends every window at its safe end. `at_limit` is what
+    a write answers at `remote_link_limit`.
+    """
+
+    accept_any: bool = True
+    bad_credential: Literal["anonymous", "401"] = "anonymous"
+    booleans: Literal["both", "native", "string"] = "both"
+    late_counts: bool = True
+    job_minutes: tuple[float, float] = (2.0, 12.0)
+    backup_minutes: float = 25.0
+    latency_s: float = 0.0
+    remote_link_limit: int = 2000
+    at_limit: int = 413
+    page_cap: int = 5000
+    search_lag_s: float = 0.0
+    keep_log: bool = True
+
+
+@dataclass(slots=True, kw_only=True)
+class World:
+    """Everything that exists on the simulated side.
+
+    `lost_links` are the ends of formerly local links; `jobs` the link-fixing jobs by uuid;
+    `submissions` what every `POST …/jobs/cma` truly came to; `log` what was asked, in order;
+    `fates` overrides how a job from one site to another ends.
+    """
+
+    clock: Clock
+    seed: int = 0
+    settings: Settings = field(default_factory=Settings)
+    sites: dict[str, SimSite] = field(default_factory=dict)
+    accounts: dict[str, SimAccount] = field(default_factory=dict)
+    lost_links: list[LostLink] = field(default_factory=list)
+    app_links: dict[tuple[str, str], SimAppLink] = field(default_factory=dict)
+    fates: dict[tuple[str, str], Literal["complete", "empty", "error"]] = field(
+        default_factory=dict
+    )
+    log_urls: dict[str, str] = field(default_factory=dict)
+    jobs: dict[str, LinkJob] = field(default_factory=dict)
+    submissions: list[Submission] = field(default_factory=list)
+    limits: Limits = field(default_factory=Limits)
+    faults: FaultScript = field(default_factory=FaultScript)
+    log: list[Asked] = field(default_factory=list)
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    dark_until_s: float = 0.0
+    on_dark: Callable[[], None] | None = None
+    began: datetime = field(init=False)
+    chance: random.Random = field(init=False)
+    _due: list[tuple[datetime, int, str]] = field(default_factory=list)
+    _order: "itertools.count[int]" = field(default_factory=itertools.count)
+    _hosts: dict[str, SimSite] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.began = self.clock.now()
+        self.chance = random.Random(self.seed)  # noqa: S311 - a game, not a secret
+
+    @classmethod
+    def from_plan(
+        cls,
+        plan: Plan,
+        *,
+        clock: Clock,
+        seed: int = 0,
+        issues_per_project: int = 20,
+        links_per_pair: int = 6,
+        leave_out: float = 0.0,
+        accounts: Mapping[str, str] | None = None,
+        job_minutes: float | tuple[float, float] = (2.0, 12.0),
+        own_links: float = 0.1,
+    ) -> "World":
+        """Return a world in which the plan's sites exist as a migration leaves them.
+
+        Args:
+            plan: its sites, projects, waves, instances, probes and expected links are used.
+            clock: the world's only time.
+            seed: the same seed, plan and arguments give the same world.
+            issues_per_project: how many issues every project has at least.
+            links_per_pair: issue links of the Data Center between two sites that the plan links,
+                where it names no file of expected links.
+            leave_out: the share of lost links, probes aside, that no job recreates.
+            accounts: API tokens by e-mail; None accepts every non-empty credential.
+            job_minutes: how long a job takes, or the least and the most.
+            own_links: the share of issues that hold a link of a user's own.
+
+        Raises:
+            UsageError: the file of expected links cannot be read.
+        """
+        from runbook.simulator.populate import populate
+
+        spread = job_minutes if isinstance(job_minutes, tuple) else (job_minutes, job_minutes)
+        world = cls(
+            clock=clock,
+            seed=seed,
+            settings=Settings(accept_any=accounts is None, job_minutes=spread),
+            accounts={
+                email: SimAccount(email=email, token=token)
+                for email, token in (accounts or {}).items()
+            },
+        )
+        populate(
+            world,
+            plan,
+            issues_per_project=issues_per_project,
+            links_per_pair=links_per_pair,
+            leave_out=leave_out,
+            own_links=own_links,
+        )
+        return world
+
+    # Looking up
+
+    def add_site(self, url: str, site_id: str | None = None) -> SimSite:
+        """Return the site with this base URL, made where it is not there."""
+        found = self.sites.get(url)
+        if found is None:
+            label = url.split("://", 1)[1].split(".", 1)[0]
+            found = SimSite(
+                url=url,
+                site_id=site_id or derived_uuid("site", self.seed, url),
+                title=label,
+                display_url=url,
+                next_issue_id=10_000 + 10_000 * len(self.sites),
+            )
+            self.sites[url] = found
+        return found
+
+    def site_by_host(self, host: str) -> SimSite | None:
+        """Return the site that a `Host` header names, by its base or its display URL."""
+        found = self._hosts.get(host)
+        if found is not None and host in (found.host, _host(found.display_url)):
+            return found
+        for site in self.sites.values():
+            if host in (site.host, _host(site.display_url)):
+                self._hosts[host] = site
+                return site
+        return None
+
+    def site_by_id(self, site_id: str) -> SimSite | None:
+        """Return the site with this cloud id."""
+        return next((site for site in self.sites.values() if site.site_id == site_id), None)
+
+    def site_of(self, key: str) -> SimSite:
+        """Return the first site that has an issue with this key.
+
+        Raises:
+            KeyError: no site has one.
+        """
+        for site in self.sites.values():
+            if site.issue(key) is not None:
+                return site
+        raise KeyError(key)
+
+    def issue(self, key: str) -> Issue:
+        """Return the issue with this key, on whichever site it is.
+
+        Raises:
+            KeyError: no site has one.
+        """
+        found = self.site_of(key).issue(key)
+        if found is None:
+            raise KeyError(key)
+        return found
+
+    def app_link(self, source: str, destination: str) -> SimAppLink:
+        """Return the app link from one site to another, made where it is not there."""
+        pair = (source, destination)
+        if pair not in self.app_links:
+            self.app_links[pair] = SimAppLink(
+                app_id=derived_uuid("app link", self.seed, source, destination)
+            )
+        return self.app_links[pair]
+
+    def account(self, email: str) -> SimAccount:
+        """Return the account with this e-mail, made where it is not there."""
+        return self.accounts.setdefault(email, SimAccount(email=email, token=None))
+
+    def true_outcome(self, body: Mapping[str, Any]) -> LinkJob | None:
+        """Return the job that the last submission of this body came to, None where there is none.
+
+        This is what a person finds out by asking Atlassian when an outcome is unknown.
+        """
+        for submission in reversed(self.submissions):
+            if submission.body == dict(body):
+                return None if submission.uuid is None else self.jobs[submission.uuid]
+        return None
+
+    def expected_csv(self) -> str:
+        """Return the Data Center's issue links as `snapshot` and `verify` read them: a row per end."""
+        from runbook.simulator.lostlinks import to_csv
+
+        return to_csv(self.lost_links)
+
+    # Changing
+
+    def write_link(
+        self,
+        issue: Issue,
+        record: Mapping[str, Any],
+        by: SimAccount,
+        *,
+        link_id: int | None = None,
+        at: datetime | None = None,
+    ) -> tuple[RemoteLink, bool]:
+        """Write a whole record; return the link, and whether it is new.
+
+        `link_id` replaces that link, else a link of the issue with the same globalId is replaced.
+        Every write is an entry of the issue's history, even one that changes nothing.
+        """
+        moment = at or self.clock.now()
+        whole = {name: record[name] for name in REMOTE_LINK_FIELDS if record.get(name) is not None}
+        if not whole.get("globalId"):
+            whole.pop("globalId", None)
+        old = issue.links.get(link_id) if link_id is not None else None
+        if old is None and "globalId" in whole:
+            old = next((x for x in issue.links.values() if x.global_id == whole["globalId"]), None)
+        before = (None, None) if old is None else (str(old.id), _told(old.record))
+        if old is None:
+            link = RemoteLink(
+                id=self._next_link_id(issue), record=whole, created_at=moment, created_by=by
+            )
+            issue.links[link.id] = link
+        else:
+            link = old
+            link.record = whole
+        self._note(issue, moment, by, before, (str(link.id), _told(whole)))
+        return link, old is None
+
+    def remove_link(self, issue: Issue, link: RemoteLink, by: SimAccount) -> None:
+        """Remove a link; the issue's history keeps who did it."""
+        del issue.links[link.id]
+        before = (str(link.id), _told(link.record))
+        self._note(issue, self.clock.now(), by, before, (None, None))
+
+    def go_dark(self, seconds: float) -> None:
+        """Refuse every new connection for so many seconds of the world's time."""
+        self.dark_until_s = max(self.dark_until_s, self.clock.monotonic_s() + seconds)
+        if self.on_dark is not None:
+            self.on_dark()
+
+    def is_dark(self) -> bool:
+        """Return whether connections are refused at present."""
+        return self.clock.monotonic_s() < self.dark_until_s
+
+    # Time passing
+
+    def schedule(self, job: LinkJob) -> None:
+        """Take up a job; its links appear when it ends."""
+        self.jobs[job.uuid] = job
+        heapq.heappush(self._due, (job.ends_at, next(self._order), job.uuid))
+
+    def settle(self) -> None:
+        """Let everything happen that is due at the present moment."""
+        if not self._due:
+            return
+        from runbook.simulator.linkjobs import finish
+
+        now = self.clock.now()
+        while self._due and self._due[0][0] <= now:
+            _, _, uuid = heapq.heappop(self._due)
+            finish(self, self.jobs[uuid])
+
+    def next_trace(self) -> int:
+        """Return the number of the next answer, for its trace id."""
+        return next(self._order)
+
+    def _next_link_id(self, issue: Issue) -> int:
+        site = next(site for site in self.sites.values() if site.issues.get(issue.id) is issue)
+        site.next_link_id += 1
+        return site.next_link_id - 1
+
+    def _note(
+        self,
+        issue: Issue,
+        at: datetime,
+        by: SimAccount,
+        before: tuple[str | None, str | None],
+        after: tuple[str | None, str | None],
+    ) -> None:
+        issue.history.append(
+            Change(
+                id=100_000 + next(self._order),
+                at=at,
+                author=by,
+                field="RemoteIssueLink",
+                before=before,
+                after=after,
+            )
+        )
+
+
+def _host(url: str) -> str:
+    return url.split("://", 1)[-1].split("/", 1)[0]
+
+
+def _told(record: Mapping[str, Any]) -> str:
+    name = (record.get("application") or {}).get("name")
+    told = f'This issue links to "{record["object"].get("title", "")}'
+    return f'{told} ({name})"' if name else f'{told}"'
