@@ -16,7 +16,8 @@ from runbook.cli.console import say
 from runbook.cli.wiring import Root
 from runbook.clock import isoformat_utc
 from runbook.errors import ExitCode, PlanError
-from runbook.execute.executor import Assignment, Ending, Executor, to_send
+from runbook.execute.books import Assignment
+from runbook.execute.executor import Ending, execute
 from runbook.execute.interrupts import Interrupts
 from runbook.execute.ports import Observer, Pace, Ports, Prober
 from runbook.execute.preflight import Identified, Probed, identify_sites, probe_accounts
@@ -37,7 +38,7 @@ from runbook.ledger.handover_events import ApprovalGiven
 from runbook.ledger.store import Ledger
 from runbook.plan.model import Plan
 from runbook.secrets import Account
-from runbook.view import AT_ATLASSIAN, JobState, JobView, RunView, runs_of
+from runbook.view import AT_ATLASSIAN, SENDABLE, JobState, JobView, RunView, runs_of
 from runbook.windows import Pair, pairs_of
 from runbook.wire import Send
 
@@ -213,11 +214,11 @@ async def conduct(
     book.keep_preflight(run, identified, probed, accounts, observers)
     view = next(one for one in runs_of(ledger.events(), led=run) if one.id == run)
     jobs = {job.id: job for job in view.jobs}
-    executor = Executor(
+    ending = await execute(
         Assignment(
             run=run,
             jobs=jobs,
-            todo=[job_id for job_id in to_send(jobs) if job_id in todo],
+            todo=[job.id for job in jobs.values() if job.id in todo and job.state in SENDABLE],
             not_selected=[
                 job_id for job_id in not_selected if jobs[job_id].state is JobState.PLANNED
             ],
@@ -226,6 +227,7 @@ async def conduct(
             probes={one.id: one.probe for one in prepared.plan.instances if one.probe},
             on_unknown=options.on_unknown,
             operator=options.operator,
+            known_until=view.last_seq,
         ),
         Ports(
             send=send,
@@ -238,8 +240,6 @@ async def conduct(
         options.pace,
         interrupts,
     )
-    executor.starts_after(view.last_seq)
-    ending = await executor.execute()
     if refused is not None:
         say(f"nothing was sent: {refused}")
         if ending.exit_code is ExitCode.DONE:
@@ -280,7 +280,7 @@ def _selection(
     sendable = tuple(
         job.id
         for job in prepared.jobs
-        if job.id not in views or job.id in reopened or job.id in to_send({job.id: views[job.id]})
+        if job.id not in views or job.id in reopened or views[job.id].state in SENDABLE
     )
     left: tuple[str, ...] = ()
     if options.again is not None:
