@@ -496,7 +496,7 @@ def _after_submission(
                 state=JobState.UNKNOWN,
                 detail=event.reason,
                 submitted_at=last.at,
-                submissions=job.submissions + 1,
+                submissions=job.submissions + (last.outcome == "open"),
                 sent=(*job.sent[:-1], closed),
             )
         case SubmitAnswered():
@@ -515,13 +515,14 @@ def _after_submission(
                 "refused": JobState.REFUSED,
                 "rate_limited": JobState.PLANNED,
             }.get(event.meaning, JobState.UNKNOWN)
-            counted = event.meaning != "rate_limited"
+            # A late answer to what was taken as lost is no second submission.
+            counted = event.meaning != "rate_limited" and last.outcome == "open"
             return dataclasses.replace(
                 job,
                 state=state,
                 uuid=event.uuid,
                 detail=event.detail,
-                submitted_at=last.at if counted else job.submitted_at,
+                submitted_at=job.submitted_at if event.meaning == "rate_limited" else last.at,
                 ended_at=at if state is JobState.REFUSED else None,
                 submissions=job.submissions + counted,
                 sent=(*job.sent[:-1], closed),
@@ -634,6 +635,11 @@ def _amend(fold: _Fold, event: PlanAmended) -> None:
         if job_id in fold.jobs
         else new
         for job_id, new in renewed.items()
+    } | {
+        # What was sent happened: a plan without the job cannot take that back.
+        job_id: job
+        for job_id, job in fold.jobs.items()
+        if job_id not in renewed and job.state is not JobState.PLANNED
     }
 
 
