@@ -33,6 +33,7 @@ from runbook.remotelinks.mapping import PlanMap, Route
 from runbook.remotelinks.snapshot_file import open_snapshot
 
 _BATCH = 2000
+HASH_DIGITS = 32  # of a record's content hash, as the ledger names arrived links
 _SCHEMA = """
 CREATE TABLE site(number INTEGER PRIMARY KEY, url TEXT);
 CREATE TABLE expected(n INTEGER PRIMARY KEY, line INTEGER, job INTEGER, site INTEGER, key TEXT,
@@ -43,6 +44,8 @@ CREATE TABLE earlier(site INTEGER, link_id INTEGER, hash TEXT, old INTEGER,
     PRIMARY KEY(site, link_id)) WITHOUT ROWID;
 CREATE TABLE earlier_issue(site INTEGER, name TEXT, PRIMARY KEY(site, name)) WITHOUT ROWID;
 CREATE TABLE named(site INTEGER, link_id INTEGER, PRIMARY KEY(site, link_id)) WITHOUT ROWID;
+CREATE TABLE recorded(site INTEGER, link_id INTEGER, line TEXT, PRIMARY KEY(site, link_id))
+    WITHOUT ROWID;
 CREATE TABLE finding(n INTEGER PRIMARY KEY, job INTEGER, kind TEXT, site TEXT, issue TEXT,
     target TEXT, link_id INTEGER, detail TEXT, row INTEGER);
 CREATE TABLE arrival(site INTEGER, job INTEGER, issue TEXT, link_id INTEGER, hash TEXT, url TEXT,
@@ -277,28 +280,41 @@ class Stage:
             " JOIN site s ON s.number = e.target_site ORDER BY 1, 2"
         )
 
+    # What the ledger names
+
+    def recall(self, site: str, lines: Iterable[str]) -> None:
+        """Take in links that an earlier verification recorded as arrived; later lines win.
+
+        `lines` are those of `links.arrived`. A link that was absent before counts as ours from now on.
+        """
+        number = self._numbers.get(site)
+        if number is None:
+            return
+        parts = [(line, line.split(" ")) for line in lines]
+        self._db.executemany(
+            "INSERT OR REPLACE INTO recorded VALUES (?, ?, ?)",
+            ((number, int(part[1]), line) for line, part in parts if len(part) == 5),
+        )
+        self.name(
+            (site, int(part[1])) for _, part in parts if len(part) == 5 and part[4] != "unknown"
+        )
+
+    def name(self, links: Iterable[tuple[str, int]]) -> None:
+        """Take in links that count as ours: (site, link id)."""
+        self._db.executemany(
+            "INSERT OR IGNORE INTO named VALUES (?, ?)",
+            ((self._numbers[site], link_id) for site, link_id in links if site in self._numbers),
+        )
+
     # The comparison
 
-    def compare(
-        self,
-        after: Path,
-        before: Path | None = None,
-        named: Iterable[tuple[str, int]] = (),
-    ) -> None:
-        """Judge every staged row against the snapshot; `named` are links the ledger calls ours.
+    def compare(self, after: Path, before: Path | None = None) -> None:
+        """Judge every staged row against the snapshot of after the run.
 
         Raises:
             UsageError: a snapshot is not there, or no snapshot.
         """
         with _attached(self._db, after, "after", self.notes):
-            self._db.executemany(
-                "INSERT OR IGNORE INTO named VALUES (?, ?)",
-                (
-                    (self._numbers[site], link_id)
-                    for site, link_id in named
-                    if site in self._numbers
-                ),
-            )
             addresses = self._addresses()
             if before is not None:
                 with _attached(self._db, before, "before", self.notes):
@@ -511,10 +527,10 @@ class Stage:
         return sum(counts[kind] for counts in self.counts.values() for kind in kinds)
 
     def arrivals(self) -> Iterator[Arrival]:
-        """Yield the links that arrived, by site and link id."""
+        """Yield the links that arrived, by job, site and issue."""
         for number, job, *rest in self._db.cursor().execute(
             "SELECT site, job, issue, link_id, hash, url, expected, before FROM arrival"
-            " ORDER BY site, link_id"
+            " ORDER BY job, site, link_id"
         ):
             issue, link_id, digest, url, expected, before = rest
             yield Arrival(
@@ -527,6 +543,16 @@ class Stage:
                 bool(expected),
                 before,
             )
+
+    def new_arrivals(self) -> Iterator[Arrival]:
+        """Yield the links that arrived and of which the ledger does not say as much yet."""
+        query = "SELECT line FROM recorded WHERE site = ? AND link_id = ?"
+        for arrival in self.arrivals():
+            known = self._db.execute(
+                query, (self._numbers[arrival.site], arrival.link_id)
+            ).fetchone()
+            if known is None or _adds(known[0], arrival):
+                yield arrival
 
     def missing(self, after: Path) -> Iterator[MissingRow]:
         """Yield what is missing, with the target's present key and id, by site and issue."""
@@ -561,6 +587,18 @@ class Stage:
     def change_detail(self, row: MissingRow, detail: str) -> None:
         """Add a word to a missing row."""
         self._db.execute("UPDATE finding SET detail = ? WHERE n = ?", (detail, row.finding))
+
+
+def _adds(line: str, arrival: Arrival) -> bool:
+    """Return whether an arrival says more than its line in the ledger.
+
+    The hash stays the one that was recorded first: a link that somebody changed since is not ours.
+    """
+    _, _, digest, expected, before = line.split(" ")
+    if digest != arrival.hash[:HASH_DIGITS]:
+        return False
+    found_out = before == "unknown" and arrival.before != "unknown"
+    return found_out or int(expected) != arrival.expected
 
 
 def _found(link: Any, known: bool) -> Found:

@@ -1,0 +1,271 @@
+"""Verify a run: compare, ask the changelog about what is missing, and write it all to the ledger.
+
+In: a stage with the expected rows, snapshots, and ports (ledger, history). Out: counts per job and
+kind, notes, and the result: `differences` where anything is missing, wrong or old, else `partial`
+where something was not looked at, else `clean`. Single findings stay on the stage and stream from it.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby, islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+from runbook.errors import ExitCode, RunbookError
+from runbook.ledger.link_events import (
+    LinksArrived,
+    VerifyEnded,
+    VerifyFound,
+    VerifyStarted,
+    WriteEnded,
+    WriteIntended,
+)
+from runbook.ledger.store import Ledger
+from runbook.remotelinks.compare import DIFFERENCES, KINDS, Kind
+from runbook.remotelinks.expected import ExpectedFile
+from runbook.remotelinks.history import History, removal
+from runbook.remotelinks.sampling import SampleWord
+from runbook.remotelinks.staging import HASH_DIGITS, Arrival, MissingRow, Stage
+
+FINDINGS_PER_EVENT = 1000
+_ISSUES_PER_QUESTION = 500
+_READ_BYTES = 1 << 20
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """What a verification found; `jobs` are those of `verify --format json`."""
+
+    verification: str
+    result: str
+    jobs: tuple[dict[str, Any], ...]
+    pairs: tuple[dict[str, Any], ...]
+    notes: tuple[str, ...]
+    sample: SampleWord | None
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """Return 8 where anything is missing, wrong or old, else 0."""
+        return ExitCode.DIFFERENCES if self.result == "differences" else ExitCode.DONE
+
+    def total(self, *kinds: Kind) -> int:
+        """Return how many there are of these kinds over all jobs."""
+        return sum(job[kind.value] for job in self.jobs for kind in kinds)
+
+
+async def verify(
+    *,
+    stage: Stage,
+    after: Path,
+    before: Path | None,
+    expected: ExpectedFile | None,
+    sample: SampleWord | None,
+    history: History | None,
+    history_absent: str,
+    ledger: Ledger,
+    run: str,
+    operator: str,
+) -> Verified:
+    """Compare what is staged with the snapshots and record the result in the ledger.
+
+    `sample` names what was drawn (its `looked_at` and `bad` are counted here). `history_absent` says
+    why no changelog can be read, where `history` is None.
+
+    Raises:
+        UsageError: a snapshot cannot be read.
+        LedgerError: the ledger cannot be written.
+    """
+    verification = f"v{ledger.head()[0] + 1}"
+    ledger.append(
+        VerifyStarted(
+            verification=verification,
+            after=file_json(after),
+            before=None if before is None else file_json(before),
+            expected=None if expected is None else expected.as_json(),
+            sample=None if sample is None else sample.size,
+            operator=operator,
+        ),
+        run=run,
+    )
+    recall(stage, ledger, run)
+    stage.compare(after, before)
+    await ask_history(stage, after, history, history_absent)
+    jobs = job_counts(stage)
+    word = None if sample is None else _counted(sample, jobs)
+    result = result_of(jobs, partial=sample is not None or stage.expected_total() == 0)
+    for batch in batches(stage.findings(), FINDINGS_PER_EVENT):
+        findings = [finding.as_json() for finding in batch]
+        ledger.append(VerifyFound(verification=verification, findings=findings), run=run)
+    _record_arrivals(stage, ledger, run, verification)
+    pairs = pair_counts(stage, jobs)
+    ledger.append(
+        VerifyEnded(
+            verification=verification,
+            result=result,
+            jobs=jobs,
+            pairs=pairs,
+            sample=None if word is None else word.as_json(),
+            notes=list(stage.notes),
+        ),
+        run=run,
+    )
+    return Verified(
+        verification=verification,
+        result=result,
+        jobs=tuple(jobs),
+        pairs=tuple(pairs),
+        notes=tuple(stage.notes),
+        sample=word,
+    )
+
+
+def recall(stage: Stage, ledger: Ledger, run: str) -> None:
+    """Tell the stage which links the ledger names: recorded as arrived, or written by `repair`."""
+    created: dict[str, str] = {}
+    written: list[tuple[str, int]] = []
+    kinds = (LinksArrived.KIND, WriteIntended.KIND, WriteEnded.KIND)
+    for seen in ledger.events(kinds=kinds):
+        event = seen.event
+        if seen.run != run:
+            continue
+        if isinstance(event, LinksArrived):
+            stage.recall(event.site, event.links.splitlines())
+        elif isinstance(event, WriteIntended) and event.purpose == "repair":
+            created[event.write] = event.site
+        elif (
+            isinstance(event, WriteEnded)
+            and event.write in created
+            and event.result == "done"
+            and event.link_id is not None
+        ):
+            written.append((created[event.write], int(event.link_id)))
+    stage.name(written)
+
+
+async def ask_history(
+    stage: Stage, after: Path, history: History | None, history_absent: str
+) -> None:
+    """Turn `missing` into `removed_since` where the issue's own history says that the link was removed."""
+    missing = stage.finding_count(Kind.MISSING)
+    if not missing:
+        return
+    if history is None:
+        stage.notes.append(
+            f"no changelog was read ({history_absent}): links that somebody removed since count as missing"
+        )
+        return
+    with_site = groupby(list_missing(stage, after), key=lambda row: row.site)
+    for site, rows in with_site:
+        for batch in batches(groupby(rows, key=lambda row: row.issue), _ISSUES_PER_QUESTION):
+            by_issue = {issue: list(members) for issue, members in batch}
+            try:
+                await _ask(stage, history, site, by_issue)
+            except RunbookError as problem:
+                stage.notes.append(
+                    f"the changelog of `{site}` could not be read: {problem}; links that somebody removed since count as missing there"
+                )
+                break
+
+
+async def _ask(
+    stage: Stage, history: History, site: str, by_issue: dict[str, list[MissingRow]]
+) -> None:
+    async for issue, changes in history.changes(site, tuple(by_issue)):
+        gone = []
+        for row in by_issue.get(issue, ()):
+            change = removal(changes, row.target_keys)
+            if change is not None:
+                when = "" if change.at is None else f" at {change.at:%Y-%m-%d %H:%M} UTC"
+                gone.append((row, Kind.REMOVED_SINCE, f"removed by {change.author}{when}"))
+        stage.change_kind(gone)
+
+
+def list_missing(stage: Stage, after: Path) -> Iterator[MissingRow]:
+    """Yield what is missing, by site and issue, read before anything is changed."""
+    yield from tuple(stage.missing(after))
+
+
+def job_counts(stage: Stage) -> list[dict[str, Any]]:
+    """Return `{id, expected, <one count per kind>}` for every job; `id` null for what no job serves."""
+    result = []
+    for number in sorted(stage.counts, key=lambda key: (key is None, key or 0)):
+        counts = stage.counts[number]
+        result.append(
+            {
+                "id": None if number is None else stage.jobs[number],
+                "expected": sum(counts[kind] for kind in KINDS),
+                **{kind.value: counts[kind] for kind in Kind},
+            }
+        )
+    return result
+
+
+def pair_counts(stage: Stage, jobs: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the counts per pair of sites: `{from, to, expected, <one count per kind>}`."""
+    result = []
+    for job in jobs:
+        instance = None if job["id"] is None else stage.plan.instance(job["id"])
+        if instance is not None:
+            counts = {name: value for name, value in job.items() if name != "id"}
+            result.append({"from": instance.product_url, "to": instance.destination_url, **counts})
+    return result
+
+
+def result_of(jobs: Iterable[dict[str, Any]], *, partial: bool) -> str:
+    """Return `differences`, `partial` or `clean`."""
+    jobs = tuple(jobs)
+    if any(job[kind.value] for job in jobs for kind in DIFFERENCES):
+        return "differences"
+    if partial or any(job[Kind.NOT_LOOKED_AT.value] for job in jobs):
+        return "partial"
+    return "clean"
+
+
+def file_json(path: Path) -> dict[str, Any]:
+    """Return a file as the ledger names it: its name and SHA-256."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_READ_BYTES):
+            digest.update(block)
+    return {"file": path.name, "sha256": digest.hexdigest()}
+
+
+def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Yield items in lists of at most `size`, keeping order."""
+    source = iter(items)
+    while batch := list(islice(source, size)):
+        yield batch
+
+
+def arrival_line(arrival: Arrival) -> str:
+    """Return an arrived link as one line of `links.arrived`."""
+    return f"{arrival.issue} {arrival.link_id} {arrival.hash[:HASH_DIGITS]} {int(arrival.expected)} {arrival.before[:HASH_DIGITS]}"
+
+
+def _counted(sample: SampleWord, jobs: Iterable[dict[str, Any]]) -> SampleWord:
+    jobs = tuple(job for job in jobs if job["id"] is not None)
+    expected = sum(job["expected"] for job in jobs)
+    looked_at = expected - sum(job[Kind.NOT_LOOKED_AT.value] for job in jobs)
+    bad = sum(job[kind.value] for job in jobs for kind in DIFFERENCES)
+    return SampleWord(
+        size=sample.size, looked_at=looked_at, total=sample.total, bad=bad, seed=sample.seed
+    )
+
+
+def _record_arrivals(stage: Stage, ledger: Ledger, run: str, verification: str) -> None:
+    by_job = groupby(stage.new_arrivals(), key=lambda arrival: (arrival.job, arrival.site))
+    for (job, site), arrivals in by_job:
+        instance = stage.plan.instance(job)
+        if instance is None:
+            continue
+        for batch in batches(arrivals, FINDINGS_PER_EVENT):
+            event = LinksArrived(
+                verification=verification,
+                site=site,
+                destination=instance.destination_url,
+                links="\n".join(map(arrival_line, batch)),
+            )
+            ledger.append(event, run=run, job=job)
