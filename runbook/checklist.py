@@ -1,0 +1,233 @@
+"""The app-link checklist: which directions a person has to authorize, where, and signed in as whom.
+
+In: a plan. Out: its directions grouped by site and account, their states, and the clicks as
+sentences. Pure. Only jobs that recreate links need an authorized app link; one sign-in on a site
+covers every direction that starts there. Nothing here can look whether a link is authorized: no
+documented API tells (links-api.md 4), so a person's word is kept.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import tzinfo
+from enum import StrEnum
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from runbook.plan.model import AppLink, Instance, Plan
+from runbook.text import moment, plural, printable
+
+# Where Jira shows its application links; the page is also reached through the settings.
+ADMIN_PATH = "/plugins/servlet/applinks/listApplicationLinks"
+
+
+class LinkState(StrEnum):
+    """What the plan says about one direction; `incomplete` lacks who or when (RB302)."""
+
+    DONE = "done"
+    INCOMPLETE = "incomplete"
+    OPEN = "open"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Direction:
+    """One direction of a pair of sites: the jobs it serves, and what is attested of it."""
+
+    source: str
+    destination: str
+    instances: tuple[Instance, ...]
+
+    @property
+    def id(self) -> str:
+        """Return the id of its first job."""
+        return self.instances[0].id
+
+    @property
+    def state(self) -> LinkState:
+        """Return the worst state of its jobs."""
+        states = {state_of(one.app_link) for one in self.instances}
+        return next(
+            state
+            for state in (LinkState.OPEN, LinkState.INCOMPLETE, LinkState.DONE)
+            if state in states
+        )
+
+    @property
+    def link(self) -> AppLink | None:
+        """Return the attestation of the first job that has one."""
+        return next((one.app_link for one in self.instances if one.app_link is not None), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Everything that one sign-in covers: a site, an account, and the directions that start there.
+
+    `issue` is a key known to exist on the site (from a probe), None where the plan names none.
+    """
+
+    site: str
+    account: str
+    issue: str | None
+    directions: tuple[Direction, ...]
+
+
+def state_of(link: AppLink | None) -> LinkState:
+    """Return what an attestation amounts to."""
+    if link is None or not link.authorized:
+        return LinkState.OPEN
+    return LinkState.DONE if link.by and link.at else LinkState.INCOMPLETE
+
+
+def groups_of(plan: Plan) -> tuple[Group, ...]:
+    """Return the directions of a plan by site and account, in plan order."""
+    directions: dict[tuple[str, str], list[Instance]] = {}
+    for instance in plan.instances:
+        if instance.recreate_as_remote:
+            key = (instance.product_url, instance.destination_url)
+            directions.setdefault(key, []).append(instance)
+    known = [site.url for site in plan.sites]
+    sources = dict.fromkeys([*known, *(source for source, _ in directions)])
+    groups = []
+    for source in sources:
+        members = tuple(
+            Direction(source=start, destination=end, instances=tuple(jobs))
+            for (start, end), jobs in directions.items()
+            if start == source
+        )
+        if members:
+            site = plan.site(source)
+            probes = (p for one in members for job in one.instances for p in job.probe)
+            groups.append(
+                Group(
+                    site=source,
+                    account="default" if site is None else site.account,
+                    issue=next((probe.issue for probe in probes), None),
+                    directions=members,
+                )
+            )
+    return tuple(groups)
+
+
+def count_states(groups: Iterable[Group]) -> dict[str, int]:
+    """Return how many directions are in each state."""
+    counts = {state.value: 0 for state in LinkState}
+    for group in groups:
+        for direction in group.directions:
+            counts[direction.state.value] += 1
+    return counts
+
+
+def host(url: str) -> str:
+    """Return the host of a site's address, for display."""
+    return printable(urlsplit(url).hostname or url)
+
+
+def preparation(group: Group) -> tuple[str, ...]:
+    """Return what to do once per site: sign in, and see that the app links exist."""
+    others = ", ".join(host(one.destination) for one in group.directions)
+    return (
+        f"Sign in to {printable(group.site)} with account `{group.account}`, whose API token submits the jobs: an authorization belongs to whoever is signed in.",
+        f"See that an app link exists to {others}, and create it where it is missing: Jira settings > Products > Application links, usually at {printable(group.site)}{ADMIN_PATH}",
+    )
+
+
+def clicks(group: Group, direction: Direction) -> tuple[str, ...]:
+    """Return the clicks for one direction; labels may have changed, so each names its purpose."""
+    issue = f"{group.site}/browse/{quote(group.issue)}" if group.issue else f"{group.site}/issues"
+    return (
+        f"Open any issue (work item) of this site: {printable(issue)}",
+        "Begin to link it to another one: `Link issue` (or `Link work item`).",
+        f"Open the drop-down that says `Local` and choose the other site: {host(direction.destination)}",
+        "Choose `Authorize and search` and follow the prompts until the search of the other site works.",
+        "Leave without making the link: the authorization is what counts.",
+    )
+
+
+def attested(direction: Direction, zone: tzinfo) -> str:
+    """Return in words what the plan says about a direction."""
+    link = direction.link
+    if link is None or not link.authorized:
+        return "open"
+    words = ["authorized"]
+    if link.by:
+        words.append(f"by {printable(link.by)}")
+    if link.at:
+        words.append(f"at {moment(link.at, zone)}")
+    if link.as_account:
+        words.append(f"as {printable(link.as_account)}")
+    if link.evidence:
+        words.append(f"evidence {printable(link.evidence)}")
+    missing = [name for name, value in (("by", link.by), ("at", link.at)) if not value]
+    if missing:
+        words.append(f"but without {' and '.join(f'`{name}`' for name in missing)}")
+    if direction.state is LinkState.OPEN:
+        words.append("but not for every job of this direction")
+    return " ".join(words)
+
+
+def summary(plan: Plan, groups: tuple[Group, ...]) -> str:
+    """Return one sentence on how far the checklist is."""
+    counts = count_states(groups)
+    total = sum(counts.values())
+    if not total:
+        return f"{plan.name}: no job recreates links, so no app link has to be authorized"
+    parts = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    return f"{plan.name}: {plural(total, 'direction')}, {parts}"
+
+
+def checklist_text(plan: Plan, groups: tuple[Group, ...]) -> str:
+    """Return the checklist for a terminal."""
+    lines = [summary(plan, groups)]
+    marks = {LinkState.DONE: "[x]", LinkState.INCOMPLETE: "[?]", LinkState.OPEN: "[ ]"}
+    for group in groups:
+        lines += ["", f"{printable(group.site)}, signed in with account `{group.account}`"]
+        for direction in group.directions:
+            ids = ", ".join(printable(one.id) for one in direction.instances)
+            lines.append(
+                f"  {marks[direction.state]} to {host(direction.destination)} ({ids}): "
+                f"{attested(direction, plan.zone)}"
+            )
+        open_ones = [one for one in group.directions if one.state is LinkState.OPEN]
+        if open_ones:
+            lines += [f"      {text}" for text in preparation(group)]
+            steps = clicks(group, open_ones[0])
+            lines += [f"      {number}. {text}" for number, text in enumerate(steps, start=1)]
+            if len(open_ones) > 1:
+                rest = ", ".join(host(one.destination) for one in open_ones[1:])
+                lines.append(f"      then again from step 2 for {rest}")
+    return "\n".join(lines)
+
+
+def checklist_json(plan: Plan, groups: tuple[Group, ...]) -> dict[str, Any]:
+    """Return the checklist as `checklist --format json` prints it."""
+    counts = count_states(groups)
+    return {
+        "format": 1,
+        "plan": {"name": plan.name, "digest": plan.digest},
+        "counts": counts,
+        "groups": [
+            {
+                "site": group.site,
+                "account": group.account,
+                "admin_url": group.site + ADMIN_PATH,
+                "preparation": list(preparation(group)),
+                "directions": [_direction_json(group, one) for one in group.directions],
+            }
+            for group in groups
+        ],
+    }
+
+
+def _direction_json(group: Group, direction: Direction) -> dict[str, Any]:
+    link = direction.link
+    return {
+        "ids": [one.id for one in direction.instances],
+        "from": direction.source,
+        "to": direction.destination,
+        "state": direction.state.value,
+        "authorized": bool(link and link.authorized),
+        "as": link.as_account if link else None,
+        "by": link.by if link else None,
+        "at": link.at.isoformat() if link and link.at else None,
+        "evidence": link.evidence if link else None,
+        "clicks": list(clicks(group, direction)),
+    }

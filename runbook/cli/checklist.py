@@ -1,0 +1,273 @@
+"""`runbook checklist`: walk through the app-link authorization and record who did it, and when."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from runbook.checklist import (
+    Direction,
+    Group,
+    LinkState,
+    checklist_json,
+    checklist_text,
+    clicks,
+    count_states,
+    groups_of,
+    host,
+    preparation,
+    summary,
+)
+from runbook.cli.attest import attest
+from runbook.cli.evidence import evidence_name, read_evidence
+from runbook.cli.files import write_atomically
+from runbook.cli.options import plan_argument
+from runbook.cli.wiring import Root, read_plan_for
+from runbook.errors import UsageError
+from runbook.plan.model import Plan
+from runbook.text import plural, printable
+
+Values = dict[str, str | bool]
+
+
+@click.command()
+@plan_argument
+@click.option(
+    "--set",
+    "set_ids",
+    multiple=True,
+    metavar="ID",
+    help="Record that the direction of job ID is authorized, without asking; may be repeated.",
+)
+@click.option("--by", metavar="NAME", help="Who attests it.")
+@click.option("--at", metavar="TIME", help="When it was authorized, with offset, or `now`.")
+@click.option("--as", "as_account", metavar="EMAIL", help="The account that was signed in.")
+@click.option(
+    "--evidence", type=click.Path(path_type=Path), metavar="FILE", help="A screenshot of it."
+)
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["text", "json", "html"]),
+    help="List instead of asking; `html` is a sheet to print.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, allow_dash=True),
+    metavar="FILE",
+    help="Where to write the list; default stdout.",
+)
+@click.pass_obj
+def checklist(
+    root: Root,
+    plan: Path,
+    set_ids: tuple[str, ...],
+    by: str | None,
+    at: str | None,
+    as_account: str | None,
+    evidence: Path | None,
+    output_format: str | None,
+    output: Path | None,
+) -> None:
+    """Walk through the app-link authorization, grouped by site and signed-in account.
+
+    Answers are written into PLAN at once, comments and layout stay; leave at any time and call it
+    again: only open directions are asked. Without a terminal it lists.
+    """
+    read = read_plan_for(plan)
+    if set_ids:
+        if not by or not at:
+            raise UsageError(
+                "`--set` needs `--by NAME` and `--at TIME`",
+                hint="for example `--set eng-to-ops --by 'J. Doe' --at 2026-11-20T09:15:00+01:00`",
+            )
+        _set(root, plan, read, set_ids, by=by, at=at, as_account=as_account, evidence=evidence)
+        return
+    if at or evidence:
+        raise UsageError("`--at` and `--evidence` belong to `--set ID`")
+    if root.interactive and output_format is None and output is None:
+        _walk(root, plan, read, by=by, as_account=as_account)
+        return
+    if by or as_account:
+        raise UsageError("`--by` and `--as` belong to `--set ID`, or to the walk on a terminal")
+    _list(read, output_format or "text", output)
+
+
+def _list(plan: Plan, output_format: str, output: Path | None) -> None:
+    groups = groups_of(plan)
+    if output_format == "json":
+        text = json.dumps(checklist_json(plan, groups), indent=2, ensure_ascii=False)
+    elif output_format == "html":
+        from runbook.report.sheet import checklist_html
+
+        text = checklist_html(plan, groups)
+    else:
+        text = checklist_text(plan, groups)
+    if output is None or str(output) == "-":
+        click.echo(text)
+        return
+    write_atomically(output, text.rstrip("\n") + "\n")
+    click.echo(f"checklist written to `{output}`", err=True)
+
+
+def _set(
+    root: Root,
+    path: Path,
+    plan: Plan,
+    ids: tuple[str, ...],
+    *,
+    by: str,
+    at: str,
+    as_account: str | None,
+    evidence: Path | None,
+) -> None:
+    values = _values(root, plan, by=by, at=at, as_account=as_account)
+    if evidence is not None:
+        values["evidence"] = evidence_name(path, evidence)
+    kept = {
+        job: [
+            name
+            for name, value in (
+                ("as", one.app_link.as_account),
+                ("evidence", one.app_link.evidence),
+            )
+            if value and name not in values
+        ]
+        for job in ids
+        if (one := plan.instance(job)) is not None and one.app_link is not None
+    }
+    after = attest(path, ids, values)
+    for job in ids:
+        click.echo(f"recorded in `{path}`: {printable(job)} authorized by {values['by']}", err=True)
+        for name in kept.get(job, ()):
+            click.echo(f"note: `{name}` was not given and stays as it was", err=True)
+    _say_evidence(path, values)
+    click.echo(summary(after, groups_of(after)), err=True)
+
+
+def _values(root: Root, plan: Plan, *, by: str, at: str, as_account: str | None) -> Values:
+    values: Values = {"authorized": True}
+    if as_account:
+        values["as"] = _named(as_account, "--as")
+    values["by"] = _named(by, "--by")
+    when = _moment(root, plan, at)
+    if when > root.clock.now():
+        click.echo("note: that moment lies in the future of this machine's clock", err=True)
+    values["at"] = when.isoformat(timespec="seconds")
+    return values
+
+
+def _named(text: str, option: str) -> str:
+    name = " ".join(printable(text).split())
+    if not name:
+        raise UsageError(f"`{option}` is empty")
+    return name
+
+
+def _moment(root: Root, plan: Plan, text: str) -> datetime:
+    if text.strip().lower() == "now":
+        return root.clock.now().astimezone(plan.zone)
+    try:
+        when = datetime.fromisoformat(text.strip())
+    except ValueError:
+        when = None
+    if when is None or when.tzinfo is None:
+        raise UsageError(
+            f"{text!r} is no moment with an offset",
+            hint="write it like 2026-11-20T09:15:00+01:00, or `now`",
+        )
+    return when
+
+
+def _say_evidence(path: Path, values: Values) -> None:
+    name = values.get("evidence")
+    if isinstance(name, str):
+        sha256 = read_evidence(path, name)["sha256"]
+        click.echo(f"evidence `{printable(name)}` has SHA-256 {sha256}", err=True)
+
+
+# The walk
+
+
+def _walk(root: Root, path: Path, plan: Plan, *, by: str | None, as_account: str | None) -> None:
+    groups = groups_of(plan)
+    click.echo(summary(plan, groups), err=True)
+    by = by or root.environ.get("RUNBOOK_OPERATOR") or None
+    for group in groups:
+        todo = [one for one in group.directions if one.state is not LinkState.DONE]
+        if not todo:
+            continue
+        click.echo(
+            f"\n{printable(group.site)}: one sign-in covers {plural(len(todo), 'direction')}",
+            err=True,
+        )
+        for text in preparation(group):
+            click.echo(f"  - {text}", err=True)
+        signed_in = as_account or _suggested_account(root, group)
+        for direction in todo:
+            answer = _ask(group, direction)
+            if answer == "q":
+                _leave(read_plan_for(path))
+                return
+            if answer == "s":
+                continue
+            by, signed_in = _record(root, path, plan, direction, by=by, signed_in=signed_in)
+    _leave(read_plan_for(path))
+
+
+def _leave(plan: Plan) -> None:
+    groups = groups_of(plan)
+    counts = count_states(groups)
+    click.echo(f"\n{summary(plan, groups)}", err=True)
+    if counts["open"] or counts["incomplete"]:
+        click.echo("the same command goes on with the open ones", err=True)
+
+
+def _suggested_account(root: Root, group: Group) -> str | None:
+    from runbook.cli.credentials import variable_names
+
+    return root.environ.get(variable_names(group.account)[0], "").strip() or None
+
+
+def _ask(group: Group, direction: Direction) -> str:
+    ids = ", ".join(printable(one.id) for one in direction.instances)
+    click.echo(f"\n  to {host(direction.destination)} ({ids}): {direction.state.value}", err=True)
+    for number, text in enumerate(clicks(group, direction), start=1):
+        click.echo(f"    {number}. {text}", err=True)
+    answer = click.prompt(
+        "  authorized? (y)es, (s)kip, (q)uit",
+        type=click.Choice(["y", "s", "q"], case_sensitive=False),
+        show_choices=False,
+        err=True,
+    )
+    return str(answer)
+
+
+def _record(
+    root: Root,
+    path: Path,
+    plan: Plan,
+    direction: Direction,
+    *,
+    by: str | None,
+    signed_in: str | None,
+) -> tuple[str, str | None]:
+    """Ask who, as whom, when and with which evidence; write it; return the answers to offer again."""
+    while True:
+        by = click.prompt("  who attests it", default=by, err=True)
+        account = click.prompt("  signed in as (e-mail)", default=signed_in or "", err=True)
+        at = click.prompt("  when", default="now", err=True)
+        evidence = click.prompt("  evidence file (empty for none)", default="", err=True)
+        try:
+            values = _values(root, plan, by=str(by), at=str(at), as_account=str(account).strip())
+            if str(evidence).strip():
+                values["evidence"] = evidence_name(path, Path(str(evidence).strip()))
+            attest(path, tuple(one.id for one in direction.instances), values)
+        except UsageError as problem:
+            click.echo(f"  {problem}; {problem.hint or 'please answer again'}", err=True)
+            continue
+        click.echo(f"  recorded in `{path}`", err=True)
+        _say_evidence(path, values)
+        return str(by), str(account).strip() or None
