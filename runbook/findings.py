@@ -26,6 +26,7 @@ class Finding:
     """One statement about a plan.
 
     `path` is a route into the plan such as `instances[2].migratedFrom`; `line` and `column` start at 1.
+    `sites` is the pair of sites it speaks of, where it speaks of one: waivers may name it.
     """
 
     code: str
@@ -38,6 +39,7 @@ class Finding:
     line: int = 1
     column: int = 1
     waived: Waived | None = None
+    sites: tuple[str, str] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the finding as `check --format json` prints it."""

@@ -146,14 +146,21 @@ class Plan:
     places: Mapping[str, Place] = field(default_factory=dict)
     digest: str = ""
     broken: frozenset[str] = frozenset()
+    _sites: dict[str, Site] = field(init=False, repr=False, compare=False)
+    _instances: dict[str, Instance] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Looked up once per job by many: built from behind, so that the first of equals counts.
+        object.__setattr__(self, "_sites", {one.url: one for one in reversed(self.sites)})
+        object.__setattr__(self, "_instances", {one.id: one for one in reversed(self.instances)})
 
     def site(self, url: str) -> Site | None:
         """Return the site with this base URL, None where the plan has none."""
-        return next((site for site in self.sites if site.url == url), None)
+        return self._sites.get(url)
 
     def instance(self, instance_id: str) -> Instance | None:
         """Return the instance with this id, None where the plan has none."""
-        return next((one for one in self.instances if one.id == instance_id), None)
+        return self._instances.get(instance_id)
 
     def place(self, path: str) -> Place:
         """Return where the value at `path` stands; the nearest enclosing value where it is absent."""

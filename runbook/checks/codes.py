@@ -1,0 +1,97 @@
+"""Every code with its severity and its one-line meaning; `catalog.md` explains each at length."""
+
+from runbook.findings import Finding, Severity, Waived
+from runbook.plan.model import Instance, Plan
+
+_E, _W, _N = Severity.ERROR, Severity.WARNING, Severity.NOTE
+
+CODES: dict[str, tuple[Severity, str]] = {
+    "RB100": (_E, "the plan cannot be read"),
+    "RB101": (_E, "unknown key"),
+    "RB102": (_E, "missing field"),
+    "RB103": (_E, "wrong type or value"),
+    "RB104": (_E, "duplicate key"),
+    "RB105": (_E, "duplicate instance id"),
+    "RB106": (_E, "same job twice"),
+    "RB107": (_E, "a secret in the plan"),
+    "RB108": (_E, "unsupported format"),
+    "RB109": (_E, "needs that cannot be met"),
+    "RB201": (_E, "no migration date for a site of the job"),
+    "RB202": (_E, "the window is closed at the planned moment"),
+    "RB203": (_E, "a migration is not finished at the planned moment"),
+    "RB204": (_W, "the last open window nears its safe end"),
+    "RB205": (_E, "no pair of waves ever overlaps"),
+    "RB206": (_W, "some pairs of waves are not served"),
+    "RB207": (_W, "past the safe end of a window"),
+    "RB208": (_N, "a wave is planned, not finished"),
+    "RB301": (_E, "app link not authorized"),
+    "RB302": (_E, "authorization lacks who or when"),
+    "RB303": (_W, "authorized later than the planned moment"),
+    "RB304": (_W, "evidence file is not there"),
+    "RB305": (_W, "authorized as another account than the one that submits"),
+    "RB401": (_E, "not a base URL"),
+    "RB402": (_E, "no Atlassian Cloud site of the plan"),
+    "RB403": (_E, "recreateAsRemote with Confluence"),
+    "RB404": (_E, "recreateAsRemote onto the same site"),
+    "RB405": (_E, "recreateAsRemote from a cloud site"),
+    "RB406": (_E, "createBackup with Confluence"),
+    "RB407": (_W, "override equal to migratedFrom"),
+    "RB408": (_W, "migratedFrom looks like staging or backup"),
+    "RB409": (_W, "more than one backup for one site"),
+    "RB410": (_W, "backup not on the first job of its site"),
+    "RB501": (_W, "a pair of sites is linked in one direction only"),
+    "RB502": (_W, "a pair of sites is not linked at all"),
+    "RB503": (_W, "migratedFrom differs between jobs of one split"),
+    "RB504": (_E, "one project on two sites"),
+    "RB505": (_W, "a project re-migrated by a later wave"),
+    "RB506": (_W, "a waiver that waives nothing"),
+    "RB601": (_E, "siteId is not what the site says"),
+    "RB602": (_E, "site does not answer"),
+    "RB603": (_E, "credential refused"),
+    "RB604": (_E, "not an administrator"),
+    "RB605": (_E, "issue linking is off"),
+    "RB606": (_W, "issues near the limit of 2000 remote links"),
+    "RB607": (_W, "the clock of this machine is off"),
+    "RB608": (_W, "token expires before the evidence is fetched"),
+    "RB609": (_W, "a project of the plan is not usable on its site"),
+    "RB610": (_W, "migratedFrom reports another base URL"),
+    "RB690": (_N, "not asked"),
+}
+
+
+def finding(
+    code: str,
+    plan: Plan,
+    path: str,
+    message: str,
+    *,
+    hint: str = "",
+    instance: Instance | None = None,
+    severity: Severity | None = None,
+    sites: tuple[str, str] | None = None,
+    waived: Waived | None = None,
+) -> Finding:
+    """Return a finding that stands at the value of `path`; severity is the code's own by default."""
+    place = plan.place(path)
+    if sites is None and instance is not None:
+        sites = (instance.product_url, instance.destination_url)
+    return Finding(
+        code=code,
+        severity=CODES[code][0] if severity is None else severity,
+        message=message,
+        hint=hint,
+        instance=None if instance is None else instance.id,
+        path=path,
+        file=plan.file,
+        line=place.line,
+        column=place.column,
+        waived=waived,
+        sites=sites,
+    )
+
+
+def few(names: list[str], *, shown: int = 4) -> str:
+    """Return names in backticks, the first few of many."""
+    quoted = ", ".join(f"`{name}`" for name in names[:shown])
+    more = len(names) - shown
+    return quoted if more <= 0 else f"{quoted} and {more} more"

@@ -1,0 +1,192 @@
+"""RB501 to RB505: what the plan leaves out or holds twice. Only jobs that recreate links count.
+
+Messages about pairs of sites are joined per site where there are very many, so that a plan of a
+thousand sites is judged in linear time and its output can be read.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from runbook.checks.codes import few, finding
+from runbook.checks.facts import Facts
+from runbook.findings import Finding
+from runbook.plan.model import Instance, Plan, Site, Wave
+
+_PAIRS_LISTED = 60
+
+
+def judge_directions(plan: Plan, facts: Facts) -> Iterator[Finding]:  # noqa: ARG001 - every check takes both
+    """RB501 and RB502: pairs of sites without a job in one direction, or in both."""
+    if _parts_are_missing(plan):
+        return
+    directions: dict[tuple[str, str], Instance] = {}
+    for instance in _recreating(plan):
+        ends = (instance.product_url, instance.destination_url)
+        if ends[0] != ends[1] and all(plan.site(url) is not None for url in ends):
+            directions.setdefault(ends, instance)
+    for (source, destination), instance in directions.items():
+        if (destination, source) not in directions:
+            yield finding(
+                "RB501",
+                plan,
+                instance.path,
+                f"`{source}` is linked to `{destination}`, but not the other way round",
+                hint="links are kept at both ends: add the job of the other direction, or waive this with a reason",
+                instance=instance,
+            )
+    yield from _judge_unlinked(plan, directions)
+
+
+def _judge_unlinked(plan: Plan, directions: dict[tuple[str, str], Instance]) -> Iterator[Finding]:
+    linked: dict[str, set[str]] = {site.url: set() for site in plan.sites}
+    for source, destination in directions:
+        linked[source].add(destination)
+        linked[destination].add(source)
+    count = len(linked)
+    unlinked = count * (count - 1) // 2 - sum(len(others) for others in linked.values()) // 2
+    if unlinked == 0:
+        return
+    if unlinked <= _PAIRS_LISTED and count <= 1000:
+        for i, site in enumerate(plan.sites):
+            for other in plan.sites[:i]:
+                if other.url not in linked[site.url]:
+                    yield _pair(plan, other, site)
+        return
+    yield from _waived_pairs(plan, linked)
+    for site in plan.sites:
+        missing = count - 1 - len(linked[site.url])
+        if missing == 0:
+            continue
+        names: list[str] = []
+        for other in plan.sites:
+            if len(names) == 3:
+                break
+            if other is not site and other.url not in linked[site.url]:
+                names.append(other.url)
+        more = "" if missing == len(names) else f" and {missing - len(names)} more"
+        yield finding(
+            "RB502",
+            plan,
+            f"{site.path}.url",
+            f"`{site.url}` is not linked with {missing} of the {count - 1} other sites: "
+            f"{few(names)}{more}",
+            hint="add their jobs, or waive this with a reason",
+        )
+
+
+def _waived_pairs(plan: Plan, linked: dict[str, set[str]]) -> Iterator[Finding]:
+    """Yield the pairs that a waiver names: they are listed one by one even where there are many."""
+    for waiver in plan.waivers:
+        if waiver.code != "RB502" or waiver.sites is None:
+            continue
+        one, other = (plan.site(url) for url in waiver.sites)
+        if one and other and one is not other and other.url not in linked[one.url]:
+            yield _pair(plan, one, other)
+
+
+def _pair(plan: Plan, one: Site, other: Site) -> Finding:
+    return finding(
+        "RB502",
+        plan,
+        f"{other.path}.url",
+        f"`{one.url}` and `{other.url}` are not linked at all",
+        hint="add a job for each direction, or waive this with a reason if no issue of one links to the other",
+        sites=(one.url, other.url),
+    )
+
+
+def judge_split(plan: Plan, facts: Facts) -> Iterator[Finding]:  # noqa: ARG001
+    """RB503: jobs of one split name different Data Centers.
+
+    A job's override says that its staging clone and production are the same Data Center.
+    """
+    if _parts_are_missing(plan):
+        return
+    root: dict[str, str] = {}
+
+    def top(url: str) -> str:
+        while root.setdefault(url, url) != url:
+            root[url] = root[root[url]]
+            url = root[url]
+        return url
+
+    jobs = list(_recreating(plan))
+    for job in jobs:
+        if job.migrated_from_override is not None:
+            root[top(job.migrated_from_override)] = top(job.migrated_from)
+    origins = Counter(top(job.migrated_from) for job in jobs)
+    if len(origins) < 2:
+        return
+    usual = origins.most_common(1)[0][0]
+    example = next(job for job in jobs if top(job.migrated_from) == usual)
+    for job in jobs:
+        if top(job.migrated_from) != usual:
+            yield finding(
+                "RB503",
+                plan,
+                f"{job.path}.migratedFrom",
+                f"`{job.id}` was migrated from `{job.migrated_from}`, `{example.id}` from `{example.migrated_from}`",
+                hint="one split has one Data Center: correct it, name production in `migratedFromOverride` for a staging clone, or waive this",
+                instance=job,
+            )
+
+
+def judge_projects(plan: Plan, facts: Facts) -> Iterator[Finding]:  # noqa: ARG001
+    """RB504 and RB505: a project on two sites, and one that two waves brought."""
+    if any(path.startswith("sites") for path in plan.broken):
+        return
+    home: dict[str, Site] = {}
+    for site in plan.sites:
+        for i, project in enumerate(site.projects):
+            first = home.setdefault(project.was, site)
+            if first is not site:
+                yield finding(
+                    "RB504",
+                    plan,
+                    f"{site.path}.projects[{i}]",
+                    f"the project `{project.was}` is on `{first.url}` and on `{site.url}`",
+                    hint="a project of the Data Center lives on one site: remove it from the other, or give its old key as `was`",
+                )
+        yield from _judge_waves(plan, site)
+
+
+def _judge_waves(plan: Plan, site: Site) -> Iterator[Finding]:
+    if len(site.waves) < 2:
+        return
+    everything = tuple(
+        dict.fromkeys(
+            key
+            for keys in ([p.key for p in site.projects], *(wave.projects for wave in site.waves))
+            for key in keys
+        )
+    )
+    brought: dict[str, Wave] = {}
+    for wave in sorted(site.waves, key=_order):
+        again = [key for key in wave.projects or everything if key in brought]
+        for key in wave.projects or everything:
+            brought.setdefault(key, wave)
+        if again:
+            said = "" if wave.projects else ", which names no projects and so counts as all"
+            yield finding(
+                "RB505",
+                plan,
+                f"{wave.path}.projects" if wave.projects else wave.path,
+                f"{few(again)} came with `{brought[again[0]].name}` and again with `{wave.name}`{said}",
+                hint="give each wave the projects it brought; where a project was migrated twice, its links point to what the later wave made",
+            )
+
+
+def _order(wave: Wave) -> tuple[bool, float]:
+    end = wave.finished or wave.planned or wave.started
+    return (end is None, 0.0 if end is None else end.timestamp())
+
+
+def _recreating(plan: Plan) -> Iterator[Instance]:
+    return (instance for instance in plan.instances if instance.recreate_as_remote)
+
+
+def _parts_are_missing(plan: Plan) -> bool:
+    return any(path.startswith(("sites", "instances")) for path in plan.broken)
+
+
+COVERAGE_CHECKS = (judge_directions, judge_split, judge_projects)
