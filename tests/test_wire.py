@@ -1,0 +1,221 @@
+"""What goes over the wire as values, and what every failure of the network means."""
+
+import asyncio
+import base64
+import inspect
+import json
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+
+from runbook.atlassian import transport
+from runbook.atlassian.endpoint import checked_endpoint
+from runbook.atlassian.transport import ANSWER_LIMIT_BYTES, HttpTransport
+from runbook.clock import VirtualClock
+from runbook.errors import UsageError
+from runbook.secrets import Account, Secret
+from runbook.wire import Answer, Lost, NotSent, Outcome, Request
+
+AT = datetime(2026, 11, 22, 19, 0, tzinfo=UTC)
+CANARY = "canary-T0ken/with+odd=chars"
+ACCOUNT = Account("default", "j@x.example", Secret(CANARY))
+
+
+def answer(body: bytes = b"", *headers: tuple[str, str], status: int = 200) -> Answer:
+    return Answer(status=status, headers=headers, body=body, at=AT)
+
+
+def test_headers_are_found_in_any_case() -> None:
+    """The first of several; None where absent."""
+    one = answer(b"", ("retry-after", "5"), ("retry-after", "9"))
+    assert one.header("Retry-After") == "5"
+    assert one.header("Date") is None
+
+
+HTML = {
+    "a doctype": (answer(b"  <!DOCTYPE HTML><html>"), True),
+    "an html element": (answer(b"\n<html lang='en'>"), True),
+    "said to be html": (answer(b"login", ("content-type", "text/html; charset=utf-8")), True),
+    "JSON": (answer(b'{"a": "<html>"}', ("content-type", "application/json")), False),
+    "nothing": (answer(b"", ("content-type", "text/html")), False),
+    "plain text": (answer(b"Pending"), False),
+}
+
+
+@pytest.mark.parametrize("case", HTML.values(), ids=HTML.keys())
+def test_a_web_page_is_recognised(case: tuple[Answer, bool]) -> None:
+    """A login page or a proxy's page is never an API's answer."""
+    assert case[0].is_html() is case[1]
+
+
+def test_an_answer_is_kept_byte_for_byte() -> None:
+    """Text as text, anything else in base64."""
+    kept = answer(b"\xff\x00", ("date", "d")).as_json()
+    assert base64.b64decode(kept["body_base64"]) == b"\xff\x00"
+    assert kept["body"] is None
+    assert answer("grün".encode()).as_json()["body"] == "grün"
+    assert answer(b"\xffx").text() == "\ufffdx"
+    with pytest.raises(ValueError, match=r"."):
+        answer(b"<html>").json()
+
+
+def test_a_request_is_kept_without_a_credential() -> None:
+    """The account's name goes into the ledger, its token does not."""
+    kept = Request(method="POST", url="https://x", body=b"{}", account="contoso").as_json()
+    assert kept == {
+        "method": "POST",
+        "url": "https://x",
+        "headers": {},
+        "body": "{}",
+        "account": "contoso",
+    }
+
+
+def leaves_of_transport_errors() -> list[type[Exception]]:
+    kinds = {
+        kind
+        for kind in vars(httpx).values()
+        if inspect.isclass(kind) and issubclass(kind, httpx.TransportError)
+    }
+    return sorted((k for k in kinds if not k.__subclasses__()), key=lambda kind: kind.__name__)
+
+
+@pytest.mark.parametrize("kind", leaves_of_transport_errors(), ids=lambda kind: kind.__name__)
+def test_every_transport_error_is_placed_exactly_once(kind: type[Exception]) -> None:
+    """Whether a request can have arrived is decided for each, by no accident of inheritance."""
+    tables = (transport.NOT_SENT, transport.MAY_HAVE_ARRIVED)
+    assert sum(kind in table for table in tables) == 1
+    assert sum(issubclass(kind, table) for table in tables) == 1
+
+
+def send_through(handler: object, request: Request, **options: object) -> Outcome:
+    async def once() -> Outcome:
+        client = HttpTransport(
+            accounts=(ACCOUNT,),
+            clock=VirtualClock(AT),
+            sockets=lambda: httpx.MockTransport(handler),
+            **options,
+        )
+        try:
+            return await client(request)
+        finally:
+            await client.aclose()
+
+    return asyncio.run(once())
+
+
+@pytest.mark.parametrize("kind", leaves_of_transport_errors(), ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("fresh", [True, False], ids=["fresh", "kept"])
+def test_a_failing_network_becomes_a_value(kind: type[Exception], fresh: bool) -> None:
+    """No exception of the network leaves the transport."""
+
+    def fail(_: httpx.Request) -> httpx.Response:
+        raise kind("words of the system")
+
+    outcome = send_through(
+        fail, Request(method="GET", url="https://a.atlassian.net/x", fresh=fresh)
+    )
+    expected = NotSent if kind in transport.NOT_SENT else Lost
+    assert isinstance(outcome, expected)
+    assert outcome.reason == "GET to a.atlassian.net: words of the system"
+
+
+def test_an_answer_without_end_is_lost() -> None:
+    """A body beyond the limit is not read to its end."""
+
+    async def endless() -> object:
+        chunk = b"x" * (1 << 20)
+        for _ in range(ANSWER_LIMIT_BYTES // len(chunk) + 2):
+            yield chunk
+
+    outcome = send_through(
+        lambda _: httpx.Response(200, content=endless()), Request(method="GET", url="https://x/")
+    )
+    assert isinstance(outcome, Lost)
+
+
+def test_redirects_are_not_followed() -> None:
+    """So no credential reaches a host it was not meant for."""
+    seen = []
+
+    def redirect(request: httpx.Request) -> httpx.Response:
+        seen.append(str(request.url))
+        return httpx.Response(302, headers={"Location": "https://evil.example/"})
+
+    outcome = send_through(redirect, Request(method="GET", url="https://a/x", account="default"))
+    assert isinstance(outcome, Answer)
+    assert (outcome.status, seen) == (302, ["https://a/x"])
+
+
+def test_the_credential_goes_into_the_header_and_nowhere_else() -> None:
+    """Only a request that names an account carries one."""
+    seen: list[httpx.Request] = []
+
+    def keep(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, headers={"Authorization": "echo", "Set-Cookie": "c"}, json={})
+
+    with_account = Request(method="POST", url="https://a/x?y=1", body=b"{}", account="default")
+    outcome = send_through(keep, with_account)
+    send_through(keep, Request(method="GET", url="https://a/_edge/tenant_info"))
+    assert seen[0].headers["Authorization"] == ACCOUNT.basic().reveal()
+    assert "Authorization" not in seen[1].headers
+    assert isinstance(outcome, Answer)
+    assert CANARY not in json.dumps(outcome.as_json())
+    assert not {"authorization", "set-cookie"} & {name for name, _ in outcome.headers}
+
+
+def test_an_endpoint_stands_in_for_every_host() -> None:
+    """The host it was meant for travels in `Host`; path and query stay as they are."""
+    seen: list[httpx.Request] = []
+
+    def keep(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, json={})
+
+    address = (
+        "https://a.atlassian.net/rest/api/3/issue/A-1/remotelink?globalId=appId%3D1%26issueId%3D2"
+    )
+    send_through(keep, Request(method="GET", url=address), endpoint="http://127.0.0.1:8123")
+    (request,) = seen
+    assert request.headers["Host"] == "a.atlassian.net"
+    assert (request.url.scheme, request.url.host, request.url.port) == ("http", "127.0.0.1", 8123)
+    assert request.url.raw_path == address.removeprefix("https://a.atlassian.net").encode()
+
+
+GOOD_ENDPOINTS = {
+    "http://127.0.0.1:8080": "http://127.0.0.1:8080",
+    "http://127.0.0.1:8080/": "http://127.0.0.1:8080",
+    "http://localhost:1": "http://localhost:1",
+    "http://[::1]:8080": "http://[::1]:8080",
+    "http://127.8.9.10": "http://127.8.9.10",
+}
+BAD_ENDPOINTS = [
+    "https://127.0.0.1:8080",
+    "http://10.0.0.1:8080",
+    "http://example.com",
+    "http://localhost.example.com",
+    "http://127.0.0.1:8080/path",
+    "http://127.0.0.1:8080?x",
+    "http://user:pw@127.0.0.1:8080",
+    "http://127.0.0.1:notaport",
+    "http://127.0.0.1@evil.example",
+    "http://0.0.0.0:80",
+    "127.0.0.1:8080",
+    "http://[::1",
+    "",
+]
+
+
+@pytest.mark.parametrize("text", GOOD_ENDPOINTS)
+def test_a_loopback_endpoint_is_accepted(text: str) -> None:
+    """With or without its last slash."""
+    assert checked_endpoint(text) == GOOD_ENDPOINTS[text]
+
+
+@pytest.mark.parametrize("text", BAD_ENDPOINTS)
+def test_anything_else_is_no_endpoint(text: str) -> None:
+    """Refused as a mistake in the command, before anything is sent."""
+    with pytest.raises(UsageError):
+        checked_endpoint(text)
