@@ -66,7 +66,9 @@ def _verdict(damages: tuple[Damage, ...]) -> str:
 @ledger_option
 @click.pass_obj
 def export(root: Root, ledger_file: Path | None) -> None:
-    """Print all events as NDJSON, one object per row, oldest first."""
+    """Print all events as NDJSON, one object per row, oldest first; the chain is checked before."""
     with root.open_ledger(root.ledger_path(ledger_file)) as opened:
+        for _ in opened.events():
+            pass
         for row in opened.rows():
             show_utf8(export_line(row))
