@@ -5,6 +5,7 @@ remote-link operations carry whole records, since a field left out of a write be
 (jira-rest.md B1). Errors are those of `runbook.atlassian.refusals`.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -300,13 +301,17 @@ class JiraSite:
     async def resolve(self, keys: Iterable[str]) -> Resolution:
         """Return what keys (or ids, as text) resolve to now: moved and renamed issues are followed.
 
+        All pages are asked for at once; give it a few thousand keys at most.
+
         Bulk fetch leaves out what it does not find and does not say which asked key became which, so
         what remains is asked for once more without the others, then one by one.
         """
         wanted = tuple(dict.fromkeys(keys))
         found: dict[str, IssueRef] = {}
-        for start in range(0, len(wanted), _BULK_PAGE):
-            await self._resolve_page(wanted[start : start + _BULK_PAGE], found)
+        starts = range(0, len(wanted), _BULK_PAGE)
+        await asyncio.gather(
+            *(self._resolve_page(wanted[at : at + _BULK_PAGE], found) for at in starts)
+        )
         return Resolution(found=found, absent=tuple(key for key in wanted if key not in found))
 
     async def _resolve_page(self, keys: Sequence[str], found: dict[str, IssueRef]) -> None:
@@ -318,10 +323,8 @@ class JiraSite:
             answered = await self.bulk_fetch(rest)
         if not answered:
             return
-        for key in rest:
-            issue = await self.issue(key)
-            if issue is not None:
-                found[key] = issue
+        issues = await asyncio.gather(*map(self.issue, rest))
+        found |= {key: one for key, one in zip(rest, issues, strict=True) if one is not None}
 
     async def bulk_fetch(self, keys: Sequence[str]) -> tuple[IssueRef, ...]:
         """Return the issues of up to 100 keys or ids that are there and visible, with their present keys."""

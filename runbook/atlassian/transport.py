@@ -13,7 +13,7 @@ import httpx
 
 from runbook import __version__
 from runbook.clock import Clock
-from runbook.errors import UsageError
+from runbook.errors import CredentialError, UsageError
 from runbook.secrets import Account
 from runbook.wire import Answer, Lost, NotSent, Outcome, Request
 
@@ -113,7 +113,7 @@ class HttpTransport:
         headers.setdefault("Accept", "application/json")
         headers["User-Agent"] = USER_AGENT
         if request.account is not None:
-            headers["Authorization"] = self._accounts[request.account].basic().reveal()
+            headers["Authorization"] = self._account(request.account).basic().reveal()
         if self._endpoint is not None:
             stand_in = httpx.URL(self._endpoint)
             headers["Host"] = url.netloc.decode("ascii")
@@ -122,6 +122,15 @@ class HttpTransport:
         return client.build_request(
             request.method, url, headers=headers, content=request.body, timeout=timeout
         )
+
+    def _account(self, profile: str) -> Account:
+        account = self._accounts.get(profile)
+        if account is None:
+            raise CredentialError(
+                f"no credential of account `{profile}` was read for this command",
+                hint="set the account's environment variables, or keep it with `runbook auth set`",
+            )
+        return account
 
     def _client(self, *, keep: bool) -> httpx.AsyncClient:
         limits = httpx.Limits(max_connections=100, max_keepalive_connections=20 if keep else 0)

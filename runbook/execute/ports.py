@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from runbook.clock import Clock
 from runbook.ledger.codec import Event, Row
+from runbook.probes import ProbeReading
 from runbook.wire import Send
 
 
@@ -26,15 +27,6 @@ class Recorder(Protocol):
     def heartbeat(self) -> None:
         """Say that this process still leads."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProbeReading:
-    """Whether a known link is there: `present`, `absent` or `not_asked`, with the reason in `detail`."""
-
-    result: str
-    detail: str = ""
-    exchanges: tuple[dict[str, Any], ...] = ()
 
 
 class Prober(Protocol):

@@ -276,6 +276,23 @@ class SnapshotFile:
                 (isoformat_utc(at), chunk.site, chunk.number),
             )
 
+    def reopen_failed(self) -> None:
+        """Open the chunks again that hold a failed issue, so that the same command asks once more."""
+        failed: dict[str, set[str]] = {}
+        for row in self.issues(state=IssueState.FAILED.value):
+            failed.setdefault(row.site, set()).add(row.asked)
+        if not failed:
+            return
+        with self._writing() as db:
+            for site, keys in failed.items():
+                chunks = db.execute("SELECT number, keys FROM chunk WHERE site = ?", (site,))
+                again = [number for number, held in chunks if not keys.isdisjoint(json.loads(held))]
+                db.executemany(
+                    "UPDATE chunk SET done_at = NULL WHERE site = ? AND number = ?",
+                    ((site, number) for number in again),
+                )
+            db.execute("DELETE FROM meta WHERE key = 'finished_at'")
+
     def record_resolved(self, rows: Iterable[ResolvedRow]) -> None:
         """Write what the targets' keys resolved to, in one transaction."""
         with self._writing() as db:
