@@ -36,7 +36,9 @@ th, td { border: 1px solid #6a737d; overflow-wrap: anywhere; padding: .4rem .5re
   vertical-align: top; }
 th { background: #eef1f4; font-weight: 600; }
 td.blank { height: 2.6rem; }
-.tick { width: 3.4rem; text-align: center; font-size: 1.3rem; line-height: 1.2; }
+.tick { width: 4rem; text-align: center; }
+td.tick { font-size: 1.3rem; line-height: 1.2; }
+code { font-family: inherit; font-weight: 600; }
 .facts { color: #414a54; }
 .sign { display: grid; gap: 2.5rem; grid-template-columns: 1fr 1fr; margin-top: 3rem; }
 .sign p { border-top: 1px solid #1b1f24; margin: 0; padding-top: .2rem; }
@@ -66,6 +68,7 @@ def checklist_html(plan: Plan, groups: tuple[Group, ...]) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["ticked"] = _ticked
     digest = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode("ascii")
     return environment.get_template("checklist.html.j2").render(
         style=_marked(_STYLE),
@@ -86,6 +89,17 @@ def _marked(text: str) -> object:
 
     # Ours, without a value of anybody in it.
     return markupsafe.Markup(text)  # noqa: S704
+
+
+def _ticked(text: str) -> object:
+    """Return a sentence whose words in backticks are set apart; everything in it is escaped."""
+    import markupsafe
+
+    parts = [str(markupsafe.escape(part)) for part in text.split("`")]
+    if len(parts) % 2 == 0:
+        return text
+    marked = (f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))
+    return markupsafe.Markup("".join(marked))  # noqa: S704
 
 
 def _template_folders() -> list[str]:
