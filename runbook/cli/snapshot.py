@@ -1,0 +1,231 @@
+"""`snapshot`: every remote link of every issue in scope, into a file."""
+
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from runbook.cli.console import say, show, show_json
+from runbook.cli.options import format_option, network_options, plan_argument
+from runbook.cli.wiring import Root, read_plan_for
+from runbook.errors import ExitCode, RunbookError, UsageError, foremost
+from runbook.text import aligned, plural, printable, shortened
+
+if TYPE_CHECKING:
+    from runbook.plan.model import Plan
+    from runbook.remotelinks.scope import Scope
+    from runbook.remotelinks.snapshot import Taken
+    from runbook.remotelinks.snapshot_file import SnapshotFile
+
+_SHOWN = 20
+
+
+@click.command("snapshot")
+@plan_argument
+@click.option(
+    "-o",
+    "--output",
+    "output",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="The snapshot; one that was begun is gone on with.",
+)
+@click.option(
+    "--site", "sites", multiple=True, metavar="URL", help="Only this site; may be repeated."
+)
+@click.option("--jql", metavar="JQL", help="Only the issues of this query, on every chosen site.")
+@click.option(
+    "--links",
+    "links_file",
+    type=click.Path(path_type=Path),
+    metavar="CSV",
+    help="The issues that these expected links name; default the plan's `expected`.",
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="N",
+    help="At most N requests per second, site and endpoint; default the documented limit.",
+)
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="The plan's projects, although there are expected links.",
+)
+@format_option("text", "json")
+@network_options
+@click.pass_context
+def snapshot(
+    ctx: click.Context,
+    plan: Path,
+    output: Path,
+    sites: tuple[str, ...],
+    jql: str | None,
+    links_file: Path | None,
+    rate: float | None,
+    everything: bool,
+    output_format: str,
+    endpoint: str | None,
+    ca_bundle: Path | None,
+) -> None:
+    """Read every remote link of the issues in scope into FILE; the same command goes on after a break."""
+    root: Root = ctx.obj
+    _exclusive(jql, links_file, everything)
+    from runbook.remotelinks.scope import scope_of
+    from runbook.remotelinks.snapshot_file import create_snapshot
+
+    read = read_plan_for(plan)
+    scope = scope_of(read, links=links_file, sites=sites, jql=jql, everything=everything)
+    _say_scope(scope)
+    root.endpoint(endpoint)
+    accounts = root.accounts([site.account for site in scope.sites])
+    with create_snapshot(
+        output, plan=read.name, digest=read.digest, scope=scope.as_json(), at=root.clock.now()
+    ) as file:
+        finished = file.meta().finished_at
+        if finished is not None and not file.states().get("failed"):
+            say(
+                f"`{output}` is whole since {finished}; nothing was read. Name another file for a new snapshot"
+            )
+            _show(file, scope, (), output_format)
+            return
+
+        async def work() -> "Taken":
+            async with root.network(accounts, endpoint=endpoint, ca_bundle=ca_bundle) as send:
+                return await _take(root, read, file, scope, send, rate)
+
+        taken = root.await_(work())
+        _show(file, scope, taken.errors, output_format)
+    ctx.exit(_ended(taken, output))
+
+
+async def _take(
+    root: Root, plan: "Plan", file: "SnapshotFile", scope: "Scope", send: Any, rate: float | None
+) -> "Taken":
+    from runbook.atlassian.limits import Limits
+    from runbook.cli.snapshot_progress import watching
+    from runbook.remotelinks.snapshot import take
+
+    with watching(root) as progress:
+        return await take(
+            plan,
+            file,
+            scope,
+            send=send,
+            clock=root.clock,
+            limits=Limits(root.clock, rate_cap_per_s=rate),
+            random=root.random,
+            progress=progress,
+        )
+
+
+def _ended(taken: "Taken", output: Path) -> int:
+    """Say what is left to do and return the exit code."""
+    for site, error in taken.errors:
+        say(f"error: {site}: {printable(str(error))}")
+        if error.hint:
+            say(f"hint: {error.hint}")
+    failed = taken.states.get("failed", 0)
+    if taken.errors:
+        say(f"`{output}` is not whole; the same command goes on behind the last whole chunk")
+    elif failed:
+        say(f"{plural(failed, 'issue')} failed; the same command asks for them again")
+    codes = [error.exit_code for _, error in taken.errors]
+    return int(foremost([*codes, *([ExitCode.REMOTE] if failed else [])]))
+
+
+def _exclusive(jql: str | None, links_file: Path | None, everything: bool) -> None:
+    given = [
+        name
+        for name, value in (("--jql", jql), ("--links", links_file), ("--all", everything or None))
+        if value is not None
+    ]
+    if len(given) > 1:
+        raise UsageError(
+            f"{' and '.join(f'`{name}`' for name in given)} say different things",
+            hint="give one of them: a query, expected links, or the plan's projects",
+        )
+
+
+def _say_scope(scope: "Scope") -> None:
+    match scope.kind:
+        case "expected":
+            name = (scope.source or {}).get("file", "")
+            total = sum(len(keys) for keys in scope.keys.values())
+            say(f"scope: the {plural(total, 'issue')} that `{name}` names")
+        case "projects":
+            say("scope: the plan's projects")
+        case _:
+            say("scope: the issues of the query")
+    for row in scope.bad_rows[:_SHOWN]:
+        say(f"warning: expected links, {row}")
+    if len(scope.bad_rows) > _SHOWN:
+        say(f"warning: … and {len(scope.bad_rows) - _SHOWN} more rows that cannot be read")
+    if scope.unplaced:
+        say(
+            f"warning: {plural(scope.unplaced, 'expected link')} with an end in no project of the plan: that end is not read"
+        )
+
+
+def _show(
+    file: "SnapshotFile",
+    scope: "Scope",
+    errors: "Sequence[tuple[str, RunbookError]]",
+    output_format: str,
+) -> None:
+    meta = file.meta()
+    rows = [
+        (site.url, file.chunk_sizes(site.url)[0], file.states(site.url)) for site in scope.sites
+    ]
+    if output_format == "json":
+        show_json(
+            {
+                "format": 1,
+                "file": str(file.path),
+                "plan": meta.plan,
+                "scope": dict(meta.scope),
+                "created_at": meta.created_at,
+                "finished_at": meta.finished_at,
+                "sites": [
+                    {
+                        "site": url,
+                        "issues": total,
+                        "states": _states(total, states),
+                        "links": file.link_count(url),
+                    }
+                    for url, total, states in rows
+                ],
+                "not_read": [
+                    {"site": one.site, "issue": one.asked, "state": one.state, "detail": one.detail}
+                    for one in file.issues()
+                    if one.state != "read"
+                ],
+                "errors": [
+                    {"site": site, "message": str(error), "hint": error.hint}
+                    for site, error in errors
+                ],
+            }
+        )
+        return
+    head = ("site", "issues", "read", "absent", "refused", "failed", "not looked at", "links")
+    table: list[tuple[str, ...]] = [head]
+    for url, total, states in rows:
+        counts = _states(total, states)
+        table.append((url, str(total), *map(str, counts.values()), str(file.link_count(url))))
+    show(aligned(table))
+    unread = (one for one in file.issues() if one.state != "read")
+    for one in islice(unread, _SHOWN):
+        detail = f": {shortened(one.detail, 160)}" if one.state != "absent" else ""
+        show(f"{one.state}: {printable(one.asked)} on {one.site}{detail}")
+    more = sum(1 for _ in unread)
+    if more:
+        show(f"… and {more} more; `--format json` lists all")
+
+
+def _states(total: int, states: dict[str, int]) -> dict[str, int]:
+    counts = {name: states.get(name, 0) for name in ("read", "absent", "refused", "failed")}
+    return {**counts, "not_looked_at": max(0, total - sum(counts.values()))}
