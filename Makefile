@@ -1,9 +1,14 @@
-# Everything sets itself up in .venv; PYTHON chooses the interpreter.
+# Everything sets itself up in .venv; PYTHON chooses the interpreter (3.11 or later).
 PYTHON ?= python3
 VENV := .venv
+ifeq ($(OS),Windows_NT)
+BIN := $(VENV)/Scripts
+else
 BIN := $(VENV)/bin
+endif
+PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: rehearse test lint bench docs clean
+.PHONY: rehearse test lint bench screenshots build clean
 
 rehearse: $(VENV)/.installed
 	$(BIN)/runbook rehearse plans/contoso-split.yaml --report rehearsal-report.html
@@ -20,15 +25,19 @@ lint: $(VENV)/.developing
 bench: $(VENV)/.developing
 	$(BIN)/python -m benchmarks
 
+build: $(VENV)/.developing
+	$(BIN)/python -m build
+
 clean:
-	rm -rf $(VENV) dist rehearsal-report.html
+	$(PYTHON) -c "import pathlib, shutil; [shutil.rmtree(p, True) for p in ('$(VENV)', 'dist')]; pathlib.Path('rehearsal-report.html').unlink(missing_ok=True)"
 
 $(VENV)/.installed: pyproject.toml
+	@$(PYTHON) -c "import sys; sys.exit(0 if sys.version_info >= (3, 11) else 'runbook needs Python 3.11 or later, this is %s: make PYTHON=python3.12' % sys.version.split()[0])"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[rehearsal]'
-	touch $@
+	$(PIP) install --quiet --upgrade 'pip>=25.1'
+	$(PIP) install --quiet --editable '.[rehearsal]'
+	@$(BIN)/python -c "import pathlib; pathlib.Path('$@').touch()"
 
 $(VENV)/.developing: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --editable '.[rehearsal,keyring,fast]' --group dev
-	touch $@
+	$(PIP) install --quiet --editable '.[rehearsal,keyring,fast]' --group dev
+	@$(BIN)/python -c "import pathlib; pathlib.Path('$@').touch()"
