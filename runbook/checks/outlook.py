@@ -1,0 +1,92 @@
+"""What is still to be done for a plan, and how much time its windows leave. Pure.
+
+In: a plan, facts and findings. Out: values that `check` prints.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from runbook.checks.facts import Facts
+from runbook.findings import Finding, Severity
+from runbook.plan.model import Instance, Plan
+from runbook.windows import Pair, Round, WindowState, all_pairs, rounds, unservable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What lies ahead of a plan.
+
+    `links` are jobs whose app link is open, by the site where one signs in; `undated` are sites
+    without a migration date; `unfinished` are waves that are only planned; `errors` counts what is
+    left besides, by code. `closing` is the pair whose window closes next and when, `opening` the one
+    that opens next where none is open.
+    """
+
+    links: dict[str, list[Instance]]
+    undated: list[str]
+    unfinished: list[str]
+    errors: dict[str, int]
+    rounds: tuple[Round, ...]
+    closing: tuple[Pair, datetime] | None
+    opening: tuple[Pair, datetime] | None
+    unservable: tuple[Pair, ...]
+
+
+def outlook(plan: Plan, facts: Facts, findings: tuple[Finding, ...]) -> Outlook:
+    """Return what lies ahead of a plan at the moment it is judged at."""
+    pairs = all_pairs(plan, use_planned=not facts.running)
+    open_now = [pair for pair in pairs if pair.servable(facts.at)]
+    ends = [(pair, _end(pair, facts.at)) for pair in open_now]
+    closing = min(ends, key=lambda end: end[1], default=None)
+    coming = [
+        (pair, pair.opens)
+        for pair in pairs
+        if pair.opens is not None and pair.state(facts.at) is WindowState.NOT_YET
+    ]
+    open_links = {
+        one.instance
+        for one in findings
+        if one.code in ("RB301", "RB302") and one.waived is None and one.instance
+    }
+    links: dict[str, list[Instance]] = {}
+    for instance in plan.instances:
+        if instance.id in open_links:
+            links.setdefault(instance.product_url, []).append(instance)
+    errors: dict[str, int] = {}
+    for one in findings:
+        elsewhere = one.code in ("RB201", "RB301", "RB302")
+        if one.severity is Severity.ERROR and one.waived is None and not elsewhere:
+            errors[one.code] = errors.get(one.code, 0) + 1
+    asked = {one.instance for one in findings if one.code == "RB201" and one.waived is None}
+    used = {
+        url
+        for instance in plan.instances
+        if instance.id in asked
+        for url in (instance.product_url, instance.destination_url)
+    }
+    return Outlook(
+        links=links,
+        undated=[
+            site.url
+            for site in plan.sites
+            if site.url in used
+            and not any(wave.started or wave.finished or wave.planned for wave in site.waves)
+        ],
+        unfinished=[
+            f"`{wave.name}` of `{site.url}`"
+            for site in plan.sites
+            for wave in site.waves
+            if wave.finished is None and wave.planned is not None
+        ],
+        errors=errors,
+        rounds=rounds(pairs, facts.at),
+        closing=closing,
+        opening=None if closing else min(coming, key=lambda one: one[1], default=None),
+        unservable=unservable(pairs, facts.at),
+    )
+
+
+def _end(pair: Pair, at: datetime) -> datetime:
+    """Return the end that a person has to keep: the safe one, or the last one where it is past."""
+    safe, last = pair.safe_closes or at, pair.closes or at
+    return safe if at < safe else last

@@ -1,0 +1,255 @@
+"""Read a plan, gather what is known around it, and have it checked: one way for every command.
+
+`check`, `preview`, `run` and `rehearse` all come through here, so that they cannot disagree.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from runbook.checks import examine
+from runbook.checks.facts import Facts
+from runbook.cli.credentials import variable_names
+from runbook.cli.wiring import Root
+from runbook.errors import CredentialError, PlanError, UsageError
+from runbook.findings import Finding, Severity, may_run
+from runbook.plan.model import Plan
+from runbook.plan.parse import Loaded, load_plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A plan without structural errors, what was known around it, and every finding."""
+
+    plan: Plan
+    findings: tuple[Finding, ...]
+    facts: Facts
+
+    @property
+    def may_run(self) -> bool:
+        """Return whether no error is left that nobody waived."""
+        return may_run(self.findings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """What `check` shows of one file; `facts` is None where there was nothing to check."""
+
+    loaded: Loaded
+    findings: tuple[Finding, ...]
+    facts: Facts | None
+
+
+def planned(
+    root: Root,
+    path: Path,
+    *,
+    at: datetime | None = None,
+    running: bool = False,
+    ledger: Path | None = None,
+    online: bool = False,
+    endpoint: str | None = None,
+    ca_bundle: Path | None = None,
+) -> Planned:
+    """Return a plan with its findings at a moment: `at`, else its `cutover`, else the present.
+
+    `running` counts only finished waves. The ledger, where there is one, tells of earlier backups.
+    `online` asks the sites; without a credential the finding RB690 says so.
+
+    Raises:
+        PlanError: the plan cannot be read, or has structural errors (other findings do not raise).
+        UsageError: the path is a folder.
+        LedgerError: the ledger cannot be read.
+    """
+    examined = examined_plan(
+        root,
+        path,
+        at=at,
+        running=running,
+        ledger=ledger,
+        online=online,
+        endpoint=endpoint,
+        ca_bundle=ca_bundle,
+    )
+    plan = examined.loaded.whole_plan()
+    if examined.facts is None:
+        raise PlanError(f"`{path}` cannot be checked")
+    return Planned(plan=plan, findings=examined.findings, facts=examined.facts)
+
+
+def refuse_unless_may_run(judged: Planned) -> None:
+    """Raise the plan's errors where it may not run.
+
+    Raises:
+        PlanError: an error is left that nobody waived.
+    """
+    errors = [
+        one for one in judged.findings if one.severity is Severity.ERROR and one.waived is None
+    ]
+    if not errors:
+        return
+    lines = "".join(
+        f"\n  {one.file}:{one.line}:{one.column}: {one.code}: {one.message}" for one in errors[:20]
+    )
+    more = "" if len(errors) <= 20 else f"\n  and {len(errors) - 20} more"
+    count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
+    raise PlanError(
+        f"the plan may not run, it has {count}:{lines}{more}",
+        hint=f"`runbook check {judged.plan.file}` shows each with its line and what to do",
+    )
+
+
+def examined_plan(
+    root: Root,
+    path: Path,
+    *,
+    at: datetime | None = None,
+    running: bool = False,
+    ledger: Path | None = None,
+    online: bool = False,
+    endpoint: str | None = None,
+    ca_bundle: Path | None = None,
+) -> Examined:
+    """Return every finding of a file, also of one that cannot be read (RB100); see `planned`."""
+    if path.is_dir():
+        raise UsageError(f"`{path}` is a folder, not a plan", hint="name the plan file inside it")
+    loaded = load_plan(path)
+    if loaded.plan is None:
+        return Examined(loaded=loaded, findings=loaded.findings, facts=None)
+    facts = facts_around(root, loaded.plan, path, at=at, running=running, ledger=ledger)
+    if online:
+        answers, reason = _asked(root, loaded.plan, endpoint=endpoint, ca_bundle=ca_bundle)
+        facts = replace(facts, online=answers, not_asked=reason)
+    findings = examine(loaded.plan, facts, loaded.findings)
+    if loaded.source.hides:
+        findings = tuple(
+            replace(one, message=loaded.source.mask(one.message), hint=loaded.source.mask(one.hint))
+            for one in findings
+        )
+    return Examined(loaded=loaded, findings=findings, facts=facts)
+
+
+def facts_around(
+    root: Root,
+    plan: Plan,
+    path: Path,
+    *,
+    at: datetime | None = None,
+    running: bool = False,
+    ledger: Path | None = None,
+) -> Facts:
+    """Return what this machine knows around a plan; asks nobody.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+    """
+    moment = at or plan.cutover or root.clock.now()
+    return Facts(
+        at=moment.astimezone(UTC),
+        running=running,
+        missing_files=_missing_files(plan, path),
+        earlier_backups=_earlier_backups(root, plan, path, ledger, running=running),
+        submitters=_submitters(plan, root.environ),
+    )
+
+
+def planned_moment(text: str | None) -> datetime | None:
+    """Return the moment of `--at`, None where it was not given.
+
+    Raises:
+        UsageError: it is no date-time with an offset.
+    """
+    if text is None:
+        return None
+    hint = "write it as `--at 2026-11-22T20:00:00+01:00`"
+    given = re.sub(r"^(\d{4}-\d\d-\d\d) ", r"\1T", text.strip())
+    try:
+        moment = datetime.fromisoformat(given.upper())
+    except ValueError:
+        raise UsageError(f"`--at {text}` is no date-time", hint=hint) from None
+    if moment.tzinfo is None:
+        raise UsageError(f"`--at {text}` has no offset", hint=hint)
+    if not 2000 <= moment.year < 3000:
+        raise UsageError(f"`--at {text}` lies outside the years 2000 to 2999", hint=hint)
+    return moment.astimezone(UTC)
+
+
+def _missing_files(plan: Plan, path: Path) -> frozenset[str]:
+    folder = path.parent
+    named = {
+        instance.app_link.evidence
+        for instance in plan.instances
+        if instance.app_link is not None and instance.app_link.evidence is not None
+    }
+    return frozenset(name for name in named if not _is_file(folder, name))
+
+
+def _is_file(folder: Path, name: str) -> bool:
+    try:
+        return (folder / name).is_file()
+    except (OSError, ValueError):
+        # A name that no file system takes is a file that is not there.
+        return False
+
+
+def _submitters(plan: Plan, environ: Mapping[str, str]) -> dict[str, str]:
+    found = {}
+    for profile in {site.account for site in plan.sites}:
+        email = environ.get(variable_names(profile)[0], "").strip()
+        if email:
+            found[profile] = email
+    return found
+
+
+def _earlier_backups(
+    root: Root, plan: Plan, path: Path, ledger: Path | None, *, running: bool
+) -> tuple[tuple[str, datetime], ...]:
+    if not any(instance.create_backup for instance in plan.instances):
+        return ()
+    where = root.ledger_path(ledger, path)
+    if not where.exists() and (ledger is None or where.parent.is_dir()):
+        return ()
+    with root.open_ledger(where) as opened:
+        events = opened.events(kinds=("run.started", "submit.intended"))
+        return tuple(_backups_of(events, going_on=plan.name if running else None))
+
+
+def _backups_of(events: Iterator[Any], *, going_on: str | None) -> Iterator[tuple[str, datetime]]:
+    """Yield site and moment of each backup that was asked for, but not by the run that goes on."""
+    from runbook.clock import parse_utc
+
+    left_out: set[str | None] = set()
+    for seen in events:
+        if seen.event is None:
+            continue
+        if seen.kind == "run.started":
+            if seen.event.rehearsal or seen.event.plan_name == going_on:
+                left_out.add(seen.run)
+            continue
+        if seen.run in left_out:
+            continue
+        body = json.loads(seen.event.request.get("body") or "{}")
+        if body.get("createBackup") in (True, "true"):
+            yield body.get("productURL", ""), parse_utc(seen.at)
+
+
+def _asked(
+    root: Root, plan: Plan, *, endpoint: str | None, ca_bundle: Path | None
+) -> tuple[Any, str]:
+    """Return what the sites answered, or None and why nobody was asked."""
+    try:
+        accounts = root.accounts(site.account for site in plan.sites)
+    except CredentialError as problem:
+        return None, str(problem)
+
+    async def ask_all() -> Any:
+        from runbook.atlassian.facts import ask
+
+        async with root.network(accounts, endpoint=endpoint, ca_bundle=ca_bundle) as send:
+            return await ask(plan, send, root.clock)
+
+    return root.await_(ask_all()), ""
