@@ -44,11 +44,12 @@ CREATE TABLE earlier(site INTEGER, link_id INTEGER, hash TEXT, old INTEGER,
     PRIMARY KEY(site, link_id)) WITHOUT ROWID;
 CREATE TABLE earlier_issue(site INTEGER, name TEXT, PRIMARY KEY(site, name)) WITHOUT ROWID;
 CREATE TABLE named(site INTEGER, link_id INTEGER, PRIMARY KEY(site, link_id)) WITHOUT ROWID;
+CREATE TABLE written(site INTEGER, link_id INTEGER, PRIMARY KEY(site, link_id)) WITHOUT ROWID;
 CREATE TABLE recorded(site INTEGER, link_id INTEGER, line TEXT, PRIMARY KEY(site, link_id))
     WITHOUT ROWID;
 CREATE TABLE finding(n INTEGER PRIMARY KEY, job INTEGER, kind TEXT, site TEXT, issue TEXT,
     target TEXT, link_id INTEGER, detail TEXT, row INTEGER);
-CREATE TABLE arrival(site INTEGER, job INTEGER, issue TEXT, link_id INTEGER, hash TEXT, url TEXT,
+CREATE TABLE arrival(site INTEGER, job INTEGER, asked TEXT, issue TEXT, link_id INTEGER, hash TEXT, url TEXT,
     expected INTEGER, before TEXT, PRIMARY KEY(site, link_id)) WITHOUT ROWID;
 """
 
@@ -124,6 +125,16 @@ class Arrival(NamedTuple):
     before: str
 
 
+class MadeLink(NamedTuple):
+    """A link that a job made: its record as JSON, and the key and numeric id that it points to."""
+
+    record: str
+    key: str
+    issue_id: int | None
+    link_id: int
+    issue: str
+
+
 class MissingRow(NamedTuple):
     """An expected link that is not there, with what is needed to ask the changelog or to repair it."""
 
@@ -156,6 +167,7 @@ class Stage:
         )
         self.sites = sorted(site.url for site in plan.sites)
         self._numbers = {url: number for number, url in enumerate(self.sites, start=1)}
+        self.addresses: Addresses | None = None
         self._db.executemany("INSERT INTO site VALUES (?, ?)", enumerate(self.sites, start=1))
         self.jobs = [instance.id for instance in plan.instances]
         self._job_numbers = {job: number for number, job in enumerate(self.jobs)}
@@ -280,6 +292,11 @@ class Stage:
             " JOIN site s ON s.number = e.target_site ORDER BY 1, 2"
         )
 
+    @property
+    def numbers(self) -> Mapping[str, int]:
+        """Return the number by which each site is known to `addresses`."""
+        return self._numbers
+
     # What the ledger names
 
     def recall(self, site: str, lines: Iterable[str]) -> None:
@@ -299,12 +316,12 @@ class Stage:
             (site, int(part[1])) for _, part in parts if len(part) == 5 and part[4] != "unknown"
         )
 
-    def name(self, links: Iterable[tuple[str, int]]) -> None:
-        """Take in links that count as ours: (site, link id)."""
-        self._db.executemany(
-            "INSERT OR IGNORE INTO named VALUES (?, ?)",
-            ((self._numbers[site], link_id) for site, link_id in links if site in self._numbers),
-        )
+    def name(self, links: Iterable[tuple[str, int]], *, written: bool = False) -> None:
+        """Take in links that count as ours: (site, link id); `written` by `repair`, not by a job."""
+        known = [(self._numbers[site], one) for site, one in links if site in self._numbers]
+        self._db.executemany("INSERT OR IGNORE INTO named VALUES (?, ?)", known)
+        if written:
+            self._db.executemany("INSERT OR IGNORE INTO written VALUES (?, ?)", known)
 
     # The comparison
 
@@ -315,7 +332,7 @@ class Stage:
             UsageError: a snapshot is not there, or no snapshot.
         """
         with _attached(self._db, after, "after", self.notes):
-            addresses = self._addresses()
+            addresses = self.addresses = self._addresses()
             if before is not None:
                 with _attached(self._db, before, "before", self.notes):
                     self._stage_before(addresses)
@@ -483,7 +500,7 @@ class Stage:
             before = record[9] or ("absent" if known else "unknown")
             good = kind in (Kind.RECREATED, Kind.WRONG_TYPE)
             self._arrivals.append(
-                (number, job, issue, link.link_id, record[8], link.url, good, before)
+                (number, job, record[1], issue, link.link_id, record[8], link.url, good, before)
             )
 
     def _target(self, row: Any) -> str:
@@ -502,7 +519,7 @@ class Stage:
             self._findings,
         )
         self._db.executemany(
-            "INSERT INTO arrival VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+            "INSERT INTO arrival VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT DO UPDATE SET expected = max(expected, excluded.expected)",
             self._arrivals,
         )
@@ -572,6 +589,32 @@ class Stage:
             for n, job, site, issue, target_site, key, was, now, issue_id, label in rows:
                 keys = tuple(dict.fromkeys(one for one in (now, key, was) if one))
                 yield MissingRow(n, self.jobs[job], site, issue, target_site, keys, issue_id, label)
+
+    def made_links(self, job: str, after: Path, *, limit: int) -> list[MadeLink]:
+        """Return links to an expected target that a job recreated, not those that `repair` wrote."""
+        instance = self.plan.instance(job)
+        if instance is None or self.addresses is None:
+            return []
+        result: list[MadeLink] = []
+        with _attached(self._db, after, "after", []):
+            rows = self._db.execute(
+                "SELECT l.record, l.url, l.link_id, a.issue FROM arrival a"
+                " JOIN site s ON s.number = a.site"
+                " JOIN after.link l ON l.site = s.url AND l.issue = a.asked AND l.link_id = a.link_id"
+                " WHERE a.job = ? AND a.expected AND NOT EXISTS"
+                " (SELECT 1 FROM written w WHERE w.site = a.site AND w.link_id = a.link_id) LIMIT ?",
+                (self._job_numbers[job], limit),
+            ).fetchall()
+            for record, url, link_id, issue in rows:
+                key = self.addresses.pointer(url, None).key
+                found = self._db.execute(
+                    "SELECT id FROM after.resolved WHERE site = ? AND asked = ? AND state = 'found'",
+                    (instance.destination_url, key),
+                ).fetchone()
+                if key is not None:
+                    issue_id = None if found is None else found[0]
+                    result.append(MadeLink(record, key, issue_id, link_id, issue))
+        return result
 
     def change_kind(self, changes: Iterable[tuple[MissingRow, Kind, str]]) -> None:
         """Give missing rows another kind, with the reason; the counts go along."""

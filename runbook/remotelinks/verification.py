@@ -142,7 +142,7 @@ def recall(stage: Stage, ledger: Ledger, run: str) -> None:
             and event.link_id is not None
         ):
             written.append((created[event.write], int(event.link_id)))
-    stage.name(written)
+    stage.name(written, written=True)
 
 
 async def ask_history(
