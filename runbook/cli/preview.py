@@ -1,13 +1,12 @@
 """`runbook preview`: exactly what would be sent, in order, without touching the network."""
 
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from runbook.cli.console import say, show, show_json
-from runbook.cli.options import format_option, plan_argument
+from runbook.cli.options import format_option, ledger_option, plan_argument
 from runbook.cli.wiring import Root
 
 if TYPE_CHECKING:
@@ -26,9 +25,15 @@ if TYPE_CHECKING:
     metavar="CSV",
     help="Issue links of the Data Center, to say how many each job is expected to recreate.",
 )
+@ledger_option
 @click.pass_obj
 def preview(
-    root: Root, plan: Path, output_format: str, at: str | None, links_file: Path | None
+    root: Root,
+    plan: Path,
+    output_format: str,
+    at: str | None,
+    links_file: Path | None,
+    ledger_file: Path | None,
 ) -> None:
     """Show exactly what PLAN would send: requests in order, windows, rounds, what is not known.
 
@@ -36,7 +41,7 @@ def preview(
     """
     from runbook.cli.planning import planned, planned_moment
 
-    judged = planned(root, plan, at=planned_moment(at))
+    judged = planned(root, plan, at=planned_moment(at), ledger=ledger_file)
     if output_format == "html":
         show(preview_html(judged))
         return
@@ -49,14 +54,14 @@ def show_preview(judged: "Planned", output_format: str, expected: "Expected | No
     from runbook.findings import may_run
     from runbook.preview import preview_curl, preview_json, preview_text
 
-    moment: datetime = judged.facts.at
+    moment, use_planned = judged.facts.at, not judged.facts.running
     match output_format:
         case "json":
-            show_json(preview_json(judged.plan, moment, expected))
+            show_json(preview_json(judged.plan, moment, expected, use_planned=use_planned))
         case "curl":
             show(preview_curl(judged.plan, variable_names).rstrip("\n"))
         case _:
-            show(preview_text(judged.plan, moment, expected))
+            show(preview_text(judged.plan, moment, expected, use_planned=use_planned))
     if not may_run(judged.findings):
         say("\nthis plan may not run yet: `runbook check` lists what is left to do")
 
