@@ -1,0 +1,174 @@
+"""The run as JSON: what `report --format json` prints and what the page carries inside itself."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from runbook.ledger.events import Json
+from runbook.report.jobs_section import stretches
+from runbook.report.text import LONG, sha256
+from runbook.view import JobView, RunView, Submission, Verification
+
+# Beyond these the page leaves out of its data what it shows as text anyway, and says so there.
+WHOLE_JOBS = 60
+WHOLE_FINDINGS = 1_500
+
+
+def report_json(view: RunView) -> Json:
+    """Return everything the report says of a run: `status` as it is, and the rest beside it."""
+    return _document(view, whole=True)
+
+
+def embedded_json(view: RunView) -> str:
+    """Return the data that the page carries, as ASCII that is inert inside a `script` element.
+
+    Long lists that the page shows as text are left out and named in `left_out`. A text that the page
+    had to cut is always there in full, in `long_texts` under its SHA-256.
+    """
+    found = sum(len(one.findings) for one in view.verifications)
+    whole = len(view.jobs) <= WHOLE_JOBS and found <= WHOLE_FINDINGS
+    document = _document(view, whole=whole)
+    if not whole:
+        document["left_out"] = {
+            "exchanges": "shown in the page with each job; complete in the ledger and in `runbook report --format json`",
+            "verification_findings": f"{found}, shown in the page; complete in the ledger and in `runbook report --format json`",
+        }
+        document["long_texts"] = {sha256(text): text for text in _long_texts(view)}
+    text = json.dumps(document, ensure_ascii=True, sort_keys=False, separators=(",", ":"))
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def _document(view: RunView, *, whole: bool) -> Json:
+    started = view.started
+    status = view.as_json()
+    return {
+        "format": 1,
+        "run": {
+            **status["run"],
+            "rehearsal": started.rehearsal,
+            "plan_file": started.plan_file,
+            "machine": started.machine,
+            "tool_version": started.tool_version,
+            "zone_minutes": started.zone_minutes,
+            "endpoint": started.endpoint,
+            "earlier_runs": list(view.earlier_runs),
+            "last_row": view.last_seq,
+            "last_hash": view.last_hash,
+            "last_at": view.last_at,
+        },
+        "counts": status["counts"],
+        "jobs": [_job(job, whole=whole) for job in view.jobs],
+        "findings": list(view.findings),
+        "evidence": list(view.evidence),
+        "site_ids": view.site_ids,
+        "identified": [_event(at, one, whole=whole) for at, one in view.identified],
+        "accounts": [_event(at, one, whole=whole) for at, one in view.probed],
+        "resumed": [_event(at, one, whole=False, leave=("findings",)) for at, one in view.resumed],
+        "amended": [
+            {
+                "at": at,
+                "difference": one.difference,
+                "digest": one.digest,
+                "jobs_digest": one.jobs_digest,
+            }
+            for at, one in view.amended
+        ],
+        "rounds": [_event(at, one, whole=True) for at, one in view.rounds],
+        "stop": None if view.stop is None else _event(view.stop[0], view.stop[1], whole=True),
+        "ended": None
+        if view.ended is None
+        else _event(view.ended_at or "", view.ended, whole=True),
+        "approvals": [_event(at, one, whole=True) for at, one in view.approvals],
+        "logs": [_event(at, one, whole=True, leave=("raw_base64",)) for at, one in view.logs],
+        "verifications": [_verification(one, whole=whole) for one in view.verifications],
+        "listings": [_event(at, one, whole=True) for at, one in view.listings]
+        if whole
+        else len(view.listings),
+        "writes": [
+            {
+                "at": one.at,
+                **_values(one.intended, whole),
+                "ended_at": one.ended_at,
+                "ended": None if one.ended is None else _values(one.ended, whole),
+            }
+            for one in view.writes
+        ]
+        if whole
+        else len(view.writes),
+        "plan_text": view.plan_text,
+    }
+
+
+def _values(event: Any, whole: bool, leave: tuple[str, ...] = ()) -> Json:
+    dropped = leave if whole else (*leave, "exchange", "exchanges", "request")
+    return {
+        name: getattr(event, name)
+        for name in event.__dataclass_fields__
+        if name not in dropped and name != "KIND"
+    }
+
+
+def _event(at: str, event: Any, *, whole: bool, leave: tuple[str, ...] = ()) -> Json:
+    return {"at": at, **_values(event, whole, leave)}
+
+
+def _job(job: JobView, *, whole: bool) -> Json:
+    value = {**job.as_json(), "order": job.job.order, "destination": job.job.destination}
+    if not whole:
+        return value
+    return {
+        **value,
+        "needs": list(job.job.needs),
+        "account": job.job.account,
+        "why": job.why,
+        "request": {"method": job.job.method, "url": job.job.url, "body": dict(job.job.body)},
+        "windows": list(job.windows),
+        "transitions": [list(one) for one in job.transitions],
+        "sent": [_submission(one) for one in job.sent],
+        "polls": [
+            {**asdict(stretch.first), "repeated": stretch.count, "until": stretch.last.at}
+            for stretch in stretches(job.polls)
+        ],
+        "poll_count": job.poll_count,
+        "probes": [_event(at, one, whole=True) for at, one in job.probes],
+        "resolutions": [_event(at, one, whole=True) for at, one in job.resolutions],
+    }
+
+
+def _submission(one: Submission) -> Json:
+    return {name: getattr(one, name) for name in one.__dataclass_fields__}
+
+
+def _verification(one: Verification, *, whole: bool) -> Json:
+    value: Json = {
+        "at": one.at,
+        **_values(one.started, whole=True),
+        "ended_at": one.ended_at,
+        "ended": None if one.ended is None else _values(one.ended, whole=True),
+    }
+    value["findings"] = list(one.findings) if whole else len(one.findings)
+    return value
+
+
+def _long_texts(view: RunView) -> Iterator[str]:
+    """Yield every text of the exchanges that is longer than the page shows."""
+    for job in view.jobs:
+        for one in job.sent:
+            yield from _long(one.request)
+            yield from _long(one.exchange)
+            yield from _long(one.detail)
+        for poll in job.polls:
+            yield from _long(poll.exchange)
+
+
+def _long(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        if len(value) > LONG:
+            yield value
+    elif isinstance(value, dict):
+        for one in value.values():
+            yield from _long(one)
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from _long(one)

@@ -1,0 +1,382 @@
+"""Drawings of time: jobs against their windows and clocks, and the evening itself.
+
+Geometry only; the renderer writes the SVG. Every fact drawn here stands in a table as well.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from runbook.report.deadlines import evidence_deadline, judged_at, pairs_of_job
+from runbook.report.moments import Zone, parsed, span
+from runbook.report.page import Chart, Drawing, Mark
+from runbook.report.states import is_clean, is_preview, job_chip
+from runbook.report.text import clip, thousands
+from runbook.report.words import Words
+from runbook.view import JobView, RunView
+from runbook.windows import WindowState
+
+WIDTH = 1000
+LEFT = 210
+RIGHT = 985
+HEAD = 34
+ROW = 24
+ROWS_PER_DRAWING = 28
+PAIRS_DRAWN = 10
+LABEL = 31
+
+_STEPS = (
+    *(timedelta(seconds=s) for s in (1, 2, 5, 10, 15, 30)),
+    *(timedelta(minutes=m) for m in (1, 2, 5, 10, 15, 30)),
+    *(timedelta(hours=h) for h in (1, 2, 3, 6, 12)),
+    *(timedelta(days=d) for d in (1, 2, 5, 7, 14, 28, 56, 112, 365)),
+)
+
+
+class Scale:
+    """Time to the x axis."""
+
+    def __init__(self, first: datetime, last: datetime) -> None:
+        self.first = first
+        self.last = max(last, first + timedelta(seconds=1))
+        self._total_s = (self.last - self.first).total_seconds()
+
+    def x(self, at: datetime) -> float:
+        """Return the place of a moment, held inside the drawing."""
+        share = (at - self.first).total_seconds() / self._total_s
+        return LEFT + (RIGHT - LEFT) * min(max(share, 0.0), 1.0)
+
+    def ticks(self, zone: Zone) -> list[tuple[datetime, str]]:
+        """Return moments for the axis on round local times, seven or fewer, with their labels."""
+        step = next((one for one in _STEPS if one.total_seconds() * 7 >= self._total_s), _STEPS[-1])
+        local = zone.local(self.first)
+        midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
+        at = midnight + step * int((local - midnight) / step)
+        found: list[tuple[datetime, str]] = []
+        while at <= self.last and len(found) < 60:
+            if at >= self.first:
+                found.append((at, _tick_label(at, step)))
+            at += step
+        return found
+
+
+def _tick_label(at: datetime, step: timedelta) -> str:
+    if step >= timedelta(days=1):
+        return f"{at:%Y-%m-%d}"
+    return (
+        f"{at:%H:%M:%S}"
+        if step < timedelta(minutes=1)
+        else f"{at:%d. %H:%M}"
+        if step >= timedelta(hours=3)
+        else f"{at:%H:%M}"
+    )
+
+
+def n(value: float) -> str:
+    """Return a coordinate with one decimal at most."""
+    return f"{value:.1f}".removesuffix(".0")
+
+
+def axis(scale: Scale, zone: Zone, height: float) -> list[Mark]:
+    """Return the ticks of a drawing, as lines from top to bottom with labels above."""
+    marks = []
+    for at, label in scale.ticks(zone):
+        x = scale.x(at)
+        marks.append(
+            Mark(shape="line", tone="grid", x=n(x), y=n(HEAD - 6), height=n(height - HEAD + 2))
+        )
+        anchor = "tick-end" if x > RIGHT - 40 else "tick"
+        marks.append(Mark(shape="text", tone=anchor, x=n(x), y=n(HEAD - 14), text=label))
+    return marks
+
+
+def gem(x: float, y: float, tone: str) -> Mark:
+    """Return a small diamond around a point."""
+    points = f"{n(x)},{n(y - 5)} {n(x + 5)},{n(y)} {n(x)},{n(y + 5)} {n(x - 5)},{n(y)}"
+    return Mark(shape="gem", tone=tone, x=n(x), y=n(y), points=points)
+
+
+def flag(x: float, y: float, tone: str) -> Mark:
+    """Return a small triangle that stands on a point."""
+    points = f"{n(x)},{n(y - 6)} {n(x + 5.5)},{n(y + 4)} {n(x - 5.5)},{n(y + 4)}"
+    return Mark(shape="flag", tone=tone, x=n(x), y=n(y), points=points)
+
+
+def windows_chart(view: RunView, zone: Zone, w: Words) -> Chart | None:
+    """Return jobs against their windows, with the 14-day and 29-day moments; None without a window."""
+    at = judged_at(view)
+    moments = [at]
+    for job in view.jobs:
+        moments += [m for m in (parsed(job.submitted_at), evidence_deadline(job)) if m is not None]
+        for pair in pairs_of_job(job):
+            moments += [m for m in (pair.opens, pair.closes) if m is not None]
+    if len(moments) == 1 or not any(job.windows for job in view.jobs):
+        return None
+    pad = (max(moments) - min(moments)) * 0.02
+    scale = Scale(min(moments) - pad, max(moments) + pad)
+    key = [
+        ("bar-info", w("key_window")),
+        ("bar-warn", w("key_late")),
+        ("gem-bad", w("key_14")),
+    ]
+    if not is_preview(view):
+        key += [("flag-busy", w("key_29")), ("dot-ink", w("key_submitted"))]
+    key.append(("line-now", w("key_planned" if is_preview(view) else "key_now")))
+    drawings = tuple(
+        _windows_drawing(jobs, scale, zone, at, w) for jobs in _chunks(view.jobs, ROWS_PER_DRAWING)
+    )
+    return Chart(title=w("chart_windows", offset=zone.offset), key=tuple(key), drawings=drawings)
+
+
+def _chunks(jobs: Sequence[JobView], size: int) -> list[Sequence[JobView]]:
+    return [jobs[start : start + size] for start in range(0, len(jobs), size)]
+
+
+def _windows_drawing(
+    jobs: Sequence[JobView], scale: Scale, zone: Zone, at: datetime, w: Words
+) -> Drawing:
+    heights = [max(ROW, 9 * min(len(job.windows), PAIRS_DRAWN) + 12) for job in jobs]
+    total = HEAD + sum(heights) + 6
+    marks = axis(scale, zone, total)
+    top = float(HEAD)
+    for number, (job, height) in enumerate(zip(jobs, heights, strict=True)):
+        if number % 2:
+            marks.append(
+                Mark(shape="bar", tone="stripe", x="0", y=n(top), width=n(WIDTH), height=n(height))
+            )
+        marks += _window_row(job, scale, top, height, w)
+        top += height
+    x = scale.x(at)
+    marks.append(Mark(shape="line", tone="now", x=n(x), y=n(HEAD - 6), height=n(total - HEAD + 2)))
+    return Drawing(
+        width=WIDTH,
+        height=int(total),
+        title=w("chart_windows", offset=zone.offset),
+        described=w("chart_windows_said", jobs=w.count("job", len(jobs))),
+        marks=tuple(marks),
+    )
+
+
+def _window_row(job: JobView, scale: Scale, top: float, height: float, w: Words) -> list[Mark]:
+    middle = top + height / 2
+    marks = [Mark(shape="text", tone="label", x="6", y=n(middle + 4), text=clip(job.id, LABEL))]
+    pairs = pairs_of_job(job)[:PAIRS_DRAWN]
+    if not pairs:
+        marks.append(
+            Mark(shape="text", tone="mute", x=n(LEFT + 6), y=n(middle + 4), text=w("no_window"))
+        )
+    thick = 8.0 if len(pairs) == 1 else 6.0
+    first = middle - (9 * len(pairs) - 3) / 2 if len(pairs) > 1 else middle - 4
+    for number, pair in enumerate(pairs):
+        y = first + 9 * number
+        if pair.opens is None or pair.closes is None or pair.safe_closes is None:
+            marks.append(
+                Mark(
+                    shape="text", tone="mute", x=n(LEFT + 6), y=n(y + 7), text=w("window_not_known")
+                )
+            )
+            continue
+        if pair.state(pair.opens) is WindowState.NEVER:
+            x = min(scale.x(pair.opens), RIGHT - 60)
+            marks.append(
+                Mark(
+                    shape="text", tone="badtext", x=n(x), y=n(y + 8), text=f"⊘ {w('window_never')}"
+                )
+            )
+            continue
+        opens, safe, closes = (
+            scale.x(m) for m in (pair.opens, max(pair.safe_closes, pair.opens), pair.closes)
+        )
+        marks.append(
+            Mark(
+                shape="bar",
+                tone="info",
+                x=n(opens),
+                y=n(y),
+                width=n(max(safe - opens, 0)),
+                height=n(thick),
+            )
+        )
+        if closes > safe:
+            marks.append(
+                Mark(
+                    shape="bar",
+                    tone="warn",
+                    x=n(safe),
+                    y=n(y),
+                    width=n(max(closes - safe, 1)),
+                    height=n(thick),
+                )
+            )
+        marks.append(gem(closes, y + thick / 2, "bad"))
+    submitted, deadline = parsed(job.submitted_at), evidence_deadline(job)
+    if deadline is not None:
+        marks.append(flag(scale.x(deadline), middle, "busy"))
+    if submitted is not None:
+        marks.append(Mark(shape="dot", tone="ink", x=n(scale.x(submitted)), y=n(middle)))
+    return marks
+
+
+def evening_chart(view: RunView, zone: Zone, w: Words) -> Chart | None:
+    """Return what happened when, job by job; None where nothing was sent."""
+    jobs = [job for job in view.jobs if job.transitions and job.sent]
+    moments = [m for job in jobs for m in _moments(job)]
+    if not moments:
+        return None
+    first, last = min(moments), max(moments)
+    scale = Scale(first, last + max((last - first) * 0.01, timedelta(seconds=1)))
+    clean = is_clean(view)
+    states = dict.fromkeys(
+        state for job in jobs for _, state in job.transitions if state != "planned"
+    )
+    chips = [job_chip(state, w, clean=clean) for state in states]
+    drawings = tuple(
+        _evening_drawing(part, view, scale, zone, w) for part in _chunks(jobs, ROWS_PER_DRAWING)
+    )
+    return Chart(
+        title=w("chart_evening", offset=zone.offset),
+        key=tuple((f"bar-{chip.tone}", f"{chip.symbol} {chip.word}") for chip in chips),
+        drawings=drawings,
+    )
+
+
+def _moments(job: JobView) -> list[datetime]:
+    texts = [at for at, _ in job.transitions] + [one.at for one in job.sent]
+    texts += [at for at in (job.ended_at, job.last_polled_at) if at]
+    return [m for m in map(parsed, texts) if m is not None]
+
+
+def _evening_drawing(
+    jobs: Sequence[JobView], view: RunView, scale: Scale, zone: Zone, w: Words
+) -> Drawing:
+    total = HEAD + ROW * len(jobs) + 6
+    marks = axis(scale, zone, total)
+    clean = is_clean(view)
+    for number, job in enumerate(jobs):
+        top = HEAD + ROW * number
+        if number % 2:
+            marks.append(
+                Mark(shape="bar", tone="stripe", x="0", y=n(top), width=n(WIDTH), height=n(ROW))
+            )
+        marks.append(
+            Mark(shape="text", tone="label", x="6", y=n(top + 16), text=clip(job.id, LABEL))
+        )
+        marks += _evening_row(job, scale, top, clean=clean, w=w)
+    return Drawing(
+        width=WIDTH,
+        height=int(total),
+        title=w("chart_evening", offset=zone.offset),
+        described=w("chart_evening_said", jobs=w.count("job", len(jobs))),
+        marks=tuple(marks),
+    )
+
+
+def _evening_row(job: JobView, scale: Scale, top: float, *, clean: bool, w: Words) -> list[Mark]:
+    marks: list[Mark] = []
+    changes = [(m, state) for at, state in job.transitions if (m := parsed(at)) is not None]
+    ends = [at for at, _ in changes[1:]] + [_last_moment(job) or scale.last]
+    for (begin, state), end in zip(changes, ends, strict=True):
+        if state == "planned":
+            continue
+        chip = job_chip(state, w, clean=clean)
+        x, far = scale.x(begin), scale.x(end)
+        if state in ("complete", "error", "refused", "not_attempted"):
+            marks.append(Mark(shape="dot", tone=chip.tone, x=n(x), y=n(top + 12)))
+            beside = x + 9 if x < RIGHT - 90 else x - 9
+            tone = "said" if x < RIGHT - 90 else "said-end"
+            marks.append(Mark(shape="text", tone=tone, x=n(beside), y=n(top + 16), text=chip.word))
+            continue
+        if state == "unknown":
+            far = RIGHT if job.state == "unknown" else far
+            marks.append(
+                Mark(
+                    shape="bar",
+                    tone="unknown",
+                    x=n(x),
+                    y=n(top + 7),
+                    width=n(max(far - x, 3)),
+                    height="10",
+                )
+            )
+            if job.state == "unknown":
+                at_x = min(x + 4, RIGHT - 70)
+                marks.append(
+                    Mark(
+                        shape="text", tone="onbar", x=n(at_x), y=n(top + 16), text=f"? {chip.word}"
+                    )
+                )
+            continue
+        marks.append(
+            Mark(
+                shape="bar",
+                tone=chip.tone,
+                x=n(x),
+                y=n(top + 8),
+                width=n(max(far - x, 2)),
+                height="8",
+            )
+        )
+    return marks
+
+
+def _last_moment(job: JobView) -> datetime | None:
+    return parsed(job.ended_at) or parsed(job.last_polled_at) or max(_moments(job), default=None)
+
+
+def duration_of(job: JobView) -> str:
+    """Return how long a job took from its last submission to its end, empty while it has none."""
+    begin, end = parsed(job.submitted_at), parsed(job.ended_at)
+    return "" if begin is None or end is None else span((end - begin).total_seconds())
+
+
+def bars_drawings(
+    pairs: Sequence[tuple[str, int, tuple[tuple[str, int], ...]]], w: Words
+) -> tuple[Drawing, ...]:
+    """Return one bar per pair of sites: what was expected, and what became of it.
+
+    Each pair is its name, the expected number, and counts by tone that add up to it.
+    """
+    largest = max((expected for _, expected, _ in pairs), default=0) or 1
+    room = RIGHT - LEFT - 130
+    drawings = []
+    for start in range(0, len(pairs), ROWS_PER_DRAWING):
+        part = pairs[start : start + ROWS_PER_DRAWING]
+        marks: list[Mark] = []
+        for number, (name, expected, counts) in enumerate(part):
+            top = 6 + ROW * number
+            marks.append(
+                Mark(shape="text", tone="label", x="6", y=n(top + 16), text=clip(name, LABEL))
+            )
+            whole = room * expected / largest
+            x = float(LEFT)
+            for tone, count in counts:
+                width = room * count / largest
+                if count:
+                    marks.append(
+                        Mark(
+                            shape="bar",
+                            tone=tone,
+                            x=n(x),
+                            y=n(top + 6),
+                            width=n(max(width, 2)),
+                            height="12",
+                        )
+                    )
+                x += width
+            said = w(
+                "bar_said",
+                here=thousands(sum(c for tone, c in counts if tone in ("good", "info"))),
+                expected=thousands(expected),
+            )
+            marks.append(
+                Mark(shape="text", tone="said", x=n(LEFT + whole + 10), y=n(top + 16), text=said)
+            )
+        drawings.append(
+            Drawing(
+                width=WIDTH,
+                height=12 + ROW * len(part),
+                title=w("chart_bars"),
+                described=w("chart_bars_said"),
+                marks=tuple(marks),
+            )
+        )
+    return tuple(drawings)

@@ -1,0 +1,506 @@
+"""What arrived against what was expected, and what was written to put it right."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from runbook.ledger.events import Json
+from runbook.report.exchanges import as_text
+from runbook.report.moments import Zone
+from runbook.report.page import (
+    Block,
+    Cell,
+    Chart,
+    Chip,
+    Column,
+    Facts,
+    Group,
+    Groups,
+    Heading,
+    Link,
+    Mono,
+    Para,
+    Row,
+    Section,
+    Stack,
+    Sum,
+    Table,
+    Text,
+)
+from runbook.report.states import (
+    KINDS,
+    KINDS_BESIDE,
+    is_clean,
+    is_preview,
+    kind_chip,
+    outcome_chip,
+    sum_of,
+    verification_chip,
+)
+from runbook.report.text import DASH, anchor, clip, shortened, site_label, thousands, web_address
+from runbook.report.timeline import bars_drawings
+from runbook.report.verdict import last_verification, number
+from runbook.report.words import Words
+from runbook.view import RunView, Verification, Write
+
+# Longer lists are written close together, so that the file stays one that a browser opens at once.
+TABLE_ROWS = 1_500
+GROUPS_BY_DETAIL = 2_000
+
+
+def kinds_sum(one: Verification, w: Words, *, clean: bool) -> Sum:
+    """Return what became of all expected links of a verification; the kinds add up to them."""
+    totals = {kind: _total(one, kind) for kind in KINDS}
+    return sum_of(
+        w("sum_links"),
+        [(kind_chip(kind, w, clean=clean), count) for kind, count in totals.items()],
+        noun="link",
+        of=w("of_the_expected"),
+        w=w,
+    )
+
+
+def _total(one: Verification, kind: str) -> int:
+    return 0 if one.ended is None else sum(_int(job.get(kind)) for job in one.ended.jobs)
+
+
+def _int(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def verification_section(view: RunView, zone: Zone, w: Words) -> Section:
+    """Return the verifications of a run: the last one whole, earlier ones by their result."""
+    blocks: list[Block] = []
+    one = last_verification(view)
+    if one is None:
+        blocks.append(Para(text=w("verification_absent"), tone="warn"))
+    else:
+        blocks += _verification_blocks(one, view, zone, w)
+    if len(view.verifications) > 1 or (view.verifications and one is None):
+        blocks.append(Heading(id="verifications", text=w("h_verifications")))
+        blocks.append(_history(view, zone, w))
+    blocks += _writes_blocks(view, zone, w)
+    return Section(
+        id="verification",
+        title=w("h_verification"),
+        short=w("s_verification"),
+        blocks=tuple(blocks),
+    )
+
+
+def _verification_blocks(one: Verification, view: RunView, zone: Zone, w: Words) -> list[Block]:
+    clean = is_clean(view)
+    blocks: list[Block] = [Facts(items=tuple(_facts(one, view, zone, w)))]
+    if one.ended is not None and one.ended.result != view.verification:
+        blocks.append(Para(text=w("verification_outdated"), tone="warn"))
+    blocks.append(kinds_sum(one, w, clean=clean))
+    pairs = _pairs(one, clean=clean)
+    if pairs:
+        key = [
+            ("bar-good" if clean else "bar-info", w("key_arrived")),
+            ("bar-bad", w("key_differs")),
+            ("bar-warn", w("key_absent")),
+            ("bar-unknown", w("key_unlooked")),
+        ]
+        blocks.append(
+            Chart(title=w("chart_bars"), key=tuple(key), drawings=bars_drawings(pairs, w))
+        )
+    blocks.append(_kinds_table(one, w, clean=clean))
+    blocks += [
+        Para(text=shortened(as_text(note), 600)[0], tone="note")
+        for note in (one.ended.notes if one.ended is not None else [])
+    ]
+    blocks.append(Heading(id="findings-of-links", text=w("h_link_findings")))
+    blocks += _finding_blocks(one, view, w, clean=clean)
+    return blocks
+
+
+def _facts(one: Verification, view: RunView, zone: Zone, w: Words) -> Iterable[tuple[str, Cell]]:
+    ended = one.ended
+    yield w("f_result"), verification_chip(ended.result if ended else view.verification, w)
+    yield w("f_begun"), zone.moment(one.at)
+    if one.ended_at:
+        yield w("c_ended"), zone.moment(one.ended_at)
+    yield w("c_by"), Text(text=clip(one.started.operator, 120) or DASH)
+    for name in ("expected", "before", "after"):
+        source = getattr(one.started, name)
+        cell: Cell = Text(text=w("not_given"))
+        if isinstance(source, dict):
+            cell = Stack(
+                cells=(
+                    Text(text=clip(as_text(source.get("file")), 160)),
+                    Mono(text=clip(as_text(source.get("sha256")), 80)),
+                )
+            )
+        yield w(f"f_{name}"), cell
+    if ended is not None and ended.sample is not None:
+        yield w("f_sample"), Text(text=shortened(as_text(ended.sample), 300)[0])
+
+
+def _pairs(one: Verification, *, clean: bool) -> list[tuple[str, int, tuple[tuple[str, int], ...]]]:
+    found = []
+    for pair in one.ended.pairs if one.ended is not None else []:
+        name = f"{site_label(as_text(pair.get('from')))} → {site_label(as_text(pair.get('to')))}"
+        expected = _int(pair.get("expected"))
+        counts = {kind: _int(pair.get(kind)) for kind in KINDS}
+        arrived = counts["recreated"] + counts["satisfied_otherwise"] + counts["wrong_type"]
+        differs = counts["missing"] + counts["wrong_target"] + counts["old_url"]
+        absent = counts["source_absent"] + counts["target_absent"] + counts["removed_since"]
+        rest = max(expected - arrived - differs - absent, 0)
+        tones = ("good" if clean else "info", "bad", "warn", "unknown")
+        found.append(
+            (name, expected, tuple(zip(tones, (arrived, differs, absent, rest), strict=True)))
+        )
+    return found
+
+
+def _kinds_table(one: Verification, w: Words, *, clean: bool) -> Table:
+    jobs = one.ended.jobs if one.ended is not None else []
+    shown = [kind for kind in KINDS if kind in ("recreated", "missing") or _total(one, kind)]
+    beside = [kind for kind in KINDS_BESIDE if _total(one, kind)]
+    columns = (
+        Column(title=w("c_job")),
+        Column(title=w("c_expected"), align="end"),
+        *(Column(title=kind_chip(kind, w, clean=clean).word, align="end") for kind in shown),
+        Column(title=w("c_adds_up")),
+        *(
+            Column(title=f"{w('c_beside')} {kind_chip(kind, w).word}", align="end")
+            for kind in beside
+        ),
+    )
+
+    def cells(name: Cell, counts: Json) -> tuple[Cell, ...]:
+        expected = _int(counts.get("expected"))
+        whole = sum(_int(counts.get(kind)) for kind in KINDS)
+        return (
+            name,
+            number(expected, strong=True),
+            *(number(_int(counts.get(kind))) for kind in shown),
+            _adds_up(whole, expected, w),
+            *(number(_int(counts.get(kind))) for kind in beside),
+        )
+
+    rows = tuple(Row(cells=cells(_job_name(job.get("id"), w), job)) for job in jobs)
+    everything = {kind: _total(one, kind) for kind in ("expected", *KINDS, *KINDS_BESIDE)}
+    total = cells(Text(text=w("total"), strong=True), everything)
+    return Table(
+        id="kinds", caption=w("cap_kinds"), columns=columns, rows=rows, total=total, dense=True
+    )
+
+
+def _job_name(job: object, w: Words) -> Cell:
+    if not job:
+        return Text(text=w("no_job_name"))
+    name = as_text(job)
+    return Link(text=clip(name, 60), href=f"#{anchor('job', name)}")
+
+
+def _adds_up(whole: int, expected: int, w: Words) -> Chip:
+    if whole == expected:
+        return Chip(tone="neutral", symbol="=", word=w("adds_up"))
+    return Chip(tone="bad", symbol="≠", word=w("adds_up_not", sum=thousands(whole)))
+
+
+def _finding_blocks(one: Verification, view: RunView, w: Words, *, clean: bool) -> list[Block]:
+    if not one.findings:
+        return [Para(text=w("link_findings_none"))]
+    lead = Para(text=w("link_findings_lead", findings=w.count("finding", len(one.findings))))
+    if len(one.findings) <= TABLE_ROWS:
+        return [lead, _findings_table(one.findings, w, clean=clean)]
+    return [lead, *_grouped(one.findings, view, w, clean=clean)]
+
+
+def _findings_table(findings: Sequence[Json], w: Words, *, clean: bool) -> Table:
+    columns = (
+        Column(title=w("c_kind")),
+        Column(title=w("c_job")),
+        Column(title=w("c_issue")),
+        Column(title=w("c_target"), wide=True),
+        Column(title=w("c_link_id")),
+        Column(title=w("c_detail"), wide=True),
+    )
+    kinds: dict[str, str] = {}
+    rows = []
+    for finding in findings:
+        kind = as_text(finding.get("kind"))
+        chip = kind_chip(kind, w, clean=clean)
+        kinds[kind] = chip.word
+        rows.append(
+            Row(
+                cells=(
+                    chip,
+                    Text(text=clip(as_text(finding.get("job")), 60) or w("no_job_name")),
+                    _issue_cell(finding),
+                    _target_cell(finding),
+                    Text(text=clip(as_text(finding.get("link_id")), 40) or DASH),
+                    Text(text=clip(as_text(finding.get("detail")), 240), foreign=True),
+                ),
+                state=kind,
+            )
+        )
+    return Table(
+        id="link-findings",
+        caption=w("cap_link_findings"),
+        columns=columns,
+        rows=tuple(rows),
+        tools=True,
+        states=tuple(kinds.items()),
+        dense=True,
+    )
+
+
+def _issue_cell(finding: Json) -> Cell:
+    issue, site = as_text(finding.get("issue")), as_text(finding.get("site"))
+    href = web_address(f"{site}/browse/{issue}") if site and issue.isascii() else None
+    return Link(text=clip(issue, 60), href=href, note=clip(site_label(site), 60))
+
+
+def _target_cell(finding: Json) -> Cell:
+    target = as_text(finding.get("target"))
+    return Link(text=clip(target, 160) or DASH, href=web_address(target))
+
+
+def _grouped(findings: Sequence[Json], view: RunView, w: Words, *, clean: bool) -> list[Block]:
+    bases = {job.id: job.job.destination for job in view.jobs}
+    groups: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for finding in findings:
+        groups[tuple(as_text(finding.get(name)) for name in ("job", "kind", "detail"))].append(
+            _arrow(finding, bases)
+        )
+    detailed = len(groups) <= GROUPS_BY_DETAIL
+    if not detailed:
+        merged: dict[tuple[str, ...], list[str]] = defaultdict(list)
+        for (job, kind, _), lines in groups.items():
+            merged[job, kind, ""].extend(lines)
+        groups = merged
+    made = tuple(
+        Group(
+            title=clip(job, 80) or w("no_job_name"),
+            chip=kind_chip(kind, w, clean=clean),
+            note=clip(detail, 300),
+            note_cut="",
+            lines=((w.count("link", len(lines)), "  ".join(lines)),),
+        )
+        for (job, kind, detail), lines in groups.items()
+    )
+    key = "grouped_lead" if detailed else "grouped_lead_bare"
+    return [Para(text=w(key), tone="note"), Groups(groups=made)]
+
+
+def _arrow(finding: Json, bases: dict[str, str]) -> str:
+    target = as_text(finding.get("target"))
+    base = bases.get(as_text(finding.get("job")))
+    if base is not None:
+        target = target.removeprefix(f"{base}/browse/")
+    return f"{clip(as_text(finding.get('issue')), 40)}→{clip(target, 160) or DASH}"
+
+
+def _history(view: RunView, zone: Zone, w: Words) -> Table:
+    rows = []
+    for one in view.verifications:
+        ended = one.ended
+        rows.append(
+            Row(
+                cells=(
+                    zone.moment(one.at),
+                    Text(text=clip(one.started.operator, 80) or DASH),
+                    verification_chip(ended.result, w)
+                    if ended is not None
+                    else Chip(tone="unknown", symbol="?", word=w("not_ended")),
+                    number(_total(one, "expected")),
+                    number(sum(_total(one, k) for k in ("missing", "wrong_target", "old_url"))),
+                    number(len(one.findings)),
+                )
+            )
+        )
+    columns = (
+        Column(title=w("c_when")),
+        Column(title=w("c_by")),
+        Column(title=w("f_result")),
+        Column(title=w("c_expected"), align="end"),
+        Column(title=w("c_differing"), align="end"),
+        Column(title=w("c_findings"), align="end"),
+    )
+    return Table(
+        id="verification-history", caption=w("cap_verifications"), columns=columns, rows=tuple(rows)
+    )
+
+
+# Repair, rollback and single writes
+
+
+def _writes_blocks(view: RunView, zone: Zone, w: Words) -> list[Block]:
+    if is_preview(view):
+        return []
+    blocks: list[Block] = [Heading(id="writes", text=w("h_writes"))]
+    if not view.listings and not view.writes:
+        return [*blocks, Para(text=w("writes_none"))]
+    ended = {event.listing: event for _, event in view.listings_ended}
+    by_write = {write.intended.write: write for write in view.writes}
+    for at, listing in view.listings:
+        purpose = _purpose(listing.purpose, w)
+        done = [by_write.get(as_text(plan.get("write"))) for plan in listing.planned]
+        state = w("listing_ended") if listing.listing in ended else w("listing_open")
+        when = zone.moment(at).local
+        blocks.append(
+            Para(
+                text=w(
+                    "listing_said",
+                    purpose=purpose,
+                    at=when,
+                    by=clip(listing.operator, 120) or DASH,
+                    planned=w.count("write", len(listing.planned)),
+                    left=w.count("left", len(listing.left)),
+                    state=state,
+                )
+            )
+        )
+        if listing.planned:
+            blocks.append(_writes_sum(done, purpose, w))
+        if listing.left:
+            blocks.append(_left_block(listing.left, w, len(blocks)))
+    if view.writes:
+        blocks.append(_writes_block(view.writes, zone, w))
+    return blocks
+
+
+def _purpose(purpose: str, w: Words) -> str:
+    return w(f"purpose_{purpose}") if w.has(f"purpose_{purpose}") else purpose
+
+
+def _write_state(write: Write | None) -> str:
+    if write is None:
+        return "not_begun"
+    return "unknown" if write.ended is None else write.ended.result
+
+
+def _write_chip(state: str, w: Words) -> Chip:
+    if state == "not_begun":
+        return Chip(tone="idle", symbol=DASH, word=w("write_not_begun"))
+    return outcome_chip(state, w)
+
+
+def _writes_sum(done: Sequence[Write | None], purpose: str, w: Words) -> Sum:
+    states = [_write_state(write) for write in done]
+    names = ("done", "skipped", "refused", "unknown", "not_begun")
+    others = [state for state in dict.fromkeys(states) if state not in names]
+    return sum_of(
+        w("sum_writes", purpose=purpose),
+        [(_write_chip(name, w), states.count(name)) for name in (*names, *others)],
+        noun="write",
+        of=w("of_the_listed"),
+        w=w,
+    )
+
+
+def _writes_block(writes: Sequence[Write], zone: Zone, w: Words) -> Block:
+    if len(writes) > TABLE_ROWS:
+        return _grouped_writes(writes, w)
+    columns = (
+        Column(title=w("c_when")),
+        Column(title=w("c_purpose")),
+        Column(title=w("c_action")),
+        Column(title=w("c_issue")),
+        Column(title=w("c_target"), wide=True),
+        Column(title=w("f_result")),
+        Column(title=w("c_link_id")),
+    )
+    rows = []
+    for write in writes:
+        said, ended = write.intended, write.ended
+        result = _write_chip(_write_state(write), w)
+        rows.append(
+            Row(
+                cells=(
+                    zone.moment(write.at),
+                    Text(text=_purpose(said.purpose, w)),
+                    Text(text=_action(said.action, w)),
+                    _issue_cell({"issue": said.issue, "site": said.site}),
+                    _target_cell({"target": target_of(write)}),
+                    Stack(
+                        cells=(
+                            result,
+                            Text(text=clip(ended.detail, 200), foreign=True),
+                        )
+                    )
+                    if ended is not None and ended.detail
+                    else result,
+                    Text(text=clip(as_text((ended and ended.link_id) or said.link_id), 40) or DASH),
+                )
+            )
+        )
+    return Table(
+        id="writes-table", caption=w("cap_writes"), columns=columns, rows=tuple(rows), dense=True
+    )
+
+
+def _action(action: str, w: Words) -> str:
+    return w(f"action_{action}") if w.has(f"action_{action}") else action
+
+
+def target_of(write: Write) -> str:
+    """Return where the written link points, from the record sent or the one that was there."""
+    for record in (write.intended.after, write.intended.before):
+        thing = record.get("object") if isinstance(record, dict) else None
+        if isinstance(thing, dict) and thing.get("url"):
+            return as_text(thing["url"])
+    return ""
+
+
+def _grouped_writes(writes: Sequence[Write], w: Words) -> Groups:
+    groups: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for write in writes:
+        said = write.intended
+        groups[said.purpose, said.action, _write_state(write)].append(
+            f"{clip(said.issue, 40)}→{clip(target_of(write), 160) or DASH}"
+        )
+    return Groups(
+        groups=tuple(
+            Group(
+                title=f"{_purpose(purpose, w)}: {_action(action, w)}",
+                chip=_write_chip(state, w),
+                note="",
+                note_cut="",
+                lines=((w.count("link", len(lines)), "  ".join(lines)),),
+            )
+            for (purpose, action, state), lines in groups.items()
+        )
+    )
+
+
+def _left_block(left: Sequence[Json], w: Words, number_: int) -> Block:
+    if len(left) > TABLE_ROWS:
+        groups: dict[str, list[str]] = defaultdict(list)
+        for one in left:
+            groups[as_text(one.get("reason"))].append(_arrow(one, {}))
+        return Groups(
+            groups=tuple(
+                Group(
+                    title=w("left_alone"),
+                    chip=Chip(tone="idle", symbol=DASH, word=w("left_alone")),
+                    note=clip(reason, 300),
+                    note_cut="",
+                    lines=((w.count("link", len(lines)), "  ".join(lines)),),
+                )
+                for reason, lines in groups.items()
+            )
+        )
+    columns = (
+        Column(title=w("c_issue")),
+        Column(title=w("c_target"), wide=True),
+        Column(title=w("c_link_id")),
+        Column(title=w("c_why"), wide=True),
+    )
+    rows = tuple(
+        Row(
+            cells=(
+                _issue_cell(one),
+                _target_cell(one),
+                Text(text=clip(as_text(one.get("link_id")), 40) or DASH),
+                Text(text=clip(as_text(one.get("reason")), 300), foreign=True),
+            )
+        )
+        for one in left
+    )
+    return Table(
+        id=f"left-{number_}", caption=w("cap_left"), columns=columns, rows=rows, dense=True
+    )

@@ -1,0 +1,43 @@
+"""The fixed texts of the report in one language, and the two or three ways to fill them in."""
+
+from dataclasses import dataclass
+from importlib import import_module
+
+from runbook.errors import UsageError
+from runbook.report.text import thousands
+
+LANGUAGES = ("en", "de")
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The catalogue of one language."""
+
+    lang: str
+    texts: dict[str, str]
+
+    def __call__(self, key: str, **values: object) -> str:
+        """Return a text with its values in place; a missing key is a bug and raises KeyError."""
+        text = self.texts[key]
+        return text.format(**values) if values else text
+
+    def count(self, noun: str, number: int) -> str:
+        """Return a number with its noun: `1 job`, `6 jobs`."""
+        return f"{thousands(number)} {self.texts[f'{noun}_one' if number == 1 else f'{noun}_many']}"
+
+    def has(self, key: str) -> bool:
+        """Return whether the catalogue has this text."""
+        return key in self.texts
+
+
+def words_of(lang: str) -> Words:
+    """Return the catalogue of a language.
+
+    Raises:
+        UsageError: there is none for it.
+    """
+    if lang not in LANGUAGES:
+        raise UsageError(
+            f"the report is not written in `{lang}`", hint=f"choose one of {', '.join(LANGUAGES)}"
+        )
+    return Words(lang, import_module(f"runbook.report.words_{lang}").TEXTS)
