@@ -179,7 +179,8 @@ def _show(
 ) -> None:
     meta = file.meta()
     rows = [
-        (site.url, file.chunk_sizes(site.url)[0], file.states(site.url)) for site in scope.sites
+        (site.url, file.chunk_sizes(site.url)[0], file.states(site.url), file.planned(site.url))
+        for site in scope.sites
     ]
     if output_format == "json":
         show_json(
@@ -193,11 +194,11 @@ def _show(
                 "sites": [
                     {
                         "site": url,
-                        "issues": total,
+                        "issues": total if counted else None,
                         "states": _states(total, states),
                         "links": file.link_count(url),
                     }
-                    for url, total, states in rows
+                    for url, total, states, counted in rows
                 ],
                 "not_read": [
                     {"site": one.site, "issue": one.asked, "state": one.state, "detail": one.detail}
@@ -213,9 +214,13 @@ def _show(
         return
     head = ("site", "issues", "read", "absent", "refused", "failed", "not looked at", "links")
     table: list[tuple[str, ...]] = [head]
-    for url, total, states in rows:
-        counts = _states(total, states)
-        table.append((url, str(total), *map(str, counts.values()), str(file.link_count(url))))
+    for url, total, states, counted in rows:
+        counts = [str(count) for count in _states(total, states).values()]
+        if not counted:
+            total_text, counts[-1] = "?", "?"
+        else:
+            total_text = str(total)
+        table.append((url, total_text, *counts, str(file.link_count(url))))
     show(aligned(table))
     unread = (one for one in file.issues() if one.state != "read")
     for one in islice(unread, _SHOWN):

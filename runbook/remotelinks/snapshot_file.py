@@ -451,4 +451,12 @@ def _link_row(site: str, issue: str, link: RemoteLink) -> LinkRow:
 
 
 def _scope_words(scope: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in scope.items() if value not in (None, []))
+    sites = len(scope.get("sites", ()))
+    match scope.get("kind"):
+        case "expected":
+            what = f"the issues of `{(scope.get('expected') or {}).get('file')}`"
+        case "projects":
+            what = "the plan's projects"
+        case _:
+            what = "another query"
+    return f"{what} on {sites} site{'' if sites == 1 else 's'}"
