@@ -1,7 +1,7 @@
 """What reaches the simulator and what it answers, as values: no sockets, no framework.
 
 `Call` is one HTTP request as a server sees it, `Reply` a complete answer, `Closed` a connection
-that ends without one. The adapters (`app`, `port`) turn them into ASGI or into `runbook.wire`.
+that ends without one. `app` turns them into ASGI.
 """
 
 import json
