@@ -4,15 +4,20 @@ Commands are named here with their one-line help and imported when they are call
 `runbook --help` costs little more than importing click.
 """
 
+import contextlib
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from runbook import __version__
 from runbook.errors import ExitCode, RunbookError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 # name -> (module:attribute, short help). A test holds both equal to the commands themselves.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -53,14 +58,18 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
+class _ReaderGoneError(Exception):
+    """Nobody reads our output any more."""
+
+
 class LazyGroup(click.Group):
     """A group that imports a command when it is called, not when it is listed."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Return the command names in the order of an evening."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Return the imported command, None for an unknown name."""
         entry = COMMANDS.get(cmd_name)
         if entry is None:
@@ -68,6 +77,16 @@ class LazyGroup(click.Group):
         module, attribute = entry[0].split(":")
         command: click.Command = getattr(import_module(module), attribute)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Call the command; a reader of our output that went away (`| head`) is no error of ours."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # What is still buffered must not fail when the process ends.
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise _ReaderGoneError from None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -81,7 +100,18 @@ class LazyGroup(click.Group):
             raise click.UsageError(f"No such command `{args[0]}`.{meant}", ctx)
         return super().resolve_command(ctx, args)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list["CompletionItem"]:
+        """Complete command names from the table above, without importing a command."""
+        from click.shell_completion import CompletionItem
+
+        names = [
+            CompletionItem(name, help=text)
+            for name, (_, text) in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands with the short help of the table above."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
@@ -109,6 +139,8 @@ def main(argv: Sequence[str] | None = None, root: Any = None) -> int:
 
     `root` is the composition root; tests hand in one with another clock and network.
     """
+    if root is None:
+        _let_any_code_page_do()
     try:
         result = cli.main(
             args=None if argv is None else list(argv),
@@ -128,9 +160,7 @@ def main(argv: Sequence[str] | None = None, root: Any = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted; the same command goes on where it stood", err=True)
         return int(ExitCode.INTERRUPTED)
-    except BrokenPipeError:
-        # The reader of our output went away (`| head`): not an error of ours.
-        sys.stderr.close()
+    except _ReaderGoneError:
         return int(ExitCode.DONE)
     except Exception:  # noqa: BLE001 - the boundary: a bug is shown, masked, with exit code 1
         _show_bug()
@@ -148,9 +178,23 @@ def _show_error(problem: RunbookError, root: Any) -> None:
         import traceback
 
         click.echo(_masked(traceback.format_exc()), err=True)
-    click.echo(_masked(f"error: {problem}"), err=True)
+    click.echo(_masked(_lines(f"error: {problem}")), err=True)
     if problem.hint:
-        click.echo(_masked(f"\nhint: {problem.hint}"), err=True)
+        click.echo(_masked(_lines(f"\nhint: {problem.hint}")), err=True)
+
+
+def _lines(text: str) -> str:
+    from runbook.text import printable
+
+    return "\n".join(printable(line) for line in text.split("\n"))
+
+
+def _let_any_code_page_do() -> None:
+    """Show a character that the terminal's code page lacks as an escape instead of ending in an error."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
 
 
 def _show_bug() -> None:

@@ -1,0 +1,239 @@
+"""The command group and the error boundary: codes, hints, masks, and no traceback for a user's mistake."""
+
+import os
+import subprocess
+import sys
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+import pytest
+
+from runbook import __version__
+from runbook.cli import app
+from runbook.cli.app import COMMANDS, main
+from runbook.cli.wiring import Root, process_mask
+from runbook.clock import VirtualClock
+from runbook.errors import (
+    CredentialError,
+    LedgerError,
+    PlanError,
+    RemoteError,
+    RunbookError,
+    UsageError,
+)
+from runbook.secrets import Account, Secret
+from tests.cli.ledgers import call
+from tests.evening import START
+
+ROOT = Path(__file__).parents[2]
+CANARY = "canary-T0ken/with+odd=chars"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_there_and_named_as_listed(name: str) -> None:
+    """The lazy table and the commands themselves agree."""
+    module, attribute = COMMANDS[name][0].split(":")
+    command = getattr(import_module(module), attribute)
+    assert isinstance(command, click.Command)
+    assert command.name == name
+
+
+def every_command() -> list[tuple[str, ...]]:
+    found: list[tuple[str, ...]] = []
+    for name, (place, _) in COMMANDS.items():
+        module, attribute = place.split(":")
+        if find_spec(module) is None:
+            continue  # named by the test above
+        command = getattr(import_module(module), attribute)
+        found.append((name,))
+        if isinstance(command, click.Group):
+            found += [(name, sub) for sub in command.list_commands(click.Context(command))]
+    return found
+
+
+@pytest.mark.parametrize("words", every_command(), ids=" ".join)
+def test_every_command_explains_itself(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--help` and `-h` end with 0 and say more than the usage."""
+    for flag in ("--help", "-h"):
+        assert call(*words, flag) == 0
+        shown = capsys.readouterr().out
+        assert shown.startswith("Usage: runbook")
+        assert len(shown.splitlines()) > 4
+
+
+@pytest.mark.parametrize("words", every_command(), ids=" ".join)
+def test_an_unknown_option_is_a_usage_error(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit 2, on stderr."""
+    assert call(*words, "--no-such-option") == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "--no-such-option" in shown.err or "Usage" in shown.err
+
+
+def test_the_help_lists_every_command_with_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """In the order of an evening, without importing any."""
+    assert call("--help") == 0
+    shown = capsys.readouterr().out
+    positions = [shown.index(f"\n  {name} ") for name in COMMANDS]
+    assert positions == sorted(positions)
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """As the package says."""
+    assert call("--version") == 0
+    assert capsys.readouterr().out == f"runbook, version {__version__}\n"
+
+
+def test_a_misspelt_command_gets_a_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
+    """Did you mean."""
+    assert call("chekc") == 2
+    assert "Did you mean `check`?" in capsys.readouterr().err
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, problem: BaseException) -> None:
+    @click.command("runs")
+    def broken() -> None:
+        raise problem
+
+    monkeypatch.setattr(app.LazyGroup, "get_command", lambda *_: broken)
+
+
+FAMILIES = {
+    UsageError: 2,
+    PlanError: 3,
+    CredentialError: 4,
+    RemoteError: 5,
+    LedgerError: 9,
+    RunbookError: 1,
+}
+
+
+@pytest.mark.parametrize("kind", FAMILIES, ids=lambda kind: kind.__name__)
+def test_an_error_becomes_its_exit_code_with_its_hint(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kind: type[RunbookError]
+) -> None:
+    """On stderr, without a traceback; with `--verbose` the traceback comes first."""
+    failing(monkeypatch, kind("it broke", hint="mend it"))
+    assert call("runs") == FAMILIES[kind]
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err) == ("", "error: it broke\n\nhint: mend it\n")
+    assert call("--verbose", "runs") == FAMILIES[kind]
+    assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("problem", [KeyboardInterrupt(), click.Abort()], ids=["Ctrl-C", "abort"])
+def test_an_interrupt_is_130(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], problem: BaseException
+) -> None:
+    """And says that it can be resumed."""
+    failing(monkeypatch, problem)
+    assert call("runs") == 130
+    assert "goes on where it stood" in capsys.readouterr().err
+
+
+def test_a_bug_is_shown_with_its_traceback_and_code_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Bugs are not hidden, but what is secret in them is."""
+    process_mask().add(Account("default", "j@x.example", Secret(CANARY)))
+    failing(monkeypatch, ZeroDivisionError(f"with {CANARY}"))
+    assert call("runs") == 1
+    shown = capsys.readouterr()
+    assert "Traceback" in shown.err
+    assert "this is a bug of runbook" in shown.err
+    assert CANARY not in shown.out + shown.err
+
+
+def test_an_error_that_holds_a_credential_is_masked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever the message says."""
+    process_mask().add(Account("default", "j@x.example", Secret(CANARY)))
+    failing(monkeypatch, RemoteError(f"the server said {CANARY}", hint=f"not {CANARY}"))
+    assert call("--verbose", "runs") == 5
+    shown = capsys.readouterr()
+    assert CANARY not in shown.out + shown.err
+    assert "***" in shown.err
+
+
+def test_an_error_is_printed_without_controls(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Words of a server may be part of a message; its lines stay lines."""
+    failing(monkeypatch, RemoteError("first\n  second \x1b[2J\r\u202e", hint="\x07bell"))
+    assert call("runs") == 5
+    shown = capsys.readouterr().err
+    assert "first\n  second" in shown
+    assert not set(shown) & set("\x1b\r\x07\u202e")
+
+
+def test_no_color_is_honoured() -> None:
+    """By option and by environment."""
+    for argv, environ, expected in (
+        (["--no-color", "runs"], {}, True),
+        (["runs"], {"NO_COLOR": "1"}, True),
+        (["runs"], {"NO_COLOR": ""}, False),
+        (["runs"], {}, False),
+    ):
+        root = Root(environ=environ, clock=VirtualClock(START), interactive=False)
+        main([*argv, "--ledger", "/nonexistent/x"], root=root)
+        assert root.no_color is expected
+
+
+def in_a_process(*argv: str, **environ: str) -> "subprocess.CompletedProcess[bytes]":
+    return subprocess.run(
+        [sys.executable, "-m", "runbook", *argv],
+        capture_output=True,
+        check=False,
+        cwd=ROOT,
+        timeout=60,
+        env={**os.environ, **environ},
+    )
+
+
+def test_a_terminal_that_cannot_show_a_character_ends_nothing(tmp_path: Path) -> None:
+    """An old code page gets escapes instead of an error."""
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(
+        "format: 1\nname: n\ncustomer: Größe → 大\nsites: [{url: https://a.atlassian.net}]\n"
+        "instances:\n  - productURL: https://a.atlassian.net\n    destinationURL: https://a.atlassian.net\n"
+        "    migratedFrom: https://jira.example\n    recreateAsRemote: false\n",
+        encoding="utf-8",
+    )
+    done = in_a_process("preview", str(plan), PYTHONIOENCODING="cp1252")
+    assert done.returncode == 0, done.stderr
+    assert b"Gr\xf6\xdfe \\u2192 \\u5927" in done.stdout
+    done = in_a_process("check", "grün.yaml", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    assert done.returncode == 3
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    """`| head` ends quietly."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "runbook", "schema"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+    ) as child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        child.stdout.close()
+        assert b"Traceback" not in child.stderr.read()
+    assert child.returncode == 0
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_shell_completes_commands(shell: str) -> None:
+    """Click's own completion works over the lazy table."""
+    done = in_a_process(_RUNBOOK_COMPLETE=f"{shell}_source")
+    assert done.returncode == 0, done.stderr
+    assert b"_RUNBOOK_COMPLETE" in done.stdout
+    done = in_a_process(_RUNBOOK_COMPLETE="bash_complete", COMP_WORDS="runbook ver", COMP_CWORD="1")
+    assert b"verify" in done.stdout
