@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from runbook import __version__
 from runbook.cli.console import say
+from runbook.cli.planning import Planned, refuse_unless_may_run
 from runbook.cli.wiring import Root
 from runbook.clock import isoformat_utc
 from runbook.errors import ExitCode, PlanError
@@ -23,7 +24,7 @@ from runbook.execute.ports import Observer, Pace, Ports, Prober
 from runbook.execute.preflight import Identified, Probed, identify_sites, probe_accounts
 from runbook.execute.requests import exchange_of
 from runbook.execute.resume import Begin, Decision, GoOn, NothingToDo, decide, last_run
-from runbook.findings import Finding, Severity, may_run
+from runbook.findings import Finding
 from runbook.jobs import CmaJob, jobs_digest, jobs_of
 from runbook.ledger.codec import Event
 from runbook.ledger.events import (
@@ -41,9 +42,6 @@ from runbook.secrets import Account
 from runbook.view import AT_ATLASSIAN, SENDABLE, JobState, JobView, RunView, runs_of
 from runbook.windows import Pair, pairs_of
 from runbook.wire import Send
-
-if TYPE_CHECKING:
-    from runbook.cli.planning import Planned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +66,7 @@ class RunOptions:
 class Prepared:
     """A plan that was read and judged, and the jobs it stands for; no network was touched."""
 
+    judged: Planned
     plan: Plan
     findings: tuple[Finding, ...]
     jobs: tuple[CmaJob, ...]
@@ -92,11 +91,15 @@ class Summary:
     endpoint: str | None
 
 
-def prepare(planned: "Planned") -> Prepared:
-    """Return the jobs of a plan that was read and checked, with their finished windows."""
-    plan = planned.plan
+def prepare(planned: Planned, plan: Plan | None = None) -> Prepared:
+    """Return the jobs of a plan that was read and checked, with their finished windows.
+
+    A rehearsal gives `plan`, in which planned waves are finished.
+    """
+    plan = plan or planned.plan
     jobs = jobs_of(plan)
     return Prepared(
+        judged=planned,
         plan=plan,
         findings=planned.findings,
         jobs=jobs,
@@ -119,15 +122,7 @@ def refuse_unready(
     prepared: Prepared, options: RunOptions, approvals: tuple[ApprovalGiven, ...], now: datetime
 ) -> None:
     """Raise `PlanError` where the plan has errors, is too early, or is not approved."""
-    errors = [f for f in prepared.findings if f.severity is Severity.ERROR and f.waived is None]
-    if not may_run(prepared.findings):
-        listed = "\n".join(
-            f"{f.file}:{f.line}:{f.column} error {f.code} {f.message}" for f in errors
-        )
-        raise PlanError(
-            f"the plan may not run now, at {isoformat_utc(now)}:\n{listed}",
-            hint="`runbook check` shows each with its cause and its fix; `run` counts only finished waves",
-        )
+    refuse_unless_may_run(prepared.judged)
     cutover = prepared.plan.cutover
     if cutover is not None and now < cutover and not options.early:
         raise PlanError(

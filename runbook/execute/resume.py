@@ -120,7 +120,7 @@ def difference_of(
     refused: list[str] = []
     allowed: list[str] = []
     for view in last.jobs:
-        submitted = bool(view.submissions) or view.state not in SENDABLE
+        submitted = view.state not in SENDABLE or bool(served_at(view))
         lines = _changes(view, now.get(view.id), last.site_ids)
         (refused if submitted else allowed).extend(lines)
     if refused:
@@ -211,7 +211,7 @@ def round_of(
 
 
 def served_at(view: JobView | None) -> tuple[datetime, ...]:
-    """Return the moments at which a job was submitted and not refused."""
+    """Return the moments at which a submission of the job was, or may have been, accepted."""
     if view is None:
         return ()
     return tuple(

@@ -1,0 +1,118 @@
+"""`runbook rehearse`: the whole evening against the built-in simulator."""
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from runbook.cli.options import plan_argument
+from runbook.cli.wiring import Root
+from runbook.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from runbook.plan.model import Plan
+
+
+@click.command("rehearse")
+@plan_argument
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="The same seed, the same evening."
+)
+@click.option(
+    "--faults",
+    type=click.Choice(["none", "light", "heavy"]),
+    default="light",
+    show_default=True,
+    help="How much goes wrong on the way.",
+)
+@click.option(
+    "--report",
+    "report_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the rehearsal's report.",
+)
+@click.option("--repair", is_flag=True, help="Leave links out, and repair them after verification.")
+@click.option("--rollback", is_flag=True, help="Take everything back at the end.")
+@click.option("--serve", is_flag=True, help="Leave the simulator running, to practise by hand.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="With `--serve`."
+)
+@click.option(
+    "--ledger",
+    "ledger_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Keep the rehearsal's own ledger in a file that is not there yet.",
+)
+@click.pass_obj
+@click.pass_context
+def rehearse(ctx: click.Context, root: Root, /, **given: Any) -> None:
+    """Play the whole evening of PLAN against the built-in simulator, on loopback, in minutes.
+
+    The plan's planned moment is taken as the present and planned waves as finished, so a rehearsal
+    never goes out of date. Nothing reaches Atlassian.
+    """
+    from runbook.cli.planning import planned
+
+    ledger_file: Path | None = given["ledger_file"]
+    if ledger_file is not None and ledger_file.exists():
+        raise UsageError(
+            f"`{ledger_file}` is there already, and a rehearsal begins a ledger of its own",
+            hint="name a new file, or leave `--ledger` out",
+        )
+    judged = planned(root, given["plan"])
+    plan = as_if_finished(judged.plan)
+    if given["serve"]:
+        ctx.exit(_serve(plan, root, given["seed"], given["port"]))
+    from runbook.cli.rehearsal import RehearsalOptions, rehearse_in_file
+
+    options = RehearsalOptions(
+        path=given["plan"],
+        seed=given["seed"],
+        faults=given["faults"],
+        report=given["report_file"],
+        repair=given["repair"] or given["rollback"],
+        rollback=given["rollback"],
+    )
+    ctx.exit(int(rehearse_in_file(root, judged, plan, options, ledger_file)))
+
+
+def as_if_finished(plan: "Plan") -> "Plan":
+    """Return the plan with every planned wave finished at its planned end."""
+    return dataclasses.replace(
+        plan,
+        sites=tuple(
+            dataclasses.replace(
+                site,
+                waves=tuple(
+                    wave
+                    if wave.finished is not None
+                    else dataclasses.replace(wave, finished=wave.planned, planned=None)
+                    for wave in site.waves
+                ),
+            )
+            for site in plan.sites
+        ),
+    )
+
+
+def _serve(plan: "Plan", root: Root, seed: int, port: int) -> int:
+    from runbook.cli.console import say, show
+    from runbook.simulator.server import run_server
+    from runbook.simulator.world import World
+
+    world = World.from_plan(plan, clock=root.clock, seed=seed, job_minutes=(0.2, 1.0))
+
+    def ready(endpoint: str) -> None:
+        show(endpoint)
+        say(
+            "the simulator answers for every host of the plan, with any e-mail and token; Ctrl-C ends it\n"
+            "practise in another terminal, in a ledger of its own:\n"
+            f"  export RUNBOOK_ENDPOINT={endpoint} RUNBOOK_LEDGER=practice.ledger\n"
+            "  export RUNBOOK_EMAIL=me@example.invalid RUNBOOK_API_TOKEN=practice"
+        )
+
+    run_server(world, port, ready=ready)
+    return int(ExitCode.DONE)
