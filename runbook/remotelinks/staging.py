@@ -281,7 +281,7 @@ class Stage:
         """Return how many good rows were given, sampled or not."""
         return self._expected_total
 
-    def keys(self) -> Iterator[tuple[str, str, str]]:
+    def in_scope(self) -> Iterator[tuple[str, str, str]]:
         """Yield (site, key, role) of every issue that must be read or resolved, each once.
 
         `role` is `source` for issues whose links are needed, `target` for keys to be resolved.

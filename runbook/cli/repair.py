@@ -1,0 +1,217 @@
+"""`repair`: create the links that are missing, nothing else."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from runbook.cli.linkwork import expected_option
+from runbook.cli.options import (
+    format_option,
+    ledger_option,
+    network_options,
+    operator_option,
+    run_argument,
+    yes_option,
+)
+from runbook.cli.wiring import Root
+
+if TYPE_CHECKING:
+    from runbook.plan.model import Plan
+    from runbook.remotelinks.repair import RepairList
+
+
+@click.command("repair")
+@run_argument
+@expected_option
+@click.option(
+    "--after",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="A snapshot from after the run; without it one is taken now.",
+)
+@click.option(
+    "--like",
+    "likes",
+    multiple=True,
+    metavar="SITE:ISSUE",
+    help="Learn the links' shape from those made by hand on this issue, where no job made any; may be repeated.",
+)
+@click.option(
+    "--as-weblink",
+    is_flag=True,
+    help="Where no shape is known, create plain web links.",
+)
+@click.option("--dry-run", is_flag=True, help="Show what would be created, and write nothing.")
+@yes_option
+@operator_option
+@format_option("text", "json")
+@ledger_option
+@network_options
+@click.pass_context
+def repair(
+    ctx: click.Context,
+    run: str,
+    expected_file: Path | None,
+    after: Path | None,
+    likes: tuple[str, ...],
+    as_weblink: bool,
+    dry_run: bool,
+    yes: bool,
+    operator: str | None,
+    output_format: str,
+    ledger_file: Path | None,
+    endpoint: str | None,
+    ca_bundle: Path | None,
+) -> None:
+    """Create the links of RUN that are missing, and nothing else; also after the two weeks.
+
+    A link that is there is never changed. The shape comes from a link that Atlassian's job made.
+    """
+    root: Root = ctx.obj
+    from runbook.cli.console import say
+    from runbook.cli.linkwork import (
+        accounts_of,
+        confirmed,
+        expected_of,
+        outcome_code,
+        plan_of,
+        ports_of,
+        progress_line,
+        say_bad_rows,
+        scratch,
+    )
+    from runbook.cli.runs_lookup import find_run, runs_in
+    from runbook.errors import ExitCode, UsageError, foremost
+    from runbook.remotelinks.snapshot_file import open_snapshot
+    from runbook.remotelinks.staging import Stage
+    from runbook.remotelinks.steps import list_repair
+    from runbook.text import added_up, plural, printable
+
+    path = root.ledger_path(ledger_file)
+    with root.open_ledger(path, read_only=False) as ledger:
+        view = find_run(runs_in(root, ledger), run)
+        plan = plan_of(view)
+        expected = expected_of(plan, expected_file, path)
+        if expected is None:
+            raise UsageError(
+                "nothing says what is missing: the plan names no expected links",
+                hint="name the Data Center's issue links with `--expected CSV`",
+            )
+        named = tuple(_like(text, plan) for text in likes)
+        if after is not None:
+            open_snapshot(after).close()
+        root.endpoint(endpoint)
+        if not (dry_run or yes or root.interactive):
+            confirmed(root, "", yes=False)
+        accounts = accounts_of(root, plan)
+        by = root.operator(operator, accounts)
+        if not dry_run:
+            ledger.lead(root.me(by))
+        _say_still_running(view)
+
+        async def work(folder: Path, stage: Stage) -> int:
+            async with ports_of(
+                root, plan, ledger, folder, accounts, endpoint=endpoint, ca_bundle=ca_bundle
+            ) as ports:
+                job = await list_repair(
+                    ports,
+                    view,
+                    stage,
+                    expected=expected,
+                    after=after,
+                    likes=named,
+                    as_weblink=as_weblink,
+                    dry_run=dry_run,
+                    progress=progress_line(0),
+                )
+                todo = job.plan_list
+                for note in stage.notes:
+                    say(f"note: {printable(note)}")
+                say_bad_rows(stage)
+                if job.settled:
+                    say(f"{plural(job.settled, 'write')} of an earlier process looked up first")
+                left_code = ExitCode.DIFFERENCES if todo.left else ExitCode.DONE
+                if dry_run or not todo.orders:
+                    _show(todo, None, output_format)
+                    _say_left(todo)
+                    return int(ExitCode.DONE if dry_run else left_code)
+                if output_format == "text":
+                    _show(todo, None, output_format)
+                confirmed(root, f"create {plural(len(todo.orders), 'link')}?", yes=yes)
+                outcomes = await job.carry_out(by)
+                counts = outcomes.counts(todo.orders)
+                if output_format == "json":
+                    _show(todo, counts, output_format)
+                say(f"repair: {added_up(counts)}")
+                _say_left(todo)
+                if not todo.left and counts["done"] == len(todo.orders):
+                    say(f"  `runbook verify {view.id}` shows whether everything is there now")
+                return int(foremost([outcome_code(outcomes, counts), left_code]))
+
+        with scratch() as folder, Stage(plan, folder=folder) as stage:
+            code = root.await_(work(folder, stage))
+    ctx.exit(code)
+
+
+def _like(text: str, plan: "Plan") -> tuple[str, str]:
+    """Return (site URL, issue key) of a `SITE:ISSUE`; the site by its address or its host."""
+    from runbook.errors import UsageError
+
+    site, colon, issue = text.rpartition(":")
+    wanted = site.rstrip("/").lower()
+    for one in plan.sites:
+        if colon and wanted in (one.url.lower(), one.url.lower().partition("://")[2]):
+            return one.url, issue.strip().upper()
+    raise UsageError(
+        f"`--like {text}` does not begin with a site of the plan",
+        hint=f"for example `--like {plan.sites[0].url}:ENG-1`" if plan.sites else "",
+    )
+
+
+def _say_still_running(view: Any) -> None:
+    from runbook.cli.console import say
+    from runbook.view import AT_ATLASSIAN, JobState
+
+    states = AT_ATLASSIAN | {JobState.UNKNOWN}
+    names = [f"`{job.id}` ({job.state.value})" for job in view.jobs if job.state in states]
+    if names:
+        say(
+            f"warning: Atlassian may still create links: {', '.join(names[:5])}{' and more' * (len(names) > 5)}"
+        )
+
+
+def _show(todo: "RepairList", counts: dict[str, int] | None, output_format: str) -> None:
+    from runbook.cli.console import show, show_json
+    from runbook.cli.linkwork import listed_line
+    from runbook.text import printable
+
+    if output_format == "json":
+        show_json(
+            {
+                "format": 1,
+                "planned": [order.listed() for order in todo.orders],
+                "left": [one.listed() for one in todo.left],
+                "counts": counts,
+            }
+        )
+        return
+    for order in todo.orders:
+        label = printable(str(order.record["relationship"]))
+        show(f"{listed_line('create', order.listed())} as `{label}`, {todo.shapes[order.job]}")
+    for one in todo.left:
+        show(f"{listed_line('left', one.listed())}: {printable(one.reason)}")
+    if not todo.orders and not todo.left:
+        show("nothing is missing")
+
+
+def _say_left(todo: "RepairList") -> None:
+    from runbook.cli.console import say
+    from runbook.text import plural
+
+    if any("shape is not known" in one.reason for one in todo.left):
+        say(
+            f"{plural(len(todo.left), 'link')} left: no link shows how Atlassian writes them in that direction. Make one by hand and name it with `--like SITE:ISSUE`, or add `--as-weblink`"
+        )
+    elif todo.left:
+        say(f"{plural(len(todo.left), 'link')} left, each with the reason")
