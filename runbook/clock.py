@@ -3,14 +3,17 @@
 Nothing else in `runbook` reads a clock or sleeps. All datetimes are aware and in UTC.
 """
 
-import asyncio
 import contextlib
 import heapq
 import itertools
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    # Importing it costs more than checking a plan does, so each place that waits imports it.
+    import asyncio
 
 
 class Clock(Protocol):
@@ -50,6 +53,8 @@ class SystemClock:
 
     async def sleep(self, seconds: float) -> None:
         """Return when `seconds` of real time have passed."""
+        import asyncio
+
         await asyncio.sleep(max(0.0, seconds))
 
     def busy(self) -> contextlib.AbstractContextManager[None]:
@@ -94,6 +99,8 @@ class VirtualClock:
 
     async def sleep(self, seconds: float) -> None:
         """Return when the virtual present has moved on by `seconds`."""
+        import asyncio
+
         self.slept.append(seconds)
         if seconds <= 0:
             await asyncio.sleep(0)
@@ -123,6 +130,8 @@ class VirtualClock:
             self._busy += 1
 
     async def _drive(self) -> None:
+        import asyncio
+
         settled = 0
         while self._sleepers:
             # While a request is out a real pause leaves the processor to whoever answers it.

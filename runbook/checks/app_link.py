@@ -59,7 +59,7 @@ def _judge_word(plan: Plan, facts: Facts, instance: Instance, link: AppLink) -> 
             hint="say who attests it (`by`) and when it was authorized (`at`, with an offset)",
             instance=instance,
         )
-    if link.at is not None and link.at > facts.at:
+    if link.at is not None and link.at > facts.at and "cutover" not in plan.broken:
         yield finding(
             "RB303",
             plan,

@@ -1,10 +1,7 @@
 """The composition root: the real clock, network, ledger and credentials are built here only."""
 
-import asyncio
 import contextlib
 import os
-import platform
-import secrets as chance
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -24,6 +21,12 @@ if TYPE_CHECKING:
     from runbook.wire import Send
 
 _PROCESS_MASK = Mask()
+
+
+def _random() -> float:
+    from random import SystemRandom
+
+    return SystemRandom().random()
 
 
 def process_mask() -> Mask:
@@ -49,13 +52,11 @@ class Root:
     @classmethod
     def of_this_process(cls) -> "Root":
         """Return the root of a real process."""
-        import random
-
         return cls(
             environ=os.environ,
             clock=SystemClock(),
             interactive=sys.stdin.isatty() and sys.stderr.isatty(),
-            random=random.SystemRandom().random,
+            random=_random,
         )
 
     def accounts(self, profiles: Iterable[str]) -> tuple[Account, ...]:
@@ -85,14 +86,20 @@ class Root:
     @property
     def machine(self) -> str:
         """Return this machine's name."""
+        import platform
+
         return platform.node() or "unnamed"
 
     def run_id(self) -> str:
         """Return a new run's id: the moment in UTC, and four digits of chance."""
+        import secrets as chance
+
         return f"{self.clock.now():%Y%m%d-%H%M%S}-{chance.token_hex(2)}"
 
     def me(self, operator: str) -> "Me":
         """Return this process as a holder of the ledger's lease."""
+        import secrets as chance
+
         from runbook.ledger.store import Me
 
         return Me(
@@ -164,6 +171,8 @@ class Root:
 
     def await_(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Run asynchronous work to its end from synchronous code."""
+        import asyncio
+
         return asyncio.run(work)
 
 
