@@ -93,6 +93,13 @@ def _show_text(examined: list[Examined], at: datetime | None) -> None:
         for finding in one.findings:
             show(finding_text(finding, one.loaded.source) + "\n")
         plan = one.loaded.plan
+        if one.facts is not None and one.facts.online is not None and plan is not None:
+            from runbook.checks.online import online_lines
+
+            show("asked online:")
+            for line in online_lines(plan, one.facts.online):
+                show(f"  {line}")
+            show("")
         said = "--at" if at else "cutover" if plan and plan.cutover else "the present"
         show(closing_text(one, at_said=said))
         if one is not examined[-1]:

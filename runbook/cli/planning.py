@@ -19,6 +19,7 @@ from runbook.errors import CredentialError, PlanError, UsageError
 from runbook.findings import Finding, Severity, may_run
 from runbook.plan.model import Plan
 from runbook.plan.parse import Loaded, load_plan
+from runbook.secrets import Account
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,11 +241,20 @@ def _backups_of(events: Iterator[Any], *, going_on: str | None) -> Iterator[tupl
 def _asked(
     root: Root, plan: Plan, *, endpoint: str | None, ca_bundle: Path | None
 ) -> tuple[Any, str]:
-    """Return what the sites answered, or None and why nobody was asked."""
-    try:
-        accounts = root.accounts(site.account for site in plan.sites)
-    except CredentialError as problem:
-        return None, str(problem)
+    """Return what the sites answered, or None and why nobody was asked.
+
+    A site whose account has no credential is not asked; the answers say so.
+    """
+    found: list[Account] = []
+    missing = ""
+    for profile in dict.fromkeys(site.account for site in plan.sites):
+        try:
+            found += root.accounts([profile])
+        except CredentialError as problem:
+            missing = missing or str(problem)
+    if not found:
+        return None, missing or "the plan has no sites"
+    accounts = tuple(found)
 
     async def ask_all() -> Any:
         from runbook.atlassian.facts import ask

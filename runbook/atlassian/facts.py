@@ -1,0 +1,268 @@
+"""Ask the sites what a plan needs to know: reads only, all sites at once.
+
+Every answer keeps when it was asked; every question without an answer keeps why. Nothing is raised
+for a site: what a person can cause or fix becomes a finding (`runbook.checks.online`).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+
+from runbook.atlassian.jira import JiraSite, Record
+from runbook.atlassian.limits import Limits
+from runbook.atlassian.outcomes import Patience
+from runbook.atlassian.refusals import JiraRefusedError, LoginLostError
+from runbook.checks.online import (
+    NotTold,
+    OldBase,
+    OnlineFacts,
+    ProjectUse,
+    Refused,
+    Server,
+    SiteFacts,
+    Told,
+    Who,
+)
+from runbook.clock import Clock
+from runbook.errors import CredentialError, RunbookError
+from runbook.plan.model import Plan, Site
+from runbook.wire import Answer, Outcome, Request, Send
+
+Value = TypeVar("Value")
+
+_PATIENCE = Patience(attempts=2, limited_attempts=3, longest_wait_s=60.0)
+_TIMEOUT_S = 20.0
+
+
+async def ask(
+    plan: Plan,
+    send: Send,
+    clock: Clock,
+    *,
+    limits: Limits | None = None,
+    random: Callable[[], float] = lambda: 0.5,
+) -> OnlineFacts:
+    """Return what every site of a plan, and every Data Center it names, says about itself."""
+    shared = limits or Limits(clock)
+    asked_at = clock.now()
+    old = tuple(dict.fromkeys(instance.migrated_from for instance in plan.instances))
+    sites, bases = await asyncio.gather(
+        asyncio.gather(*(_ask_site(site, send, clock, shared, random) for site in plan.sites)),
+        asyncio.gather(*(_ask_old_base(url, send, clock) for url in old)),
+    )
+    return OnlineFacts(asked_at=asked_at, sites=tuple(sites), old_bases=tuple(bases))
+
+
+async def _ask_site(
+    site: Site, send: Send, clock: Clock, limits: Limits, random: Callable[[], float]
+) -> SiteFacts:
+    jira = JiraSite(
+        send=send,
+        url=site.url,
+        account=site.account,
+        clock=clock,
+        limits=limits,
+        random=random,
+        patience=_PATIENCE,
+    )
+    (site_id, lost), login = await asyncio.gather(
+        _ask_site_id(site.url, send, clock), _ask_login(jira, clock)
+    )
+    unreachable = ""
+    if isinstance(login, _Unreached):
+        # The id is asked of another service of the same host: where that answers, Jira does not.
+        unreachable, login = login.reason, NotTold("the site does not answer")
+    elif lost and not isinstance(login, Told | Refused):
+        unreachable = lost
+    if not isinstance(login, Told):
+        why = NotTold(_why_nothing(login, unreachable))
+        return SiteFacts(
+            site=site.url,
+            account=site.account,
+            unreachable=unreachable,
+            site_id=site_id,
+            login=login,
+            server=why,
+            administers=why,
+            linking=why,
+            near_limit=why,
+            clock_off_s=why,
+            projects=why,
+        )
+    answered, administers, linking, near_limit, projects = await asyncio.gather(
+        _told(clock, jira.server_info),
+        _told(clock, lambda: _administers(jira)),
+        _told(clock, lambda: _linking(jira)),
+        _told(clock, lambda: _near_limit(jira)),
+        _told(clock, lambda: _projects(jira, tuple(project.key for project in site.projects))),
+    )
+    return SiteFacts(
+        site=site.url,
+        account=site.account,
+        unreachable="",
+        site_id=site_id,
+        login=login,
+        server=_server(answered),
+        administers=administers,
+        linking=linking,
+        near_limit=near_limit,
+        clock_off_s=_clock_off(answered),
+        projects=projects,
+    )
+
+
+class _Unreached:
+    """The site did not answer as a Jira site."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+
+async def _ask_login(jira: JiraSite, clock: Clock) -> Told[Who] | Refused | NotTold | _Unreached:
+    at = clock.now()
+    try:
+        me = await jira.myself()
+    except LoginLostError as refusal:
+        return Refused(str(refusal), refusal.hint, at)
+    except CredentialError as missing:
+        return NotTold(str(missing))
+    except RunbookError as problem:
+        return _Unreached(str(problem))
+    who = Who(account_id=me.account_id, email=me.email, display_name=me.display_name, via=me.via)
+    return Told(who, at)
+
+
+def _why_nothing(login: Refused | NotTold, unreachable: str) -> str:
+    if unreachable:
+        return "the site does not answer"
+    return "the credential is refused" if isinstance(login, Refused) else login.reason
+
+
+async def _ask_site_id(url: str, send: Send, clock: Clock) -> tuple[Told[str] | NotTold, str]:
+    """Return the site's id, and why the host was not reached, where it was not."""
+    at = clock.now()
+    outcome = await _get(f"{url}/_edge/tenant_info", send)
+    body = _json_object(outcome)
+    found = body.get("cloudId") if body else None
+    if isinstance(found, str) and found:
+        return Told(found, at), ""
+    if isinstance(outcome, Answer):
+        return NotTold(f"`/_edge/tenant_info` answered {outcome.status} without an id"), ""
+    return NotTold("the site does not answer"), outcome.reason
+
+
+async def _ask_old_base(url: str, send: Send, clock: Clock) -> OldBase:
+    """Return what a Data Center reports about itself, asked without a credential."""
+    at = clock.now()
+    outcome = await _get(f"{url}/rest/api/2/serverInfo", send)
+    body = _json_object(outcome)
+    found = body.get("baseUrl") if body else None
+    if isinstance(found, str) and found:
+        return OldBase(url=url, base_url=Told(found, at))
+    if isinstance(outcome, Answer):
+        reason = f"it answered {outcome.status} without a base URL"
+    else:
+        reason = outcome.reason
+    return OldBase(url=url, base_url=NotTold(reason))
+
+
+async def _get(url: str, send: Send) -> Outcome:
+    return await send(Request(method="GET", url=url, timeout_s=_TIMEOUT_S))
+
+
+def _json_object(outcome: Outcome) -> Record | None:
+    if not isinstance(outcome, Answer) or outcome.status != 200:
+        return None
+    try:
+        body = outcome.json()
+    except (ValueError, RecursionError):
+        return None
+    return body if isinstance(body, dict) else None
+
+
+async def _told(clock: Clock, question: Callable[[], Awaitable[Value]]) -> Told[Value] | NotTold:
+    at = clock.now()
+    try:
+        return Told(await question(), at)
+    except JiraRefusedError as refusal:
+        said = f": {'; '.join(refusal.messages)}" if refusal.messages else ""
+        return NotTold(f"refused with {refusal.status}{said}")
+    except RunbookError as problem:
+        return NotTold(str(problem))
+
+
+def _server(answered: Told[tuple[Record, Answer]] | NotTold) -> Told[Server] | NotTold:
+    if isinstance(answered, NotTold):
+        return answered
+    info, _ = answered.value
+    server = Server(
+        base_url=str(info.get("baseUrl") or ""),
+        display_url=str(info.get("displayUrl") or ""),
+        title=str(info.get("serverTitle") or ""),
+        version=str(info.get("version") or ""),
+    )
+    return Told(server, answered.at)
+
+
+def _clock_off(answered: Told[tuple[Record, Answer]] | NotTold) -> Told[float] | NotTold:
+    """Return how far this machine's clock is ahead; `Date` has whole seconds."""
+    if isinstance(answered, NotTold):
+        return answered
+    _, answer = answered.value
+    date = _date(answer.header("date"))
+    if date is None:
+        return NotTold("the site sends no `Date`")
+    return Told((answer.at - date).total_seconds(), answered.at)
+
+
+def _date(text: str | None) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text or "")
+    except (ValueError, TypeError):
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+async def _administers(jira: JiraSite) -> bool:
+    return (await jira.my_permissions(("ADMINISTER",)))["ADMINISTER"]
+
+
+async def _linking(jira: JiraSite) -> bool:
+    settings, _ = await jira.configuration()
+    return settings.get("issueLinkingEnabled") is True
+
+
+async def _near_limit(jira: JiraSite) -> tuple[tuple[str, int], ...]:
+    report = await jira.limit_report()
+    found: dict[str, int] = {}
+    for group in ("issuesApproachingLimit", "issuesBreachingLimit"):
+        issues: Any = (report.get(group) or {}).get("remoteIssueLinks") or {}
+        found |= {str(key): int(count) for key, count in issues.items()}
+    return tuple(sorted(found.items()))
+
+
+async def _projects(jira: JiraSite, keys: tuple[str, ...]) -> tuple[ProjectUse, ...]:
+    if not keys:
+        return ()
+    records = {str(one.get("key")).upper(): one for one in await jira.projects(keys)}
+    ids = {key: int(one["id"]) for key, one in records.items()}
+    granted = (
+        await jira.check_permissions(("BROWSE_PROJECTS", "LINK_ISSUES"), tuple(ids.values()))
+        if ids
+        else {}
+    )
+
+    def problem(key: str) -> str:
+        record = records.get(key.upper())
+        if record is None:
+            return "missing"
+        if record.get("archived"):
+            return "archived"
+        number = ids[key.upper()]
+        if number not in granted.get("BROWSE_PROJECTS", ()):
+            return "not browsable"
+        return "" if number in granted.get("LINK_ISSUES", ()) else "not linkable"
+
+    return tuple(ProjectUse(key=key, problem=problem(key)) for key in keys)
