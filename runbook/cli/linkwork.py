@@ -199,7 +199,7 @@ def outcome_code(outcomes: "Outcomes", counts: "dict[str, int]") -> ExitCode:
     return foremost(codes)
 
 
-def progress_line(total: int) -> "Callable[[object, str, str], None]":
+def progress_line() -> "Callable[[object, str, str], None]":
     """Return a listener that says every refusal at once, and how far it is every 100 writes."""
     seen = 0
 
@@ -210,6 +210,6 @@ def progress_line(total: int) -> "Callable[[object, str, str], None]":
             issue = printable(str(getattr(order, "issue", "")))
             say(f"{result}: {issue}: {shortened(detail, 300)}")
         elif seen % 100 == 0:
-            say(f"{seen} of {total}")
+            say(f"{seen} links done")
 
     return listen

@@ -19,6 +19,7 @@ from runbook.cli.wiring import Root
 if TYPE_CHECKING:
     from runbook.plan.model import Plan
     from runbook.remotelinks.repair import RepairList
+    from runbook.remotelinks.steps import RepairWork
 
 
 @click.command("repair")
@@ -74,7 +75,6 @@ def repair(
         accounts_of,
         confirmed,
         expected_of,
-        outcome_code,
         plan_of,
         ports_of,
         progress_line,
@@ -82,11 +82,11 @@ def repair(
         scratch,
     )
     from runbook.cli.runs_lookup import find_run, runs_in
-    from runbook.errors import ExitCode, UsageError, foremost
+    from runbook.errors import UsageError
     from runbook.remotelinks.snapshot_file import open_snapshot
     from runbook.remotelinks.staging import Stage
     from runbook.remotelinks.steps import list_repair
-    from runbook.text import added_up, plural, printable
+    from runbook.text import printable
 
     path = root.ledger_path(ledger_file)
     with root.open_ledger(path, read_only=False) as ledger:
@@ -123,35 +123,49 @@ def repair(
                     likes=named,
                     as_weblink=as_weblink,
                     dry_run=dry_run,
-                    progress=progress_line(0),
+                    progress=progress_line(),
                 )
-                todo = job.plan_list
                 for note in stage.notes:
                     say(f"note: {printable(note)}")
                 say_bad_rows(stage)
-                if job.settled:
-                    say(f"{plural(job.settled, 'write')} of an earlier process looked up first")
-                left_code = ExitCode.DIFFERENCES if todo.left else ExitCode.DONE
-                if dry_run or not todo.orders:
-                    _show(todo, None, output_format)
-                    _say_left(todo)
-                    return int(ExitCode.DONE if dry_run else left_code)
-                if output_format == "text":
-                    _show(todo, None, output_format)
-                confirmed(root, f"create {plural(len(todo.orders), 'link')}?", yes=yes)
-                outcomes = await job.carry_out(by)
-                counts = outcomes.counts(todo.orders)
-                if output_format == "json":
-                    _show(todo, counts, output_format)
-                say(f"repair: {added_up(counts)}")
-                _say_left(todo)
-                if not todo.left and counts["done"] == len(todo.orders):
-                    say(f"  `runbook verify {view.id}` shows whether everything is there now")
-                return int(foremost([outcome_code(outcomes, counts), left_code]))
+                return await _carried_out(
+                    root, job, by, dry_run=dry_run, yes=yes, output_format=output_format
+                )
 
         with scratch() as folder, Stage(plan, folder=folder) as stage:
             code = root.await_(work(folder, stage))
     ctx.exit(code)
+
+
+async def _carried_out(
+    root: Root, job: "RepairWork", by: str, *, dry_run: bool, yes: bool, output_format: str
+) -> int:
+    """Show the list, ask, write, and return the exit code."""
+    from runbook.cli.console import say
+    from runbook.cli.linkwork import confirmed, outcome_code
+    from runbook.errors import ExitCode, foremost
+    from runbook.text import added_up, plural
+
+    todo = job.plan_list
+    if job.settled:
+        say(f"{plural(job.settled, 'write')} of an earlier process looked up first")
+    left_code = ExitCode.DIFFERENCES if todo.left else ExitCode.DONE
+    if dry_run or not todo.orders:
+        _show(todo, None, output_format)
+        _say_left(todo)
+        return int(ExitCode.DONE if dry_run else left_code)
+    if output_format == "text":
+        _show(todo, None, output_format)
+    confirmed(root, f"create {plural(len(todo.orders), 'link')}?", yes=yes)
+    outcomes = await job.carry_out(by)
+    counts = outcomes.counts(todo.orders)
+    if output_format == "json":
+        _show(todo, counts, output_format)
+    say(f"repair: {added_up(counts)}")
+    _say_left(todo)
+    if not todo.left and counts["done"] == len(todo.orders):
+        say(f"  `runbook verify {job.run}` shows whether everything is there now")
+    return int(foremost([outcome_code(outcomes, counts), left_code]))
 
 
 def _like(text: str, plan: "Plan") -> tuple[str, str]:

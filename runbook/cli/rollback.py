@@ -93,7 +93,7 @@ def rollback(
                     read_view=lambda: find_run(runs_in(root, ledger), view.id),
                     before=before,
                     dry_run=dry_run,
-                    progress=progress_line(0),
+                    progress=progress_line(),
                 )
                 todo = job.plan_list
                 if job.settled:
