@@ -9,7 +9,7 @@ import base64
 from runbook.errors import UsageError
 from runbook.plan.model import Plan
 from runbook.report.data import embedded_json
-from runbook.report.deadlines import deadlines_section, windows_table
+from runbook.report.deadlines import deadlines_section, tokens_table, windows_table
 from runbook.report.jobs_section import jobs_section
 from runbook.report.matrix import matrix_section
 from runbook.report.moments import Zone
@@ -54,7 +54,7 @@ def build(view: RunView, *, lang: str = "en", logo: bytes | None = None) -> Page
     )
     sections = (
         matrix_section(view, w),
-        _timeline_section(view, zone, w),
+        _timeline_section(view, plan, zone, w),
         jobs_section(view, zone, w),
         findings_section(view, w),
         attestations_section(view, plan, zone, w),
@@ -119,15 +119,16 @@ def _facts(view: RunView, plan: Plan | None, zone: Zone, w: Words) -> list[tuple
     return facts
 
 
-def _timeline_section(view: RunView, zone: Zone, w: Words) -> Section:
-    blocks: list[Block] = []
-    for chart in (windows_chart(view, zone, w), evening_chart(view, zone, w)):
-        if chart is not None:
-            blocks.append(chart)
+def _timeline_section(view: RunView, plan: Plan | None, zone: Zone, w: Words) -> Section:
+    charts = (windows_chart(view, zone, w), evening_chart(view, zone, w))
+    blocks: list[Block] = [chart for chart in charts if chart is not None]
     if not blocks:
         blocks.append(Para(text=w("timeline_none"), tone="note"))
     blocks.append(Heading(id="all-clocks", text=w("h_all_clocks")))
     blocks.append(windows_table(view, zone, w))
+    tokens = tokens_table(view, plan, w)
+    if tokens is not None:
+        blocks.append(tokens)
     return Section(
         id="timeline", title=w("h_timeline"), short=w("s_timeline"), blocks=tuple(blocks)
     )

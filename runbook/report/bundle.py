@@ -93,7 +93,9 @@ def derived_files(rows: tuple[Row, ...], view: RunView, choices: Choices) -> dic
     from runbook.report import build, render
 
     files = {
-        LEDGER: b"".join(ledger_line(row, row.seq in choices.redacted_rows) for row in rows),
+        LEDGER: b"".join(
+            ledger_line(row, redacted=row.seq in choices.redacted_rows) for row in rows
+        ),
         "plan.yaml": view.plan_text.encode(),
         REPORT: render(build(view, lang=choices.lang)).encode(),
         "check_chain.py": CHECK_CHAIN.encode(),
@@ -144,7 +146,7 @@ def archive_comment(files: Mapping[str, bytes]) -> str:
 # The ledger as lines
 
 
-def ledger_line(row: Row, redacted: bool) -> bytes:
+def ledger_line(row: Row, *, redacted: bool) -> bytes:
     """Return a row as one line of the bundle's ledger, as `ledger export` prints it.
 
     Where the payload's own text cannot be had back from its JSON it stands beside it.

@@ -109,14 +109,12 @@ def _entry_problems(entries: list[zipfile.ZipInfo], size_bytes: int) -> Iterator
         yield from _name_problems(one)
         yield from _kind_problems(one)
         folded = unicodedata.normalize("NFC", one.filename).casefold()
-        earlier = seen.setdefault(folded, one.filename)
-        if earlier is not one.filename:
-            if earlier == one.filename:
-                yield Problem(one.filename, "the name appears twice in the archive")
-            else:
-                yield Problem(
-                    one.filename, f"differs from `{earlier}` only in upper and lower case"
-                )
+        earlier = seen.get(folded)
+        seen[folded] = one.filename
+        if earlier == one.filename:
+            yield Problem(one.filename, "the name appears twice in the archive")
+        elif earlier is not None:
+            yield Problem(one.filename, f"differs from `{earlier}` only in upper and lower case")
     yield from _overlaps(entries, size_bytes)
 
 

@@ -10,25 +10,26 @@ from runbook.ledger.events import Json
 from runbook.plan.model import Plan, Wave
 from runbook.report.moments import Zone, day_moment, parsed, span
 from runbook.report.page import (
+    Block,
     Chip,
     Column,
+    Link,
     Moment,
     Para,
     Row,
     Section,
-    Stack,
     Table,
     Text,
 )
 from runbook.report.states import done_jobs, is_preview, undone_jobs, window_chip
-from runbook.report.text import DASH, clip, site_label
+from runbook.report.text import DASH, anchor, clip, site_label
 from runbook.report.words import Words
 from runbook.view import JobState, JobView, RunView
 from runbook.windows import AUDIT_LOG_KEPT, Pair, WindowState
 
-WINDOWS_SHOWN = 4
-LOGS_SHOWN = 3
-TOKENS_SHOWN = 2
+WINDOWS_SHOWN = 2
+LOGS_SHOWN = 2
+TOKENS_SHOWN = 1
 
 
 def pair_of_json(job: str, value: Json) -> Pair:
@@ -72,10 +73,12 @@ def log_kept_after(view: RunView, job: JobView) -> bool:
 def deadlines_section(view: RunView, plan: Plan | None, zone: Zone, w: Words) -> Section:
     """Return the next clocks of each kind; the whole list stands with the timeline."""
     at = judged_at(view)
+    # One printed page holds it all: where links were verified too, one clock of each kind.
+    windows, logs = (1, 1) if view.verifications else (WINDOWS_SHOWN, LOGS_SHOWN)
     rows = (
-        *_window_rows(view, at, zone, w),
-        *_log_rows(view, at, zone, w),
-        *_token_rows(plan, at, w),
+        *_window_rows(view, at, zone, w)[:windows],
+        *_log_rows(view, at, zone, w)[:logs],
+        *_token_rows(plan, at, w)[:TOKENS_SHOWN],
     )
     columns = (
         Column(title=w("c_clock"), wide=True),
@@ -83,9 +86,9 @@ def deadlines_section(view: RunView, plan: Plan | None, zone: Zone, w: Words) ->
         Column(title=w("c_left")),
         Column(title=w("c_means"), wide=True),
     )
-    table = Table(id="clocks", caption=w("cap_clocks"), columns=columns, rows=rows)
-    judged = Para(text=w("clocks_judged", at=f"{zone.short(at)} {zone.offset}"), tone="note")
-    blocks = (table, judged) if rows else (Para(text=w("clocks_none")), judged)
+    said = w("cap_clocks", at=f"{zone.short(at)} {zone.offset}")
+    table = Table(id="clocks", caption=said, columns=columns, rows=rows)
+    blocks: tuple[Block, ...] = (table,) if rows else (Para(text=w("clocks_none")),)
     return Section(id="deadlines", title=w("h_deadlines"), short=w("s_deadlines"), blocks=blocks)
 
 
@@ -109,7 +112,7 @@ def _window_rows(view: RunView, at: datetime, zone: Zone, w: Words) -> list[Row]
             if pair.safe_closes is not None and pair.closes is not None:
                 ends[pair.safe_closes, pair.closes].append(job.id)
     rows = []
-    for (safe, closes), jobs in sorted(ends.items())[:WINDOWS_SHOWN]:
+    for (safe, closes), jobs in sorted(ends.items()):
         named = list(dict.fromkeys(jobs))
         state = "late" if safe <= at < closes else "closed" if at >= closes else "open"
         rows.append(
@@ -155,7 +158,21 @@ def _log_rows(view: RunView, at: datetime, zone: Zone, w: Words) -> list[Row]:
                 )
             )
         )
-    return rows[:LOGS_SHOWN]
+    return rows
+
+
+def tokens_table(view: RunView, plan: Plan | None, w: Words) -> Table | None:
+    """Return when each account's token ends, as the plan says; None where it says nothing."""
+    rows = tuple(_token_rows(plan, judged_at(view), w))
+    columns = (
+        Column(title=w("c_clock"), wide=True),
+        Column(title=w("c_ends")),
+        Column(title=w("c_left")),
+        Column(title=w("c_means"), wide=True),
+    )
+    if not rows:
+        return None
+    return Table(id="tokens", caption=w("cap_tokens"), columns=columns, rows=rows, dense=True)
 
 
 def _token_rows(plan: Plan | None, at: datetime, w: Words) -> list[Row]:
@@ -169,7 +186,7 @@ def _token_rows(plan: Plan | None, at: datetime, w: Words) -> list[Row]:
         }
     )
     rows = []
-    for day, account in expiry[:TOKENS_SHOWN]:
+    for day, account in expiry:
         end = datetime.combine(day, time(0, 0), UTC)
         rows.append(
             Row(
@@ -252,8 +269,5 @@ def _rows_of_job(
     return tuple(rows)
 
 
-def _job_cell(job: JobView) -> Stack | Text:
-    return Text(
-        text=clip(job.id, 60),
-        note=f"{clip(site_label(job.job.site), 30)} → {clip(site_label(job.job.destination), 30)}",
-    )
+def _job_cell(job: JobView) -> Link:
+    return Link(text=clip(job.id, 60), href=f"#{anchor('job', job.id)}")

@@ -121,7 +121,7 @@ def _sent_cells(job: JobView, zone: Zone) -> tuple[Cell, ...]:
         zone.moment(job.ended_at) if job.ended_at else none,
         Text(text=duration_of(job) or DASH),
         number(job.submissions),
-        Mono(text=clip(job.uuid, 80), whole=True) if job.uuid else none,
+        Mono(text=clip(job.uuid, 80)) if job.uuid else none,
     )
 
 
@@ -207,7 +207,7 @@ def _probe_facts(job: JobView, zone: Zone, w: Words) -> Iterator[tuple[str, Cell
         noted(
             outcome_chip(probe.result, w),
             f"{w(f'phase_{probe.phase}') if w.has(f'phase_{probe.phase}') else probe.phase}: "
-            f"{clip(probe.issue, 60)} → {clip(probe.target, 60)}, {zone.moment(at).local}"
+            f"{clip(probe.issue, 60)} → {clip(probe.target, 60)}, {zone.said(at)}"
             + (f"; {clip(probe.detail, 160)}" if probe.detail else ""),
             w,
             limit=500,
@@ -295,7 +295,7 @@ def _poll_raw(stretch: Stretch, zone: Zone, w: Words) -> Raw:
     notes = [clip(poll.warning, 300)] if poll.warning else []
     if stretch.count > 1:
         notes.append(
-            w("raw_repeated", times=thousands(stretch.count), at=zone.moment(stretch.last.at).local)
+            w("raw_repeated", times=thousands(stretch.count), at=zone.said(stretch.last.at))
         )
     answer = answer_raw(w("raw_status"), poll.exchange, zone, w, "; ".join(notes))
     status = answer.line if answer is not None else w("no_answer")

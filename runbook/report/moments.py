@@ -35,10 +35,15 @@ class Zone:
         day = "" if local.date() == utc.date() else f"{utc:%Y-%m-%d} "
         return Moment(
             iso=f"{utc:%Y-%m-%dT%H:%M:%SZ}",
-            local=f"{local:%Y-%m-%d %H:%M:%S} {self.offset}",
-            utc=f"{day}{utc:%H:%M:%S} UTC",
+            local=f"{local:%Y-%m-%d %H:%M:%S}",
+            utc=f"{self.offset} · {day}{utc:%H:%M:%S} UTC",
             note=note,
         )
+
+    def said(self, at: datetime | str) -> str:
+        """Return a moment for a sentence, in the plan's offset: `2026-11-22 20:00:07 +01:00`."""
+        moment = self.moment(at)
+        return f"{moment.local} {self.offset}" if moment.iso else moment.local
 
     def short(self, at: datetime) -> str:
         """Return a moment to the minute, in the plan's offset, for drawings and sentences."""

@@ -63,7 +63,7 @@ class Chip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """A point in time in the plan's own offset and in UTC; `iso` is for machines and sorting."""
+    """A point in time in the plan's own offset; `utc` names that offset and the same moment in UTC."""
 
     KIND: ClassVar[str] = "moment"
     iso: str

@@ -125,9 +125,12 @@ def run_chip(name: str, w: Words, *, clean: bool = False) -> Chip:
     return chip
 
 
-def verification_chip(name: str, w: Words) -> Chip:
-    """Return what a verification said."""
-    return _chip(_VERIFICATION, "verification", name, w)
+def verification_chip(name: str, w: Words, *, clean: bool) -> Chip:
+    """Return what a verification said; an earlier one is not green where the run is not clean."""
+    chip = _chip(_VERIFICATION, "verification", name, w)
+    if not clean and chip.tone == "good":
+        return Chip(tone="neutral", symbol=chip.symbol, word=chip.word)
+    return chip
 
 
 def kind_chip(name: str, w: Words, *, clean: bool = False) -> Chip:
@@ -228,6 +231,7 @@ def done_jobs(view: RunView) -> tuple[JobView, ...]:
 
 
 def undone_jobs(view: RunView) -> tuple[JobView, ...]:
-    """Return every other job, in plan order."""
+    """Return every other job, those that need a person first, else in plan order."""
     done = {job.id for job in done_jobs(view)}
-    return tuple(job for job in view.jobs if job.id not in done)
+    rest = [job for job in view.jobs if job.id not in done]
+    return tuple(sorted(rest, key=lambda job: not job.needs_person()))

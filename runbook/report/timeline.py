@@ -223,18 +223,20 @@ def evening_chart(view: RunView, zone: Zone, w: Words) -> Chart | None:
     if not moments:
         return None
     first, last = min(moments), max(moments)
-    scale = Scale(first, last + max((last - first) * 0.01, timedelta(seconds=1)))
+    scale = Scale(first, last + max((last - first) * 0.14, timedelta(seconds=1)))
     clean = is_clean(view)
     states = dict.fromkeys(
         state for job in jobs for _, state in job.transitions if state != "planned"
     )
-    chips = [job_chip(state, w, clean=clean) for state in states]
+    looks: dict[str, list[str]] = {}
+    for chip in (job_chip(state, w, clean=clean) for state in states):
+        looks.setdefault(f"bar-{chip.tone}", []).append(f"{chip.symbol} {chip.word}")
     drawings = tuple(
         _evening_drawing(part, view, scale, zone, w) for part in _chunks(jobs, ROWS_PER_DRAWING)
     )
     return Chart(
         title=w("chart_evening", offset=zone.offset),
-        key=tuple((f"bar-{chip.tone}", f"{chip.symbol} {chip.word}") for chip in chips),
+        key=tuple((look, ", ".join(named)) for look, named in looks.items()),
         drawings=drawings,
     )
 

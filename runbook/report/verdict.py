@@ -3,6 +3,7 @@
 from runbook.ledger.events import Json
 from runbook.report.page import (
     Bullets,
+    Chip,
     Column,
     Link,
     Number,
@@ -31,7 +32,8 @@ from runbook.report.words import Words
 from runbook.view import AT_ATLASSIAN, JobState, JobView, RunState, RunView, Verification
 
 # As many rows as leave the first printed page in one piece.
-UNDONE_SHOWN = 8
+UNDONE_SHOWN = 4
+UNDONE_SHOWN_WITH_LINKS = 3
 UNLOOKED_ALWAYS = ("text", "comments", "confluence", "boards", "automation", "apps")
 
 
@@ -69,6 +71,11 @@ def verdict(view: RunView, w: Words) -> Verdict:
             notes=(),
         )
     chip = run_chip(view.state.value, w, clean=is_clean(view))
+    if view.state is RunState.COMPLETE:
+        said = verification_chip(view.verification, w, clean=is_clean(view))
+        tone = chip.tone if view.verification == "none" else said.tone
+        symbol = chip.symbol if view.verification == "none" else said.symbol
+        chip = Chip(tone=tone, symbol=symbol, word=f"{chip.word}, {said.word}")
     return Verdict(chip=chip, sentence=_sentence(view, w), notes=_notes(view, w))
 
 
@@ -145,11 +152,12 @@ def done_section(view: RunView, w: Words) -> Section:
     if is_preview(view):
         blocks.append(Para(text=w("preview_nothing_sent")))
     elif undone:
-        blocks.append(_undone_table(undone, view, w))
-        if len(undone) > UNDONE_SHOWN:
+        room = UNDONE_SHOWN if last_verification(view) is None else UNDONE_SHOWN_WITH_LINKS
+        blocks.append(_undone_table(undone[:room], view, w))
+        if len(undone) > room:
             blocks.append(
                 Para(
-                    text=w("undone_more", jobs=w.count("job", len(undone) - UNDONE_SHOWN)),
+                    text=w("undone_more", jobs=w.count("job", len(undone) - room)),
                     tone="note",
                 )
             )
@@ -175,11 +183,11 @@ def _undone_table(undone: tuple[JobView, ...], view: RunView, w: Words) -> Table
                     note=f"{clip(site_label(job.job.site), 40)} → {clip(site_label(job.job.destination), 40)}",
                 ),
                 job_chip(job.state.value, w),
-                Text(text=why_not(job, w), note=clip(job.detail, 220), foreign=True),
+                Text(text=why_not(job, w), note=clip(job.detail, 130), foreign=True),
                 Text(text=what_next(job, view, w)),
             )
         )
-        for job in undone[:UNDONE_SHOWN]
+        for job in undone
     )
     columns = (
         Column(title=w("c_job")),
@@ -255,9 +263,9 @@ def verification_cell(view: RunView, w: Words) -> Stack:
     one = last_verification(view)
     note = "" if one is None else w("verified_links", links=w.count("link", expected_links(one)))
     return Stack(
-        cells=(noted(verification_chip(view.verification, w), note, w),)
+        cells=(noted(verification_chip(view.verification, w, clean=is_clean(view)), note, w),)
         if note
-        else (verification_chip(view.verification, w),)
+        else (verification_chip(view.verification, w, clean=is_clean(view)),)
     )
 
 

@@ -116,7 +116,10 @@ def _verification_blocks(one: Verification, view: RunView, zone: Zone, w: Words)
 
 def _facts(one: Verification, view: RunView, zone: Zone, w: Words) -> Iterable[tuple[str, Cell]]:
     ended = one.ended
-    yield w("f_result"), verification_chip(ended.result if ended else view.verification, w)
+    yield (
+        w("f_result"),
+        verification_chip(ended.result if ended else view.verification, w, clean=is_clean(view)),
+    )
     yield w("f_begun"), zone.moment(one.at)
     if one.ended_at:
         yield w("c_ended"), zone.moment(one.ended_at)
@@ -303,7 +306,7 @@ def _history(view: RunView, zone: Zone, w: Words) -> Table:
                 cells=(
                     zone.moment(one.at),
                     Text(text=clip(one.started.operator, 80) or DASH),
-                    verification_chip(ended.result, w)
+                    verification_chip(ended.result, w, clean=is_clean(view))
                     if ended is not None
                     else Chip(tone="unknown", symbol="?", word=w("not_ended")),
                     number(_total(one, "expected")),
@@ -340,7 +343,7 @@ def _writes_blocks(view: RunView, zone: Zone, w: Words) -> list[Block]:
         purpose = _purpose(listing.purpose, w)
         done = [by_write.get(as_text(plan.get("write"))) for plan in listing.planned]
         state = w("listing_ended") if listing.listing in ended else w("listing_open")
-        when = zone.moment(at).local
+        when = zone.said(at)
         blocks.append(
             Para(
                 text=w(
