@@ -1,0 +1,137 @@
+"""The documents are tested: commands, options, variables, links and examples are those of the program."""
+
+import re
+import shlex
+from importlib import import_module
+from pathlib import Path
+
+import click
+import pytest
+
+from runbook.checks import examine
+from runbook.checks.facts import Facts
+from runbook.cli.app import COMMANDS, cli
+from runbook.findings import may_run
+from runbook.plan import load_plan_bytes
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").glob("*.md")]
+)
+
+
+def test_the_readme_lists_every_command_with_its_line() -> None:
+    """The table of `cli/app.py`, word for word, in its order."""
+    rows = [f"| `runbook {name}` | {text} |" for name, (_, text) in COMMANDS.items()]
+    assert "\n".join(rows) in README
+
+
+def test_the_readme_begins_with_what_it_is_and_the_two_commands() -> None:
+    """What it is, what it is not, `make rehearse`, `make test`, then the plain install line."""
+    order = ["# runbook", "**What it is not.**", "make rehearse", "make test", "pip install"]
+    positions = [README.index(words) for words in order]
+    assert positions == sorted(positions)
+    assert "pip install 'link-runbook[rehearsal]'" in README
+
+
+def test_every_environment_variable_is_in_the_readme() -> None:
+    """Whatever the code reads."""
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "runbook").rglob("*.py"))
+    for name in sorted(set(re.findall(r"\bRUNBOOK_[A-Z_]+[A-Z]\b", source))):
+        # Names of one profile are documented by their pattern.
+        if not re.fullmatch(r"RUNBOOK_[A-Z_]+_(EMAIL|API_TOKEN)|RUNBOOK_REQUIRE_.*", name):
+            assert f"`{name}`" in README
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+
+
+def test_the_plan_of_the_readme_may_run() -> None:
+    """The full example passes `check` at its own cutover."""
+    (text,) = blocks(README, "yaml")
+    loaded = load_plan_bytes(text.encode(), "README.yaml")
+    assert loaded.plan is not None
+    assert loaded.plan.cutover is not None
+    findings = examine(loaded.plan, Facts(at=loaded.plan.cutover), loaded.findings)
+    assert may_run(findings), [finding.message for finding in findings]
+
+
+def shown_commands() -> list[tuple[str, str]]:
+    """Return every command line of runbook that a document shows: in shell blocks and in backticks."""
+    found = []
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        lines = []
+        for block in blocks(text, "sh") + blocks(text, "console"):
+            lines += block.replace("\\\n", " ").splitlines()
+        outside = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+        lines += re.findall(r"`([^`\n]+(?:\n[^`\n]+)?)`", outside)
+        joined = (" ".join(line.split()).removeprefix("$ ") for line in lines)
+        found += [(page.name, line) for line in joined if re.match(r"runbook [a-z]", line)]
+    return sorted(set(found))
+
+
+@pytest.mark.parametrize(
+    "shown", shown_commands(), ids=lambda shown: f"{shown[0]}: {shown[1][:60]}"
+)
+def test_a_shown_command_exists_with_its_options(shown: tuple[str, str]) -> None:
+    """No document shows an option that the command does not have."""
+    _, line = shown
+    words = shlex.split(re.split(r"\s+#|\s*[|>]\s", line)[0].replace("…", ""))[1:]
+    assert words[0] in COMMANDS, f"`{words[0]}` is no command"
+    module, attribute = COMMANDS[words[0]][0].split(":")
+    command: click.Command = getattr(import_module(module), attribute)
+    rest = words[1:]
+    if isinstance(command, click.Group) and rest:
+        name = next(
+            (word for word in rest if word in command.list_commands(click.Context(cli))), None
+        )
+        sub = None if name is None else command.get_command(click.Context(cli), name)
+        command = command if sub is None else sub
+    known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+    for word in rest:
+        if word.startswith("--"):
+            assert word.split("=")[0] in known, f"`{words[0]}` has no `{word}`"
+
+
+def relative_links() -> list[tuple[Path, str]]:
+    found = []
+    for page in PAGES:
+        text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+        targets = re.findall(r"\]\(([^)\s]+)\)", text)
+        found += [(page, to.split("#")[0]) for to in targets if not re.match(r"[a-z]+:|#", to)]
+    return sorted(set(found))
+
+
+@pytest.mark.parametrize("link", relative_links(), ids=lambda link: f"{link[0].name}: {link[1]}")
+def test_a_relative_link_leads_to_a_file(link: tuple[Path, str]) -> None:
+    """In every document."""
+    page, target = link
+    assert (page.parent / target).exists()
+
+
+def test_decisions_are_numbered_without_gaps() -> None:
+    """Half a page each, with what was decided and what came of it."""
+    pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    assert [int(page.name[:4]) for page in pages] == list(range(1, len(pages) + 1))
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        assert text.startswith(f"# {int(page.name[:4])}. ")
+        assert "Status: " in text
+        assert len(text.splitlines()) < 45
+
+
+def test_the_changelog_has_its_form() -> None:
+    """Unreleased on top, known headings below."""
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## .*", text, re.MULTILINE)[0] == "## [Unreleased]"
+    headings = set(re.findall(r"^### (.*)", text, re.MULTILINE))
+    assert headings <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+
+
+def test_no_document_names_a_place_of_one_machine() -> None:
+    """Documents are for every machine."""
+    for page in PAGES:
+        assert not re.search(r"/(work|tmp|root|home)/", page.read_text(encoding="utf-8")), page.name
