@@ -10,6 +10,7 @@ from runbook.checks.app_link import APP_LINK_CHECKS
 from runbook.checks.coverage import COVERAGE_CHECKS
 from runbook.checks.facts import Facts
 from runbook.checks.request import REQUEST_CHECKS
+from runbook.checks.silence import judge_online
 from runbook.checks.waivers import apply_waivers
 from runbook.checks.window import WINDOW_CHECKS
 from runbook.findings import Finding
@@ -22,6 +23,7 @@ ALL_CHECKS: tuple[Check, ...] = (
     *APP_LINK_CHECKS,
     *REQUEST_CHECKS,
     *COVERAGE_CHECKS,
+    judge_online,
 )
 
 
@@ -36,18 +38,25 @@ def examine(
     `structural` are the findings of reading it; where they left something out, findings that only
     follow from the gap are left out, too.
     """
+    if any(one.code == "RB108" for one in structural):
+        return structural
     found = [*structural]
+    above = {one for path in plan.broken for one in _upwards(path)}
     for check in checks:
-        found.extend(one for one in check(plan, facts) if not _follows(one, plan.broken))
+        found.extend(one for one in check(plan, facts) if not _follows(one, plan.broken, above))
     judged = apply_waivers(plan, facts, found)
     return tuple(sorted(judged, key=lambda one: (one.line, one.column, one.code)))
 
 
-def _follows(one: Finding, broken: frozenset[str]) -> bool:
+def _follows(one: Finding, broken: frozenset[str], above: set[str]) -> bool:
     """Return whether a finding speaks of a value that could not be read, or of what holds one."""
-    return any(
-        path == one.path
-        or path.startswith((f"{one.path}.", f"{one.path}["))
-        or one.path.startswith((f"{path}.", f"{path}["))
-        for path in broken
-    )
+    if not broken:
+        return False
+    return one.path in above or any(path in broken for path in _upwards(one.path))
+
+
+def _upwards(path: str) -> Iterator[str]:
+    """Yield a path and every path above it."""
+    while path:
+        yield path
+        path = path[: max(path.rfind("."), path.rfind("["), 0)]

@@ -180,7 +180,7 @@ class Reader:
             hidden = secrets_in(node.text)
             if hidden:
                 return self._secret_here(field.key, key, node, hidden, path)
-        return self.value(field.type, node, path, field.key)
+        return self.value(field.kind, node, path, field.key)
 
     def value(self, kind: FieldType, node: AnyNode, path: str, name: str) -> Any:
         """Return a value of a declared type, `BAD` where the document has another one."""

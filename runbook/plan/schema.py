@@ -54,7 +54,7 @@ def _record(record: Record) -> dict[str, Any]:
 
 
 def _property(field: Field) -> dict[str, Any]:
-    schema = _type(field.type)
+    schema = _type(field.kind)
     if not field.required:
         # A key without a value says nothing, as if it were not there.
         schema = (
