@@ -9,9 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpcore
 import httpx
 
 from runbook import __version__
+from runbook.atlassian.lanes import AnswerTooLargeError, Lanes, RawAnswer
 from runbook.clock import Clock
 from runbook.errors import CredentialError, UsageError
 from runbook.secrets import Account
@@ -19,6 +21,7 @@ from runbook.wire import Answer, Lost, NotSent, Outcome, Request
 
 USER_AGENT = f"runbook/{__version__}"
 ANSWER_LIMIT_BYTES = 64 * 1024 * 1024
+_NOT_KEPT = ("set-cookie", "authorization")
 
 # Whether a request can have arrived, for every leaf of httpx's transport errors; a test holds the
 # table complete. A proxy that refuses CONNECT (407) never passed the request on.
@@ -29,6 +32,26 @@ NOT_SENT: tuple[type[Exception], ...] = (
     httpx.ProxyError,
     httpx.UnsupportedProtocol,
     httpx.InvalidURL,
+)
+# The same for the connections that are kept, which are httpcore's own.
+LANES_NOT_SENT: tuple[type[Exception], ...] = (
+    httpcore.ConnectError,
+    httpcore.ConnectTimeout,
+    httpcore.ConnectionNotAvailable,
+    httpcore.PoolTimeout,
+    httpcore.ProxyError,
+    httpcore.UnsupportedProtocol,
+)
+LANES_MAY_HAVE_ARRIVED: tuple[type[Exception], ...] = (
+    httpcore.LocalProtocolError,
+    httpcore.RemoteProtocolError,
+    httpcore.ProtocolError,
+    httpcore.ReadError,
+    httpcore.ReadTimeout,
+    httpcore.WriteError,
+    httpcore.WriteTimeout,
+    httpcore.NetworkError,
+    httpcore.TimeoutException,
 )
 MAY_HAVE_ARRIVED: tuple[type[Exception], ...] = (
     httpx.LocalProtocolError,
@@ -60,23 +83,80 @@ class HttpTransport:
     ) -> None:
         self._accounts = {account.profile: account for account in accounts}
         self._clock = clock
-        self._endpoint = endpoint
+        self._stand_in = None if endpoint is None else httpx.URL(endpoint)
         self._sockets = sockets
         self._connect_timeout_s = connect_timeout_s
         self._tls = self._tls_context(ca_bundle) if endpoint is None and sockets is None else None
-        self._kept = self._client(keep=True)
+        # A stand-in for sockets is httpx's; real ones are kept in lanes of their own.
+        self._kept = None if sockets is None else self._client(keep=True)
+        self._lanes = Lanes(
+            tls=self._tls, trust_env=endpoint is None, body_limit_bytes=ANSWER_LIMIT_BYTES
+        )
 
     async def __call__(self, request: Request) -> Outcome:
         """Send one request; a failure of the network is part of the returned value."""
         with self._clock.busy():
-            if not request.fresh:
+            if not request.fresh and self._kept is None:
+                return await self._send_kept(request)
+            if not request.fresh and self._kept is not None:
                 return await self._send(self._kept, request)
             async with self._client(keep=False) as client:
                 return await self._send(client, request)
 
     async def aclose(self) -> None:
         """Close every connection."""
-        await self._kept.aclose()
+        await self._lanes.aclose()
+        if self._kept is not None:
+            await self._kept.aclose()
+
+    async def _send_kept(self, request: Request) -> Outcome:
+        timeout_s = request.timeout_s
+        timeouts_s = {
+            "connect": self._connect_timeout_s,
+            "read": timeout_s,
+            "write": timeout_s,
+            "pool": timeout_s,
+        }
+        try:
+            url = httpx.URL(request.url)
+            headers = self._headers(request, url) | {"Accept-Encoding": "gzip"}
+            if request.body is not None:
+                headers["Content-Length"] = str(len(request.body))
+            there = self._stand_in or url
+            if there.scheme not in ("http", "https") or not there.host:
+                raise httpx.InvalidURL(f"`{request.url}` is no address of a web server")
+            got = await self._lanes.send(
+                request.method,
+                httpcore.URL(
+                    scheme=there.raw_scheme,
+                    host=there.raw_host,
+                    port=there.port,
+                    target=url.raw_path,
+                ),
+                [(name.encode("ascii"), text.encode("latin-1")) for name, text in headers.items()],
+                request.body,
+                timeouts_s,
+            )
+        except LANES_NOT_SENT as problem:
+            return NotSent(reason=_reason(problem, request), hint=_hint(problem))
+        except httpx.InvalidURL as problem:
+            return NotSent(reason=_reason(problem, request))
+        except LANES_MAY_HAVE_ARRIVED as problem:
+            return Lost(reason=_reason(problem, request))
+        except (AnswerTooLargeError, OSError) as problem:
+            return Lost(reason=_reason(problem, request))
+        return self._answer(got)
+
+    def _answer(self, got: RawAnswer) -> Answer:
+        pairs = ((name.decode("latin-1").lower(), value) for name, value in got.headers)
+        return Answer(
+            status=got.status,
+            headers=tuple(
+                (name, value.decode("latin-1")) for name, value in pairs if name not in _NOT_KEPT
+            ),
+            body=got.body,
+            at=self._clock.now(),
+        )
 
     async def _send(self, client: httpx.AsyncClient, request: Request) -> Outcome:
         try:
@@ -101,7 +181,7 @@ class HttpTransport:
             headers=tuple(
                 (name.lower(), value)
                 for name, value in response.headers.items()
-                if name.lower() not in ("set-cookie", "authorization")
+                if name.lower() not in _NOT_KEPT
             ),
             body=bytes(body),
             at=self._clock.now(),
@@ -109,19 +189,21 @@ class HttpTransport:
 
     def _built(self, client: httpx.AsyncClient, request: Request) -> httpx.Request:
         url = httpx.URL(request.url)
-        headers = dict(request.headers)
-        headers.setdefault("Accept", "application/json")
-        headers["User-Agent"] = USER_AGENT
-        if request.account is not None:
-            headers["Authorization"] = self._account(request.account).basic().reveal()
-        if self._endpoint is not None:
-            stand_in = httpx.URL(self._endpoint)
-            headers["Host"] = url.netloc.decode("ascii")
-            url = url.copy_with(scheme="http", host=stand_in.host, port=stand_in.port)
+        headers = self._headers(request, url)
+        if self._stand_in is not None:
+            url = url.copy_with(scheme="http", host=self._stand_in.host, port=self._stand_in.port)
         timeout = httpx.Timeout(request.timeout_s, connect=self._connect_timeout_s)
         return client.build_request(
             request.method, url, headers=headers, content=request.body, timeout=timeout
         )
+
+    def _headers(self, request: Request, url: httpx.URL) -> dict[str, str]:
+        headers = {"Host": url.netloc.decode("ascii"), "Accept": "application/json"}
+        headers |= dict(request.headers)
+        headers["User-Agent"] = USER_AGENT
+        if request.account is not None:
+            headers["Authorization"] = self._account(request.account).basic().reveal()
+        return headers
 
     def _account(self, profile: str) -> Account:
         account = self._accounts.get(profile)
@@ -134,7 +216,7 @@ class HttpTransport:
 
     def _client(self, *, keep: bool) -> httpx.AsyncClient:
         limits = httpx.Limits(max_connections=100, max_keepalive_connections=20 if keep else 0)
-        stands_in = self._endpoint is not None or self._sockets is not None
+        stands_in = self._stand_in is not None or self._sockets is not None
         return httpx.AsyncClient(
             transport=None if self._sockets is None else self._sockets(),
             verify=self._tls if self._tls is not None else False,
@@ -164,7 +246,7 @@ def _reason(problem: Exception, request: Request) -> str:
 
 
 def _hint(problem: Exception) -> str:
-    if isinstance(problem, httpx.ProxyError):
+    if isinstance(problem, httpx.ProxyError | httpcore.ProxyError):
         return "the proxy refused: check HTTPS_PROXY, its user and password, and NO_PROXY"
     if "CERTIFICATE_VERIFY_FAILED" in str(problem):
         return "a proxy may open TLS here: name its certificate with `--ca-bundle FILE`"

@@ -186,7 +186,7 @@ class _SiteReader:
         if not self.file.planned(url):
             keys = scope.keys.get(url)
             if keys is None:
-                keys = tuple([issue.key async for issue in self.jira.search(scope.jql[url])])
+                keys = await self._searched(scope.jql[url])
             keys = tuple(dict.fromkeys(keys))
             cut = [keys[at : at + CHUNK_ISSUES] for at in range(0, len(keys), CHUNK_ISSUES)]
             self.file.plan_chunks(url, cut)
@@ -219,6 +219,14 @@ class _SiteReader:
             if resolution.absent:
                 await self.jira.confirm_login()
             self.file.record_resolved(_resolved_rows(url, resolution))
+
+    async def _searched(self, jql: str) -> tuple[str, ...]:
+        try:
+            return tuple([issue.key async for issue in self.jira.search(jql)])
+        except JiraRefusedError as refusal:
+            if refusal.status == 400:
+                refusal.hint = f"the query was `{jql}`: correct it, or the plan's project keys"
+            raise
 
     async def _read_chunks(self, chunks: Sequence[Chunk]) -> None:
         """Read chunks with all lanes; the next chunk begins while the last issues of one are out."""
