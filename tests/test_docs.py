@@ -10,7 +10,7 @@ import pytest
 
 from runbook.checks import examine
 from runbook.checks.facts import Facts
-from runbook.cli.app import COMMANDS, cli
+from runbook.cli.app import COMMANDS
 from runbook.findings import may_run
 from runbook.plan import load_plan_bytes
 
@@ -84,13 +84,12 @@ def test_a_shown_command_exists_with_its_options(shown: tuple[str, str]) -> None
     module, attribute = COMMANDS[words[0]][0].split(":")
     command: click.Command = getattr(import_module(module), attribute)
     rest = words[1:]
+    choices = [command]
     if isinstance(command, click.Group) and rest:
-        name = next(
-            (word for word in rest if word in command.list_commands(click.Context(cli))), None
-        )
-        sub = None if name is None else command.get_command(click.Context(cli), name)
-        command = command if sub is None else sub
-    known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+        chosen = command.resolve_command(click.Context(command), list(rest))[1]
+        choices += [chosen] if chosen is not None else []
+    known = {option for each in choices for parameter in each.params for option in parameter.opts}
+    known.add("--help")
     for word in rest:
         if word.startswith("--"):
             assert word.split("=")[0] in known, f"`{words[0]}` has no `{word}`"
