@@ -627,9 +627,15 @@ def _without_answer(job: JobView, at: str) -> JobView:
     return dataclasses.replace(lost, transitions=(*lost.transitions, (at, JobState.UNKNOWN.value)))
 
 
+def _site_ids(fold: _Fold) -> dict[str, str]:
+    site_ids = dict(fold.started.site_ids)
+    for _, resume in fold.lists.get("resumed", ()):
+        site_ids.update(resume.site_ids)
+    return site_ids
+
+
 def _amend(fold: _Fold, event: PlanAmended) -> None:
-    site_ids = {**fold.started.site_ids}
-    renewed = job_views(event.jobs, site_ids)
+    renewed = job_views(event.jobs, _site_ids(fold))
     fold.jobs = {
         job_id: dataclasses.replace(fold.jobs[job_id], job=new.job, windows=new.windows)
         if job_id in fold.jobs
@@ -652,9 +658,6 @@ def _view(fold: _Fold, *, alive: bool, approvals: list[tuple[str, ApprovalGiven]
     resumed = fold.lists.get("resumed", [])
     findings = resumed[-1][1].findings if resumed else latest.findings
     state = RunState.RUNNING if alive else settled_state(jobs, stopped=fold.stop is not None)
-    site_ids = dict(started.site_ids)
-    for _, resume in resumed:
-        site_ids.update(resume.site_ids)
     return RunView(
         id=fold.id,
         started=started,
@@ -667,7 +670,7 @@ def _view(fold: _Fold, *, alive: bool, approvals: list[tuple[str, ApprovalGiven]
         plan_text=latest.plan_text,
         findings=tuple(findings),
         evidence=tuple(latest.evidence),
-        site_ids=site_ids,
+        site_ids=_site_ids(fold),
         operator=started.operator,
         ended_at=None if alive else fold.ended_at,
         ended=None if alive else fold.ended,

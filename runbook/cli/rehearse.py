@@ -103,7 +103,7 @@ def _serve(plan: "Plan", root: Root, seed: int, port: int) -> int:
     from runbook.simulator.server import run_server
     from runbook.simulator.world import World
 
-    world = World.from_plan(plan, clock=root.clock, seed=seed, job_minutes=(0.2, 1.0))
+    world = World.from_plan(plan, clock=root.clock, seed=seed, job_minutes=(0.05, 0.5))
 
     def ready(endpoint: str) -> None:
         show(endpoint)

@@ -16,7 +16,7 @@ from runbook.cli.console import say
 from runbook.cli.planning import Planned, refuse_unless_may_run
 from runbook.cli.wiring import Root
 from runbook.clock import isoformat_utc
-from runbook.errors import ExitCode, PlanError
+from runbook.errors import ExitCode, PlanError, UsageError
 from runbook.execute.books import Assignment
 from runbook.execute.executor import Ending, execute
 from runbook.execute.interrupts import Interrupts
@@ -180,7 +180,7 @@ async def conduct(
     except PlanError as problem:
         if not (isinstance(decision, GoOn) and decision.view.jobs and _still_out(decision.view)):
             raise
-        # What is at Atlassian goes on whatever the plan says now, so it is followed all the same.
+        # What is at Atlassian, or unknown, is so whatever the plan says now: it is looked after.
         refused, todo, not_selected = problem, (), ()
     identified: tuple[Identified, ...] = ()
     probed: tuple[Probed, ...] = ()
@@ -253,7 +253,7 @@ def _as_it_was(view: RunView) -> Ending:
 
 
 def _still_out(view: RunView) -> bool:
-    return any(job.state in AT_ATLASSIAN for job in view.jobs)
+    return any(job.state in AT_ATLASSIAN or job.needs_person() for job in view.jobs)
 
 
 def _selection(
@@ -263,7 +263,7 @@ def _selection(
     known = {job.id for job in prepared.jobs}
     for job_id in options.only:
         if job_id not in known:
-            raise PlanError(
+            raise UsageError(
                 f"`--only {job_id}`: the plan has no such job",
                 hint=f"its jobs: {', '.join(sorted(known))}",
             )

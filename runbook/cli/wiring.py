@@ -94,7 +94,7 @@ class Root:
         """Return a new run's id: the moment in UTC, and four digits of chance."""
         import secrets as chance
 
-        return f"{self.clock.now():%Y%m%d-%H%M%S}-{chance.token_hex(2)}"
+        return f"{self.clock.now():%Y%m%d-%H%M%S}-{int(self.random() * 0x10000):04x}"
 
     def me(self, operator: str) -> "Me":
         """Return this process as a holder of the ledger's lease."""

@@ -64,10 +64,13 @@ class Submitter:
     async def submit(self, job_id: str) -> None:
         """Send a job until its outcome is settled or cannot be known, or it may not be sent now."""
         books = self._books
-        await probe(books, job_id, "before")
         attempt = 0
         unsent_since_s: float | None = None
-        while await self._turn(job_id) and self._may_send(job_id):
+        while await self._turn(job_id):
+            if attempt == 0:
+                await probe(books, job_id, "before")
+            if not self._may_send(job_id):
+                return
             meaning = await self._attempt(job_id)
             attempt += 1
             await books.tell()

@@ -514,7 +514,30 @@ def test_a_job_is_not_sent_after_its_window_although_the_run_began_in_it(evening
     assert [e["payload"]["why"] for e in events] == ["window"]
 
 
+def test_what_is_unknown_stays_so_although_the_window_has_closed_since(evening: Maker) -> None:
+    one = evening(text=plan_text(TWO))
+    one.fault(FaultKind.ANSWER_LOST, SUBMIT, nth=1)
+    one.run()
+    one.clock.advance(timedelta(days=30).total_seconds())
+    assert one.run().code == 7
+    job = unknown_job(one)
+    uuid = next(s.uuid for s in one.world.submissions if not s.answer_arrived)
+    one.on_ledger("resolve", "latest", job, "--accepted", str(uuid))
+    assert one.run().code in (0, 3), "it is followed although the plan may not run any more"
+    assert set(one.states().values()) == {"complete"}
+
+
 # Amended plans
+
+
+def test_a_new_site_and_its_jobs_may_join_a_run(evening: Maker) -> None:
+    one = evening(text=plan_text(TWO))
+    one.run("--only", "eng-to-ops")
+    one.write(plan_text())
+    one.world.add_site(url_of("hr"))
+    assert one.run().code == 0
+    assert len(one.states()) == 6
+    assert all(job["siteId"] for job in one.status()["jobs"])
 
 
 def test_a_plan_changed_in_nothing_that_was_sent_goes_on_and_keeps_the_difference(

@@ -1,0 +1,127 @@
+"""The rehearsed evening, through real loopback sockets, on virtual time."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from runbook.cli.app import main
+
+PLANS = sorted(Path("plans").glob("*.yaml"))
+
+
+def rehearse(*words: str) -> int:
+    return main(["rehearse", *words])
+
+
+@pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.stem)
+@pytest.mark.parametrize("faults", ["none", "light", "heavy"])
+def test_every_example_can_be_rehearsed_under_every_level_of_faults(
+    plan: Path, faults: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert rehearse(str(plan), "--faults", faults) == 0
+    said = capsys.readouterr().err
+    assert "verify: clean" in said or "expected" not in plan.read_text()
+    assert ("no faults were met" in said) == (faults == "none")
+
+
+def test_the_report_names_every_job_and_says_that_it_is_a_rehearsal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = tmp_path / "report.html"
+    assert rehearse("plans/contoso-split.yaml", "--report", str(report)) == 0
+    page = report.read_text(encoding="utf-8")
+    assert "REHEARSAL" in page
+    for job in ("eng-to-ops", "ops-to-eng", "eng-to-svc", "svc-to-eng", "ops-to-svc", "svc-to-ops"):
+        assert job in page
+
+
+def test_repair_and_rollback_are_rehearsed_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert rehearse("plans/contoso-split.yaml", "--repair", "--rollback") == 0
+    said = capsys.readouterr().err
+    assert "verify: differences" in said
+    assert said.index("verify: differences") < said.index("verify: clean")
+    assert "rollback: " in said
+
+
+def test_the_same_seed_is_the_same_evening(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shapes = []
+    for name in ("one", "two"):
+        ledger = tmp_path / f"{name}.ledger"
+        assert rehearse("plans/two-sites.yaml", "--seed", "7", "--ledger", str(ledger)) == 0
+        capsys.readouterr()
+        main(["status", "--format", "json", "--ledger", str(ledger)])
+        status = json.loads(capsys.readouterr().out)
+        shapes.append([(job["id"], job["state"], job["submissions"]) for job in status["jobs"]])
+    assert shapes[0] == shapes[1]
+
+
+def test_a_rehearsal_never_takes_a_ledger_that_is_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    taken = tmp_path / "runbook.ledger"
+    taken.write_bytes(b"")
+    assert rehearse("plans/two-sites.yaml", "--ledger", str(taken)) == 2
+    assert taken.read_bytes() == b""
+
+
+def test_a_rehearsal_leaves_nothing_behind(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(Path("plans/two-sites.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    rehearse(str(plan))
+    assert [one.name for one in tmp_path.iterdir()] == ["plan.yaml"]
+
+
+def test_a_plan_that_may_not_run_is_not_rehearsed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = tmp_path / "plan.yaml"
+    text = Path("plans/two-sites.yaml").read_text(encoding="utf-8")
+    plan.write_text(text.replace("authorized: true", "authorized: false"), encoding="utf-8")
+    assert rehearse(str(plan)) == 3
+    assert "RB301" in capsys.readouterr().err
+
+
+def test_serve_lets_one_practise_by_hand_with_real_processes(tmp_path: Path) -> None:
+    """The simulator of `rehearse --serve` is a server that the real command can be pointed at."""
+    plan = tmp_path / "plan.yaml"
+    from tests.flows.test_killed import present_plan
+
+    plan.write_text(present_plan(), encoding="utf-8")
+    server = subprocess.Popen(
+        [sys.executable, "-m", "runbook", "rehearse", str(plan), "--serve"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        assert server.stdout is not None
+        endpoint = server.stdout.readline().strip()
+        assert endpoint.startswith("http://127.0.0.1:")
+        env = {
+            "PATH": "",
+            "RUNBOOK_EMAIL": "me@example.invalid",
+            "RUNBOOK_API_TOKEN": "practice",
+            "RUNBOOK_ENDPOINT": endpoint,
+            "RUNBOOK_LEDGER": str(tmp_path / "practice.ledger"),
+        }
+        words = ["run", str(plan), "--yes", "--only", "eng-to-ops", "--poll-interval", "0.2"]
+        done = subprocess.run(
+            [sys.executable, "-m", "runbook", *words],
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert "nothing reaches Atlassian" in done.stderr
+    finally:
+        server.terminate()
+        server.wait(10)
