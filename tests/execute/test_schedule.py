@@ -35,7 +35,9 @@ def job(name: str, site: str = A, *, needs: tuple[str, ...] = (), **known: objec
     return replace(JobView(job=sent), **known)
 
 
-def step(*jobs: JobView, todo: set[str] | None = None, site: str = A, brakes: Brakes = FREE) -> Step:
+def step(
+    *jobs: JobView, todo: set[str] | None = None, site: str = A, brakes: Brakes = FREE
+) -> Step:
     views = {one.id: one for one in jobs}
     return next_step(site, views, set(views) if todo is None else todo, brakes)
 

@@ -1,0 +1,215 @@
+"""How a new process takes up a plan."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from runbook.errors import PlanError, UsageError
+from runbook.execute.resume import Begin, GoOn, NothingToDo, decide, difference_of, served_at
+from runbook.jobs import jobs_digest, jobs_of
+from runbook.ledger.events import JobResolved, RunStarted, StopRequested
+from runbook.plan import Plan, load_plan_bytes
+from runbook.view import JobState, RunState, RunView, Submission, job_views
+from runbook.windows import pairs_of
+from tests.flows.evening import CUTOVER, plan_text
+
+NOW = CUTOVER + timedelta(minutes=5)
+
+
+def plan_of(text: str = "") -> Plan:
+    loaded = load_plan_bytes((text or plan_text(("eng", "ops"))).encode(), "plan.yaml")
+    assert loaded.plan is not None
+    return loaded.plan
+
+
+def run_of(plan: Plan, **states: JobState) -> RunView:
+    """A run of this plan whose jobs are complete, but for those named."""
+    jobs = jobs_of(plan)
+    views = job_views([job.as_json() for job in jobs], {})
+    started = RunStarted(
+        plan_name=plan.name,
+        plan_file="plan.yaml",
+        plan_text=plan.source.decode(),
+        digest=plan.digest,
+        jobs_digest=jobs_digest(jobs),
+        jobs=[job.as_json() for job in jobs],
+        findings=[],
+        evidence=[],
+        site_ids={},
+        operator="op",
+        machine="m",
+        tool_version="0",
+        zone_minutes=60,
+        rehearsal=False,
+        endpoint=None,
+        options={},
+    )
+    sent = Submission(number=1, at="2026-11-22T19:05:00Z", request={}, outcome="accepted")
+    return RunView(
+        id="r1",
+        started=started,
+        started_at="2026-11-22T19:05:00Z",
+        state=RunState.COMPLETE,
+        verification="none",
+        jobs=tuple(
+            replace(
+                view,
+                state=states.get(job_id.replace("-", "_"), JobState.COMPLETE),
+                sent=() if job_id.replace("-", "_") in states else (sent,),
+            )
+            for job_id, view in views.items()
+        ),
+        digest=plan.digest,
+        jobs_digest=jobs_digest(jobs),
+        plan_text=plan.source.decode(),
+        findings=(),
+        evidence=(),
+        site_ids={},
+        operator="op",
+    )
+
+
+def taken_up(
+    plan: Plan, last: RunView | None, *, again: tuple[str, ...] | None = None, now: datetime = NOW
+) -> object:
+    jobs = jobs_of(plan)
+    pairs = {one.id: pairs_of(plan, one, use_planned=False) for one in plan.instances}
+    return decide(plan, jobs, jobs_digest(jobs), last, again=again, pairs=pairs, now=now)
+
+
+def test_the_first_run_begins() -> None:
+    assert taken_up(plan_of(), None) == Begin()
+
+
+def test_a_complete_run_leaves_nothing_to_do() -> None:
+    plan = plan_of()
+    assert isinstance(taken_up(plan, run_of(plan)), NothingToDo)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        JobState.PLANNED,
+        JobState.REFUSED,
+        JobState.NOT_ATTEMPTED,
+        JobState.UNKNOWN,
+        JobState.PENDING,
+        JobState.IN_PROGRESS,
+    ],
+)
+def test_a_run_with_an_open_job_goes_on(state: JobState) -> None:
+    plan = plan_of()
+    assert isinstance(taken_up(plan, run_of(plan, eng_to_ops=state)), GoOn)
+
+
+def test_an_error_is_an_end() -> None:
+    plan = plan_of()
+    assert isinstance(taken_up(plan, run_of(plan, eng_to_ops=JobState.ERROR)), NothingToDo)
+
+
+def test_a_stopped_run_goes_on_only_with_a_reasoned_round() -> None:
+    plan = plan_of()
+    stopped = replace(
+        run_of(plan, eng_to_ops=JobState.NOT_ATTEMPTED),
+        stop=("2026-11-22T19:10:00Z", StopRequested(reason="no-go", by="Jo")),
+    )
+    with pytest.raises(PlanError, match="no-go"):
+        taken_up(plan, stopped)
+    decision = taken_up(plan, stopped, again=())
+    assert isinstance(decision, GoOn)
+    assert decision.round_jobs == ("eng-to-ops",)
+
+
+REFUSED_CHANGES = {
+    "another migratedFrom": ("migratedFrom: https://jira.", "migratedFrom: https://other."),
+    "another product": ("    productURL", "    product: confluence\n    productURL"),
+    "a backup": ("    productURL", "    createBackup: true\n    productURL"),
+    "strings for booleans": ("sites:", "booleans: string\nsites:"),
+}
+
+
+@pytest.mark.parametrize(("before", "after"), REFUSED_CHANGES.values(), ids=REFUSED_CHANGES.keys())
+def test_a_change_of_a_submitted_request_is_refused(before: str, after: str) -> None:
+    plan = plan_of()
+    changed = plan_of(plan_text(("eng", "ops")).replace(before, after))
+    with pytest.raises(PlanError, match="was"):
+        taken_up(changed, run_of(plan))
+
+
+@pytest.mark.parametrize(("before", "after"), REFUSED_CHANGES.values(), ids=REFUSED_CHANGES.keys())
+def test_the_same_change_of_jobs_never_sent_is_an_amendment(before: str, after: str) -> None:
+    plan = plan_of()
+    changed = plan_of(plan_text(("eng", "ops")).replace(before, after))
+    fresh = run_of(plan, eng_to_ops=JobState.PLANNED, ops_to_eng=JobState.REFUSED)
+    decision = taken_up(changed, fresh)
+    assert isinstance(decision, GoOn)
+    assert decision.difference
+
+
+def test_a_job_that_is_gone_or_renamed_is_refused_once_submitted() -> None:
+    plan = plan_of()
+    renamed = plan_of(plan_text(("eng", "ops")).replace("id: eng-to-ops", "id: other"))
+    with pytest.raises(PlanError, match="`eng-to-ops` is gone"):
+        taken_up(renamed, run_of(plan))
+
+
+def test_a_site_id_that_was_looked_up_and_is_written_down_later_is_no_change_of_a_request() -> None:
+    plan = plan_of()
+    last = replace(run_of(plan), site_ids={"https://contoso-eng.atlassian.net": "abc"})
+    text = plan_text(("eng", "ops"))
+    line = "  - url: https://contoso-eng.atlassian.net\n"
+    same = plan_of(text.replace(line, f"{line}    siteId: abc\n"))
+    jobs = jobs_of(same)
+    assert difference_of(last, same, jobs, jobs_digest(jobs))
+    other = plan_of(text.replace(line, f"{line}    siteId: xyz\n"))
+    jobs = jobs_of(other)
+    with pytest.raises(PlanError, match="url"):
+        difference_of(last, other, jobs, jobs_digest(jobs))
+
+
+def test_comments_are_no_change() -> None:
+    plan = plan_of()
+    commented = plan_of("# a word\n" + plan_text(("eng", "ops")))
+    assert isinstance(taken_up(commented, run_of(plan)), NothingToDo)
+
+
+def test_again_names_its_jobs_or_chooses_those_not_served() -> None:
+    plan = plan_of()
+    named = taken_up(plan, run_of(plan), again=("ops-to-eng",))
+    assert isinstance(named, GoOn)
+    assert named.round_jobs == ("ops-to-eng",)
+    with pytest.raises(UsageError, match="no direction"):
+        taken_up(plan, run_of(plan), again=())
+    with pytest.raises(UsageError, match="no such job"):
+        taken_up(plan, run_of(plan), again=("nope",))
+    with pytest.raises(UsageError, match="still pending"):
+        taken_up(plan, run_of(plan, eng_to_ops=JobState.PENDING), again=("eng-to-ops",))
+    with pytest.raises(UsageError, match="needs an earlier run"):
+        taken_up(plan, None, again=())
+
+
+def test_only_what_was_or_may_have_been_accepted_has_served_a_window() -> None:
+    view = run_of(plan_of()).jobs[0]
+
+    def sent(outcome: str) -> int:
+        one = Submission(number=1, at="2026-11-22T19:05:00Z", request={}, outcome=outcome)
+        return len(served_at(replace(view, sent=(one,))))
+
+    assert {name: sent(name) for name in ("accepted", "unknown", "refused", "not_sent")} == {
+        "accepted": 1,
+        "unknown": 1,
+        "refused": 0,
+        "not_sent": 0,
+    }
+    word = JobResolved(resolution="accepted", uuid="u", by="Jo", note="")
+    elsewhere = replace(view, sent=(), resolutions=(("2026-11-22T19:05:00Z", word),))
+    assert served_at(elsewhere) == (datetime(2026, 11, 22, 19, 5, tzinfo=UTC),)
+
+
+def test_every_example_begins() -> None:
+    for path in sorted(Path("plans").glob("*.yaml")):
+        plan = load_plan_bytes(path.read_bytes(), str(path)).plan
+        assert plan is not None
+        assert taken_up(plan, None) == Begin()
