@@ -248,7 +248,12 @@ def _matched(issue: _Issue, wanted: Sequence[Wanted], *, besides: bool) -> list[
         groups.setdefault((want.site, want.keys[0]), []).append(want)
     rest: list[Wanted] = []
     for group in groups.values():
-        hits = [index for index, point in enumerate(issue.points) if _hits(group[0], point)]
+        # A link whose id says one target and whose address another serves the first of them only.
+        hits = [
+            index
+            for index, point in enumerate(issue.points)
+            if issue.free[index] and _hits(group[0], point)
+        ]
         if hits:
             _settle(issue, group, hits, besides=besides)
         else:
