@@ -137,8 +137,7 @@ class _Listener:
             self._outage.cancel()
             await asyncio.gather(self._outage, return_exceptions=True)
         self._stop_listening()
-        for connection in tuple(self._state.connections):
-            connection.shutdown()
+        self._end_connections()
         if self._state.tasks:
             _, late = await asyncio.wait(tuple(self._state.tasks), timeout=_GOODBYE_S)
             for task in late:
@@ -156,6 +155,11 @@ class _Listener:
             self._server.close()
             self._server = None
 
+    def _end_connections(self) -> None:
+        """End idle connections now, the others after their answer."""
+        for connection in tuple(self._state.connections):
+            connection.shutdown()
+
     def _protocol(self) -> asyncio.Protocol:
         make: Any = self._config.http_protocol_class
         made = make(config=self._config, server_state=self._state, app_state={})
@@ -164,8 +168,9 @@ class _Listener:
         return protocol
 
     def _darken(self) -> None:
-        """Close the listening socket until the outage is over."""
+        """Close the listening socket and idle connections until the outage is over."""
         self._stop_listening()
+        self._end_connections()
         if self._outage is None or self._outage.done():
             self._outage = asyncio.get_running_loop().create_task(self._until_light())
 
