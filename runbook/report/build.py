@@ -23,7 +23,7 @@ from runbook.report.provenance import (
     signoff_section,
 )
 from runbook.report.states import is_preview
-from runbook.report.text import DASH, clip
+from runbook.report.text import DASH, Composed, clip
 from runbook.report.timeline import evening_chart, windows_chart
 from runbook.report.verdict import done_section, unlooked_section, verdict, verification_cell
 from runbook.report.verification import verification_section
@@ -164,4 +164,4 @@ def logo_uri(logo: bytes) -> str:
         kind = "image/svg+xml"
     else:
         raise UsageError("the logo is neither PNG, JPEG nor SVG", hint="convert it to one of these")
-    return f"data:{kind};base64,{base64.b64encode(logo).decode('ascii')}"
+    return Composed(f"data:{kind};base64,{base64.b64encode(logo).decode('ascii')}")

@@ -1,7 +1,6 @@
 """The run as JSON: what `report --format json` prints and what the page carries inside itself."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -23,20 +22,52 @@ def report_json(view: RunView) -> Json:
 def embedded_json(view: RunView) -> str:
     """Return the data that the page carries, as ASCII that is inert inside a `script` element.
 
-    Long lists that the page shows as text are left out and named in `left_out`. A text that the page
-    had to cut is always there in full, in `long_texts` under its SHA-256.
+    Long lists that the page shows as text are left out and named in `left_out`. A text that is too
+    long for the page stands once in `long_texts`, under its SHA-256, and is named by it elsewhere.
     """
     found = sum(len(one.findings) for one in view.verifications)
     whole = len(view.jobs) <= WHOLE_JOBS and found <= WHOLE_FINDINGS
-    document = _document(view, whole=whole)
+    long_texts: dict[str, str] = {}
+    document = {
+        name: value if name == "plan_text" else _with_long_texts(value, long_texts)
+        for name, value in _document(view, whole=whole).items()
+    }
     if not whole:
-        document["left_out"] = {
-            "exchanges": "shown in the page with each job; complete in the ledger and in `runbook report --format json`",
-            "verification_findings": f"{found}, shown in the page; complete in the ledger and in `runbook report --format json`",
-        }
-        document["long_texts"] = {sha256(text): text for text in _long_texts(view)}
+        where = "shown in the page; complete in the ledger and in `runbook report --format json`"
+        document["left_out"] = {"exchanges": where, "verification_findings": f"{found}, {where}"}
+        for job in view.jobs:
+            _with_long_texts([_submission(one) for one in job.sent], long_texts)
+            _with_long_texts([poll.exchange for poll in job.polls], long_texts)
+    document["long_texts"] = long_texts
     text = json.dumps(document, ensure_ascii=True, sort_keys=False, separators=(",", ":"))
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def _with_long_texts(value: Any, kept: dict[str, str]) -> Any:
+    """Return a JSON value with every overlong text replaced by its hash, and keep the text."""
+    match value:
+        case str():
+            if len(value) <= LONG:
+                return value
+            kept[sha256(value)] = value
+            return {"long_text": sha256(value)}
+        case dict():
+            return {
+                key if len(key) <= LONG else f"long_text {_kept(key, kept)}": _with_long_texts(
+                    one, kept
+                )
+                for key, one in value.items()
+            }
+        case list() | tuple():
+            return [_with_long_texts(one, kept) for one in value]
+        case _:
+            return value
+
+
+def _kept(text: str, kept: dict[str, str]) -> str:
+    digest = sha256(text)
+    kept[digest] = text
+    return digest
 
 
 def _document(view: RunView, *, whole: bool) -> Json:
@@ -149,26 +180,3 @@ def _verification(one: Verification, *, whole: bool) -> Json:
     }
     value["findings"] = list(one.findings) if whole else len(one.findings)
     return value
-
-
-def _long_texts(view: RunView) -> Iterator[str]:
-    """Yield every text of the exchanges that is longer than the page shows."""
-    for job in view.jobs:
-        for one in job.sent:
-            yield from _long(one.request)
-            yield from _long(one.exchange)
-            yield from _long(one.detail)
-        for poll in job.polls:
-            yield from _long(poll.exchange)
-
-
-def _long(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        if len(value) > LONG:
-            yield value
-    elif isinstance(value, dict):
-        for one in value.values():
-            yield from _long(one)
-    elif isinstance(value, list | tuple):
-        for one in value:
-            yield from _long(one)

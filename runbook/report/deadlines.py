@@ -28,7 +28,7 @@ from runbook.view import JobState, JobView, RunView
 from runbook.windows import AUDIT_LOG_KEPT, Pair, WindowState
 
 WINDOWS_SHOWN = 2
-LOGS_SHOWN = 2
+CLOCKS_SHOWN = 3
 TOKENS_SHOWN = 1
 
 
@@ -74,12 +74,11 @@ def deadlines_section(view: RunView, plan: Plan | None, zone: Zone, w: Words) ->
     """Return the next clocks of each kind; the whole list stands with the timeline."""
     at = judged_at(view)
     # One printed page holds it all: where links were verified too, one clock of each kind.
-    windows, logs = (1, 1) if view.verifications else (WINDOWS_SHOWN, LOGS_SHOWN)
-    rows = (
-        *_window_rows(view, at, zone, w)[:windows],
-        *_log_rows(view, at, zone, w)[:logs],
-        *_token_rows(plan, at, w)[:TOKENS_SHOWN],
-    )
+    windows = _window_rows(view, at, zone, w)[: 1 if view.verifications else WINDOWS_SHOWN]
+    logs = _log_rows(view, at, zone, w)[: CLOCKS_SHOWN - len(windows)]
+    if view.verifications:
+        logs = logs[:1]
+    rows = (*windows, *logs, *_token_rows(plan, at, w)[:TOKENS_SHOWN])
     columns = (
         Column(title=w("c_clock"), wide=True),
         Column(title=w("c_ends")),

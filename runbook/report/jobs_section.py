@@ -183,7 +183,7 @@ def _facts(job: JobView, zone: Zone, w: Words, *, preview: bool) -> Iterator[tup
 
 def _people_facts(job: JobView, zone: Zone, w: Words) -> Iterator[tuple[str, Cell]]:
     for at, word in job.resolutions:
-        text = w(f"word_{word.resolution}") if w.has(f"word_{word.resolution}") else word.resolution
+        text = w.known("word", word.resolution)
         if word.uuid:
             text = f"{text} ({clip(word.uuid, 80)})"
         yield (

@@ -73,7 +73,7 @@ def logs_section(view: RunView, zone: Zone, w: Words) -> Section:
     rows = tuple(
         Row(
             cells=(
-                Text(text=w(f"log_{log.log}") if w.has(f"log_{log.log}") else clip(log.log, 40)),
+                Text(text=w.known("log", log.log)),
                 Text(text=clip(site_label(log.site), 60)),
                 zone.moment(at),
                 Stack(
@@ -166,8 +166,7 @@ def _deeds(view: RunView, w: Words) -> Iterator[tuple[str, str, str, Cell]]:
         yield at, w("deed_stop"), stop.by, Text(text=shortened(stop.reason, SHORT)[0] or DASH)
     for job in view.jobs:
         for at, word in job.resolutions:
-            key = f"word_{word.resolution}"
-            said = w(key) if w.has(key) else word.resolution
+            said = w.known("word", word.resolution)
             text = f"{clip(job.id, 80)}: {said}"
             note = shortened(word.note, SHORT)[0]
             yield at, w("deed_resolved"), word.by, Text(text=text, note=note)
@@ -181,8 +180,7 @@ def _deeds(view: RunView, w: Words) -> Iterator[tuple[str, str, str, Cell]]:
     for verification in view.verifications:
         yield verification.at, w("deed_verified"), verification.started.operator, Text(text=DASH)
     for at, listing in view.listings:
-        key = f"purpose_{listing.purpose}"
-        text = w(key) if w.has(key) else listing.purpose
+        text = w.known("purpose", listing.purpose)
         yield at, w("deed_listed"), listing.operator, Text(text=text)
     if view.ended is not None and view.ended_at is not None:
         chip = run_chip(view.ended.state, w)

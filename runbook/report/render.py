@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from runbook.errors import UsageError
 from runbook.report.page import Page
-from runbook.report.text import visible
+from runbook.report.text import LONG, Composed, visible
 
 if TYPE_CHECKING:
     import jinja2
+
+# No single value from outside is longer on the page; `build` cuts earlier and says so.
+LONGEST = 2 * LONG
 
 PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -74,8 +77,8 @@ def _environment(folder: str) -> "jinja2.Environment":
 def _shown(value: Any) -> Any:
     # Markup is ours: style, script and data. Everything else may come from outside.
     if type(value) is str:
-        return visible(value)
-    return value
+        return visible(value if len(value) <= LONGEST else f"{value[:LONGEST]} …")
+    return visible(value) if isinstance(value, Composed) else value
 
 
 def _source(path: Path) -> str:

@@ -105,8 +105,7 @@ _OUTCOME: dict[str, tuple[str, str]] = {
 
 def _chip(table: dict[str, tuple[str, str]], prefix: str, name: str, w: Words) -> Chip:
     tone, symbol = table.get(name, ("unknown", "?"))
-    key = f"{prefix}_{name}"
-    return Chip(tone=tone, symbol=symbol, word=w(key) if w.has(key) else name)
+    return Chip(tone=tone, symbol=symbol, word=w.known(prefix, name))
 
 
 def job_chip(state: str, w: Words, *, clean: bool = False) -> Chip:

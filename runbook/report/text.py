@@ -21,6 +21,12 @@ _WEB = re.compile(r"https?://[^\s\"'<>\\^`{|}]+", re.ASCII | re.IGNORECASE)
 _PLAIN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
 
 
+class Composed(str):
+    """A text that `build` put together from short ones: the renderer does not cut it."""
+
+    __slots__ = ()
+
+
 def visible(text: str) -> str:
     """Return `text` with every invisible, reordering or unwritable character spelled out.
 

@@ -145,9 +145,8 @@ def done_section(view: RunView, w: Words) -> Section:
     blocks: list[Sum | Para | Table] = [job_sum(view, w)]
     if not is_preview(view):
         links = _link_sum(view, w)
-        blocks.append(
-            links if links is not None else Para(text=w("links_not_verified"), tone="note")
-        )
+        if links is not None:
+            blocks.append(links)
     undone = undone_jobs(view)
     if is_preview(view):
         blocks.append(Para(text=w("preview_nothing_sent")))

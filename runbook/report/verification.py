@@ -36,7 +36,16 @@ from runbook.report.states import (
     sum_of,
     verification_chip,
 )
-from runbook.report.text import DASH, anchor, clip, shortened, site_label, thousands, web_address
+from runbook.report.text import (
+    DASH,
+    Composed,
+    anchor,
+    clip,
+    shortened,
+    site_label,
+    thousands,
+    web_address,
+)
 from runbook.report.timeline import bars_drawings
 from runbook.report.verdict import last_verification, number
 from runbook.report.words import Words
@@ -226,7 +235,7 @@ def _findings_table(findings: Sequence[Json], w: Words, *, clean: bool) -> Table
     for finding in findings:
         kind = as_text(finding.get("kind"))
         chip = kind_chip(kind, w, clean=clean)
-        kinds[kind] = chip.word
+        kinds[clip(kind, 40)] = chip.word
         rows.append(
             Row(
                 cells=(
@@ -237,7 +246,7 @@ def _findings_table(findings: Sequence[Json], w: Words, *, clean: bool) -> Table
                     Text(text=clip(as_text(finding.get("link_id")), 40) or DASH),
                     Text(text=clip(as_text(finding.get("detail")), 240), foreign=True),
                 ),
-                state=kind,
+                state=clip(kind, 40),
             )
         )
     return Table(
@@ -281,7 +290,7 @@ def _grouped(findings: Sequence[Json], view: RunView, w: Words, *, clean: bool) 
             chip=kind_chip(kind, w, clean=clean),
             note=clip(detail, 300),
             note_cut="",
-            lines=((w.count("link", len(lines)), "  ".join(lines)),),
+            lines=((w.count("link", len(lines)), Composed("  ".join(lines))),),
         )
         for (job, kind, detail), lines in groups.items()
     )
@@ -367,7 +376,7 @@ def _writes_blocks(view: RunView, zone: Zone, w: Words) -> list[Block]:
 
 
 def _purpose(purpose: str, w: Words) -> str:
-    return w(f"purpose_{purpose}") if w.has(f"purpose_{purpose}") else purpose
+    return w.known("purpose", purpose)
 
 
 def _write_state(write: Write | None) -> str:
@@ -437,7 +446,7 @@ def _writes_block(writes: Sequence[Write], zone: Zone, w: Words) -> Block:
 
 
 def _action(action: str, w: Words) -> str:
-    return w(f"action_{action}") if w.has(f"action_{action}") else action
+    return w.known("action", action)
 
 
 def target_of(write: Write) -> str:
@@ -463,7 +472,7 @@ def _grouped_writes(writes: Sequence[Write], w: Words) -> Groups:
                 chip=_write_chip(state, w),
                 note="",
                 note_cut="",
-                lines=((w.count("link", len(lines)), "  ".join(lines)),),
+                lines=((w.count("link", len(lines)), Composed("  ".join(lines))),),
             )
             for (purpose, action, state), lines in groups.items()
         )
@@ -482,7 +491,7 @@ def _left_block(left: Sequence[Json], w: Words, number_: int) -> Block:
                     chip=Chip(tone="idle", symbol=DASH, word=w("left_alone")),
                     note=clip(reason, 300),
                     note_cut="",
-                    lines=((w.count("link", len(lines)), "  ".join(lines)),),
+                    lines=((w.count("link", len(lines)), Composed("  ".join(lines))),),
                 )
                 for reason, lines in groups.items()
             )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from runbook.errors import UsageError
-from runbook.report.text import thousands
+from runbook.report.text import clip, thousands
 
 LANGUAGES = ("en", "de")
 
@@ -24,6 +24,10 @@ class Words:
     def count(self, noun: str, number: int) -> str:
         """Return a number with its noun: `1 job`, `6 jobs`."""
         return f"{thousands(number)} {self.texts[f'{noun}_one' if number == 1 else f'{noun}_many']}"
+
+    def known(self, prefix: str, name: str) -> str:
+        """Return the word for a name from outside, else the name itself, short."""
+        return self.texts.get(f"{prefix}_{name}") or clip(name, 40)
 
     def has(self, key: str) -> bool:
         """Return whether the catalogue has this text."""

@@ -142,7 +142,6 @@ TEXTS: dict[str, str] = {
     "of_the_plan": " des Plans",
     "of_the_expected": " erwartet",
     "of_the_listed": " aufgelistet",
-    "links_not_verified": "Verknüpfungen: nicht verifiziert. Eine Zahl kann nicht genannt werden.",
     "preview_nothing_sent": "Jeder Job unten ist geplant. Die Anfragen sind genau die, die ein Lauf senden würde, in dieser Reihenfolge.",
     "cap_undone": "Jobs, die nicht erledigt sind",
     "undone_none": "Nichts ist offen: {jobs} des Plans sind bei Atlassian abgeschlossen.",

@@ -142,7 +142,6 @@ TEXTS: dict[str, str] = {
     "of_the_plan": " of the plan",
     "of_the_expected": " expected",
     "of_the_listed": " listed",
-    "links_not_verified": "Links: not verified. No number of links can be given.",
     "preview_nothing_sent": "Every job below is planned. The requests are exactly those that a run would send, in this order.",
     "cap_undone": "Jobs that are not done",
     "undone_none": "Nothing is left: {jobs} of the plan are complete at Atlassian.",

@@ -3,7 +3,7 @@
 An `Evening` is a growing list of events with times; `view()` folds it as a ledger would be folded.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,8 +15,12 @@ from runbook.ledger.events import (
     JobNotAttempted,
     JobPolled,
     JobResolved,
+    JobStalled,
+    PlanAmended,
     ProbeRead,
+    RoundOpened,
     RunEnded,
+    RunResumed,
     RunStarted,
     SiteIdentified,
     StopRequested,
@@ -37,6 +41,7 @@ from runbook.ledger.link_events import (
 from runbook.plan import load_plan_bytes
 from runbook.plan.model import Plan
 from runbook.report.planned import windows_json
+from runbook.report.states import KINDS
 from runbook.view import RunView, run_of, runs_of
 
 RUN = "contoso-split-20261122-7f3a"
@@ -590,3 +595,254 @@ def _finding(
         "column": 3,
         "waived": {"by": "J. Doe", "reason": "agreed by phone"} if waived else None,
     }
+
+
+PAYLOADS = (
+    "<script>window.hit=1</script>",
+    '"><img src=x onerror=window.hit=1>',
+    "javascript:window.hit=1",
+    "</style><style>*{display:none}</style>",
+    "\u202egnp.exe\u2066",
+    "{{ 7 * 7 }}{% raw %}",
+    "A" * 1_000_000,
+    "\x00\x1b[31m\ud800\u2028",
+    "]]><!--",
+)
+
+
+def hostile(*, short: bool = False) -> Evening:
+    """Return an evening on which every text that can come from outside is hostile.
+
+    `short` leaves the words of a million letters shorter, for tools that are slow with them.
+    """
+    poison = " ".join(one[:3_000] if short else one for one in PAYLOADS)
+    evening = clean()
+    first, second, third = (job.id for job in evening.jobs[:3])
+    exchange = {
+        "request": {
+            "method": poison,
+            "url": poison,
+            "headers": {poison: poison},
+            "body": poison,
+            "account": poison,
+        },
+        "answer": {"status": poison, "headers": [[poison, poison]], "at": poison, "body": poison},
+        "error": poison,
+    }
+    finding = dict.fromkeys(("code", "severity", "message", "hint", "instance", "path", "file", "line", "column"), poison)
+    start = next(row.event for row in evening.rows if isinstance(row.event, RunStarted))
+    jobs = [
+        {**job, "id": f"{job['id']} {poison}", "site": poison, "account": poison, "url": poison}
+        if number == 5
+        else {
+            **job,
+            "destination": "javascript:window.hit=1",
+            "body": {poison: poison},
+            "needs": [poison],
+        }
+        if number == 4
+        else job
+        for number, job in enumerate(start.jobs)
+    ]
+    jobs[3] = {**jobs[3], "windows": [{**jobs[3]["windows"][0], "from": poison, "to": poison}]}
+    hostile_start = replace(
+        start,
+        plan_name=poison,
+        plan_file=poison,
+        plan_text=poison,
+        operator=poison,
+        machine=poison,
+        tool_version=poison,
+        endpoint=poison,
+        jobs=jobs,
+        earlier_runs=[poison],
+        findings=[finding, {**finding, "waived": {"by": poison, "reason": poison}}],
+        evidence=[{"path": poison, "sha256": poison, "bytes": 1, "instance": poison}],
+        site_ids={poison: poison, **start.site_ids},
+    )
+    evening.rows = [
+        replace(row, event=hostile_start) if isinstance(row.event, RunStarted) else row
+        for row in evening.rows
+    ]
+    add = evening.add
+    add(
+        RunResumed(
+            operator=poison,
+            machine=poison,
+            tool_version=poison,
+            findings=hostile_start.findings,
+            options={},
+            site_ids={},
+        )
+    )
+    add(
+        PlanAmended(
+            difference=[poison],
+            plan_text=poison,
+            digest=poison,
+            jobs_digest=start.jobs_digest,
+            jobs=jobs,
+            findings=hostile_start.findings,
+            evidence=hostile_start.evidence,
+        )
+    )
+    add(RoundOpened(jobs=[first, second, third], reason=poison, by=poison))
+    add(SiteIdentified(site=poison, site_id=poison, exchange=exchange))
+    add(AccountProbed(account=poison, email=poison, status=200, exchange=exchange))
+    for job in (first, second, third):
+        add(SubmitIntended(number=2, request=exchange["request"], by_word=poison), job=job)
+    answer = SubmitAnswered(
+        meaning="refused",
+        uuid=poison,
+        detail=poison,
+        trace_id=poison,
+        causes=[poison],
+        wait_s=None,
+        exchange=exchange,
+    )
+    add(answer, job=first)
+    add(replace(answer, meaning="accepted"), job=second)
+    add(JobPolled(state="in_progress", word=poison, warning=poison, exchange=exchange), job=second)
+    add(JobStalled(since=poison, advice=poison), job=second)
+    add(SubmitLost(reason=poison), job=third)
+    add(JobResolved(resolution="accepted_no_id", uuid=poison, by=poison, note=poison), job=third)
+    add(JobNotAttempted(why=poison, detail=poison), job=evening.jobs[3].id)
+    add(
+        ProbeRead(
+            phase=poison,
+            issue=poison,
+            target=poison,
+            result=poison,
+            detail=poison,
+            exchanges=[exchange],
+        ),
+        job=first,
+    )
+    add(StopRequested(reason=poison, by=poison))
+    name = "hostile"
+    add(
+        VerifyStarted(
+            verification=name,
+            after={"file": poison, "sha256": poison},
+            before=None,
+            expected={"file": poison},
+            sample=3,
+            operator=poison,
+        )
+    )
+    link = dict.fromkeys(("job", "kind", "site", "issue", "target", "link_id", "detail"), poison)
+    add(
+        VerifyFound(
+            verification=name,
+            findings=[
+                link,
+                {**link, "target": "javascript:window.hit=1", "site": "data:text/html,x"},
+            ],
+        )
+    )
+    add(
+        VerifyEnded(
+            verification=name,
+            result="differences",
+            jobs=[{"id": poison, "expected": 2, "missing": 1}],
+            pairs=[{"from": poison, "to": poison, "expected": 2, "missing": 2}],
+            sample={poison: poison},
+            notes=[poison],
+        )
+    )
+    planned = {
+        "write": "w",
+        "action": poison,
+        "site": poison,
+        "issue": poison,
+        "target": poison,
+        "link_id": poison,
+        "global_id": poison,
+    }
+    add(
+        LinksListed(
+            purpose=poison,
+            listing="x",
+            planned=[planned],
+            left=[
+                {
+                    "site": poison,
+                    "issue": poison,
+                    "target": poison,
+                    "link_id": poison,
+                    "reason": poison,
+                }
+            ],
+            operator=poison,
+        )
+    )
+    record = {"object": {"url": poison, "title": poison}}
+    add(
+        WriteIntended(
+            purpose=poison,
+            write="w",
+            action=poison,
+            site=poison,
+            issue=poison,
+            link_id=poison,
+            global_id=poison,
+            before=record,
+            after=record,
+            request={},
+        )
+    )
+    add(
+        WriteEnded(
+            purpose=poison,
+            write="w",
+            result=poison,
+            link_id=poison,
+            detail=poison,
+            exchange=exchange,
+        )
+    )
+    add(
+        LogKept(
+            log=poison,
+            site=poison,
+            source=poison,
+            sha256=poison,
+            raw_bytes=1,
+            raw_base64="",
+            columns={poison: poison},
+            rows=1,
+            attribution={poison: poison},
+            notes=[poison],
+        )
+    )
+    approval = next(row.event for row in evening.rows if isinstance(row.event, ApprovalGiven))
+    add(
+        replace(approval, by=poison, evidence={"path": poison, "sha256": poison, "bytes": 1}),
+        run=False,
+    )
+    add(RunEnded(state=poison, counts={}, exit_code=7, detail=poison))
+    return evening
+
+
+def worst_first_page(*, rehearsal: bool = True) -> Evening:
+    """Return an evening that has as much as possible to say on the first page."""
+    evening = mixed()
+    evening.rehearsal = rehearsal
+    start = next(row.event for row in evening.rows if isinstance(row.event, RunStarted))
+    long = replace(
+        start,
+        rehearsal=rehearsal,
+        operator="Maximiliane Musterfrau-Schmidt, Contoso Consulting GmbH",
+    )
+    evening.rows = [
+        replace(row, event=long) if isinstance(row.event, RunStarted) else row
+        for row in evening.rows
+    ]
+    return evening
+
+
+def worst_verified() -> Evening:
+    """Return such an evening with a verification of every kind of difference."""
+    evening = worst_first_page()
+    counts = {kind: 12_345 + number for number, kind in enumerate(KINDS)}
+    return evening.verify({job.id: counts for job in evening.jobs}, [], "differences")

@@ -1,0 +1,98 @@
+"""`runbook report`: one run of the ledger as a file for people, or as JSON for programs."""
+
+from pathlib import Path
+
+import click
+
+from runbook.cli.options import format_option, ledger_option, run_argument
+from runbook.cli.wiring import Root
+from runbook.errors import UsageError
+
+STDOUT = "-"
+
+
+@click.command("report")
+@run_argument
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="FILE",
+    help="The file to write; it is replaced whole or not at all. `-` prints it.",
+)
+@format_option("html", "json")
+@click.option(
+    "--lang",
+    type=click.Choice(("en", "de")),
+    default="en",
+    show_default=True,
+    help="The language of the fixed texts.",
+)
+@click.option(
+    "--logo",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A PNG, JPEG or SVG picture for the head of the report.",
+)
+@ledger_option
+@click.pass_obj
+def report(
+    root: Root,
+    run: str,
+    output: str,
+    output_format: str,
+    lang: str,
+    logo: Path | None,
+    ledger_file: Path | None,
+) -> None:
+    """Write the report of RUN: an id, a unique beginning of one, or `latest`.
+
+    The same ledger gives the same file, byte for byte. Nothing is written to the ledger.
+    """
+    from runbook.cli.runs_lookup import find_run, read_runs
+
+    if logo is not None and output_format == "json":
+        raise UsageError("JSON has no logo", hint="leave out `--logo`, or use `--format html`")
+    picture = None if logo is None else read_logo(logo)
+    view = find_run(read_runs(root, root.ledger_path(ledger_file)), run)
+    if output_format == "json":
+        import json
+
+        from runbook.report.data import report_json
+
+        text = json.dumps(report_json(view), ensure_ascii=True, indent=2) + "\n"
+    else:
+        from runbook.report import build, render
+
+        text = render(build(view, lang=lang, logo=picture))
+    if output == STDOUT:
+        click.get_binary_stream("stdout").write(text.encode())
+        return
+    from runbook.cli.files import write_atomically
+
+    write_atomically(Path(output), text)
+    click.echo(f"wrote `{output}`: run `{view.id}`, {view.state.value}", err=True)
+
+
+def read_logo(path: Path) -> bytes:
+    """Return a picture's bytes.
+
+    Raises:
+        UsageError: it cannot be read, or is larger than a picture for a page's head should be.
+    """
+    from runbook.report.build import LOGO_LIMIT_BYTES, logo_uri
+
+    try:
+        if path.stat().st_size > LOGO_LIMIT_BYTES:
+            raise UsageError(
+                f"the logo `{path}` is larger than {LOGO_LIMIT_BYTES // 1000} kB",
+                hint="save it smaller: 600 pixels wide is plenty",
+            )
+        data = path.read_bytes()
+    except OSError as problem:
+        raise UsageError(
+            f"cannot read the logo `{path}`: {problem.strerror or problem}",
+            hint="name a PNG, JPEG or SVG file that is there",
+        ) from problem
+    logo_uri(data)
+    return data
