@@ -9,17 +9,18 @@ _CYCLES_SHOWN = 20
 
 
 def judge_needs(
-    instances: Sequence[Instance], *, some_are_missing: bool
+    instances: Sequence[Instance], *, left_out: frozenset[str] | None
 ) -> Iterator[tuple[str, str, str]]:
     """Yield path, message and hint of every need that cannot be met.
 
-    `some_are_missing` says that instances could not be read, so that an unknown id proves nothing.
+    `left_out` are ids of instances that could not be read; None says that some of those have no id
+    of their own, so that an unknown id proves nothing.
     """
     by_id = {instance.id: instance for instance in instances}
-    if not some_are_missing:
+    if left_out is not None:
         for instance in instances:
             for i, need in enumerate(instance.needs):
-                if need not in by_id:
+                if need not in by_id and need not in left_out:
                     message = f"`{instance.id}` needs `{need}`, which is not in the plan"
                     yield f"{instance.path}.needs[{i}]", message, _near(need, by_id)
     yield from _cycles(by_id)

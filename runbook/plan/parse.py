@@ -21,10 +21,11 @@ from runbook.plan.document import (
     DocumentError,
     Entries,
     Items,
+    Scalar,
     read_bytes,
     read_document,
 )
-from runbook.plan.fields import PLAN
+from runbook.plan.fields import ID, PLAN
 from runbook.plan.model import BooleanStyle, Instance, Plan, Site, Waiver
 from runbook.plan.needs import judge_needs
 from runbook.plan.places import Places
@@ -223,9 +224,7 @@ class _Parse:
                     f"instances[{i}]",
                     hint="remove one; a job differs by product, URLs, override or recreateAsRemote",
                 )
-        listed = self._node("instances")
-        missing = not isinstance(listed, Items) or len(listed.items) != len(instances)
-        self._judge_needs(instances, missing=missing)
+        self._judge_needs(instances)
         return tuple(instances), ids
 
     def _ids(self, usable: dict[int, Values]) -> dict[int, str]:
@@ -260,11 +259,24 @@ class _Parse:
             result[i] = name
         return dict(sorted(result.items()))
 
-    def _judge_needs(self, instances: list[Instance], *, missing: bool) -> None:
-        for path, message, hint in judge_needs(instances, some_are_missing=missing):
+    def _judge_needs(self, instances: list[Instance]) -> None:
+        listed = self._node("instances")
+        total = len(listed.items) if isinstance(listed, Items) else 0
+        read = {instance.path for instance in instances}
+        left_out = [self._written_id(i) for i in range(total) if f"instances[{i}]" not in read]
+        known = None if None in left_out else frozenset(one for one in left_out if one)
+        for path, message, hint in judge_needs(instances, left_out=known):
             index, position = (int(number) for number in re.findall(r"\[(\d+)\]", path))
             node = self._node("instances", index, "needs", position)
             self._reader.say("RB109", message, node, path, hint=hint)
+
+    def _written_id(self, index: int) -> str | None:
+        """Return the id that an instance gives itself, None where it has none that may be used."""
+        item = self._node("instances", index)
+        if not isinstance(item, Entries) or "id" not in item.entries:
+            return None
+        node = item.entries["id"][1]
+        return node.text if isinstance(node, Scalar) and re.fullmatch(ID, node.text) else None
 
     def _plan(
         self,
@@ -304,7 +316,9 @@ class _Parse:
         result = []
         for one in found:
             index = _INDEX.match(one.path)
-            known = None if index is None else ids.get(int(index[1]))
+            known = None
+            if index is not None:
+                known = ids.get(int(index[1])) or self._written_id(int(index[1]))
             message, hint = self._source.mask(one.message), self._source.mask(one.hint)
             result.append(replace(one, instance=known, message=message, hint=hint))
         return tuple(sorted(result, key=lambda one: (one.line, one.column, one.code)))
