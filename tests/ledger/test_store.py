@@ -13,7 +13,7 @@ from runbook.clock import VirtualClock
 from runbook.errors import LedgerError, UsageError
 from runbook.ledger.codec import FIRST_HASH, chain_hash
 from runbook.ledger.events import StopRequested
-from runbook.ledger.store import Ledger, Me, create_ledger, lease_holds, open_ledger
+from runbook.ledger.store import Ledger, Me, create_ledger, lease_holds, open_ledger, process_lives
 from runbook.secrets import Account, Mask, Secret
 
 CANARY = "canary-T0ken/with+odd=chars"
@@ -386,6 +386,16 @@ def test_the_lease_of_a_dead_process_of_this_machine_is_free_at_once(
         first.lead(me("first", pid=dead_pid()))
         with opened(five_rows, clock, read_only=False) as second:
             second.lead(me("second"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="zombies are seen in /proc")
+def test_a_killed_process_that_nobody_has_waited_for_is_dead() -> None:
+    """A zombie holds no lease."""
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as child:
+        assert process_lives(child.pid)
+        child.kill()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert not process_lives(child.pid)
 
 
 def test_closing_gives_the_lease_back(five_rows: Path, clock: VirtualClock) -> None:
