@@ -54,8 +54,8 @@ def changelog(visit: Visit) -> Reply:
         return no_issue()
     params = visit.call.params()
     try:
-        start = int(params.get("startAt", 0))
-        size = min(int(params.get("maxResults", CHANGELOG_PAGE)), CHANGELOG_PAGE)
+        start = max(0, int(params.get("startAt", 0)))
+        size = min(max(1, int(params.get("maxResults", CHANGELOG_PAGE))), CHANGELOG_PAGE)
     except ValueError:
         return jira_error(400, "startAt and maxResults must be numbers.")
     page = issue.history[start : start + size]

@@ -201,8 +201,8 @@ def project_search(visit: Visit) -> Reply:
     keys = {key.upper() for key in visit.call.param_list("keys")}
     states = visit.call.param_list("status") or ["live"]
     try:
-        start = int(params.get("startAt", 0))
-        size = min(int(params.get("maxResults", PROJECT_PAGE)), PROJECT_PAGE)
+        start = max(0, int(params.get("startAt", 0)))
+        size = min(max(1, int(params.get("maxResults", PROJECT_PAGE))), PROJECT_PAGE)
     except ValueError:
         return jira_error(400, "startAt and maxResults must be numbers.")
     found = [
