@@ -105,7 +105,7 @@ async def _get(send: Send, url: str, account: str | None) -> Answer:
                 f"`{host}` refused account `{account}` with {outcome.status}",
                 hint=f"the log needs an administrator's unscoped API token; else {BY_HAND}",
             )
-        case Answer() if outcome.status >= 400:
+        case Answer() if outcome.status >= 400 or _leads_nowhere(outcome):
             raise RemoteError(
                 f"`{host}` answered {outcome.status}: {shortened(outcome.text(), 200)}",
                 hint=f"check `logs` of the plan; else {BY_HAND}",
@@ -117,6 +117,10 @@ async def _get(send: Send, url: str, account: str | None) -> Answer:
             )
         case Answer():
             return outcome
+
+
+def _leads_nowhere(answer: Answer) -> bool:
+    return answer.status >= 300 and answer.header("location") is None
 
 
 def _redirect(answer: Answer, url: str) -> str | None:

@@ -190,6 +190,9 @@ def _json_rows(text: str) -> list[dict[str, str]] | None:
     except (ValueError, RecursionError):
         return _json_lines(text)
     found = _objects(value, depth=4)
+    if found is None and isinstance(value, dict) and {"issue", "old", "new"} & {*_roles(value, {})}:
+        # One line of JSON lines; an error body names no issue and no link.
+        found = [value]
     if found is None:
         raise UsageError(
             "the JSON holds no list of rows", hint="a list of objects is read, also a wrapped one"
