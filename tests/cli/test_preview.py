@@ -278,7 +278,7 @@ def run_script(script: str, folder: Path) -> list[dict[str, Any]]:
     environ = {
         "PATH": f"{fake.parent}{os.pathsep}{os.environ['PATH']}",
         "RUNBOOK_EMAIL": "j@x.example",
-        "RUNBOOK_API_TOKEN": "canary-T0ken/with+odd=chars",
+        "RUNBOOK_API_TOKEN": "what-curl-is-given",
         "RUNBOOK_CONTOSO_EMAIL": "c@x.example",
         "RUNBOOK_CONTOSO_API_TOKEN": "other",
     }

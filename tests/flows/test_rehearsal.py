@@ -94,13 +94,12 @@ def test_serve_lets_one_practise_by_hand_with_real_processes(tmp_path: Path) -> 
     from tests.flows.test_killed import present_plan
 
     plan.write_text(present_plan(), encoding="utf-8")
-    server = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "runbook", "rehearse", str(plan), "--serve"],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-    )
-    try:
+    ) as server:
         assert server.stdout is not None
         endpoint = server.stdout.readline().strip()
         assert endpoint.startswith("http://127.0.0.1:")
@@ -122,6 +121,4 @@ def test_serve_lets_one_practise_by_hand_with_real_processes(tmp_path: Path) -> 
         )
         assert done.returncode == 0, done.stderr
         assert "nothing reaches Atlassian" in done.stderr
-    finally:
         server.terminate()
-        server.wait(10)
