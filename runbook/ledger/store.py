@@ -17,7 +17,9 @@ from typing import Self
 from runbook.clock import Clock, isoformat_utc
 from runbook.errors import LedgerError, UsageError
 from runbook.ledger.codec import FIRST_HASH, Event, Recorded, Row, chain_hash, encode, recorded
+from runbook.ledger.faults import translated
 from runbook.ledger.lease import LEASE_LIFE, Lease, Me, lease_holds, process_lives
+from runbook.ledger.schema import APPLICATION_ID, CREATION, FORMAT, TRIGGERS
 from runbook.secrets import Mask
 
 __all__ = [
@@ -32,46 +34,6 @@ __all__ = [
     "open_ledger",
     "process_lives",
 ]
-
-APPLICATION_ID = 0x52424B31  # "RBK1"
-FORMAT = 1
-
-_TABLES = """
-CREATE TABLE event (
-    seq     INTEGER PRIMARY KEY,
-    at      TEXT NOT NULL,
-    kind    TEXT NOT NULL,
-    run     TEXT,
-    job     TEXT,
-    payload TEXT NOT NULL,
-    hash    TEXT NOT NULL
-);
-CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, hash TEXT NOT NULL);
-CREATE TABLE lease (
-    one INTEGER PRIMARY KEY CHECK (one = 1),
-    token TEXT NOT NULL, operator TEXT NOT NULL, pid INTEGER NOT NULL, machine TEXT NOT NULL,
-    since TEXT NOT NULL, heartbeat TEXT NOT NULL
-);
-"""
-
-_TRIGGERS = {
-    "event_is_final": """CREATE TRIGGER event_is_final BEFORE UPDATE ON event
-BEGIN SELECT RAISE(ABORT, 'ledger events are final'); END""",
-    "event_stays": """CREATE TRIGGER event_stays BEFORE DELETE ON event
-BEGIN SELECT RAISE(ABORT, 'ledger events are final'); END""",
-    "event_follows": """CREATE TRIGGER event_follows BEFORE INSERT ON event
-WHEN NEW.seq <> (SELECT coalesce(max(seq), 0) + 1 FROM event)
-BEGIN SELECT RAISE(ABORT, 'ledger events follow each other'); END""",
-}
-_CREATION = f"""
-BEGIN EXCLUSIVE;
-{_TABLES}
-{";".join(_TRIGGERS.values())};
-INSERT INTO head VALUES (1, 0, '{FIRST_HASH}');
-PRAGMA application_id = {APPLICATION_ID};
-PRAGMA user_version = {FORMAT};
-COMMIT;
-"""  # noqa: S608 - constants only
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +104,7 @@ class Ledger:
         where, values = ("seq > ?", [after, *kinds]) if after else ("1", [*kinds])
         if kinds:
             where += f" AND kind IN ({','.join('?' * len(kinds))})"
-        with _translated(self.path):
+        with translated(self.path):
             cursor = self._db.execute(
                 f"SELECT seq, at, kind, run, job, payload, hash FROM event WHERE {where} ORDER BY seq",  # noqa: S608
                 values,
@@ -223,18 +185,18 @@ class Ledger:
         problem = self._problem_of_end(last, expected - 1)
         if problem:
             yield Damage(max(last, expected - 1), problem)
-        with _translated(self.path):
+        with translated(self.path):
             kept = dict(
                 self._db.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
             )
-        for name, sql in _TRIGGERS.items():
+        for name, sql in TRIGGERS.items():
             if kept.get(name) != sql:
                 what = "changed" if name in kept else "removed"
                 yield Damage(0, f"the trigger `{name}` that keeps rows final was {what}")
 
     def _raw_rows(self) -> Iterator[tuple[int, Row | None]]:
         """Yield every row with its number, None where a column holds no text."""
-        with _translated(self.path):
+        with translated(self.path):
             for seq, *cells in self._db.execute(
                 "SELECT seq, CAST(at AS BLOB), CAST(kind AS BLOB), CAST(run AS BLOB),"
                 " CAST(job AS BLOB), CAST(payload AS BLOB), CAST(hash AS BLOB),"
@@ -267,14 +229,14 @@ class Ledger:
 
     def head(self) -> tuple[int, str]:
         """Return the number and hash of the last row, (0, 64 zeros) for an empty ledger."""
-        with _translated(self.path):
+        with translated(self.path):
             return self._head()
 
     # The lease
 
     def lease(self) -> Lease | None:
         """Return who leads the ledger, None where nobody does."""
-        with _translated(self.path):
+        with translated(self.path):
             row = self._db.execute(
                 "SELECT token, operator, pid, machine, since, heartbeat FROM lease"
             ).fetchone()
@@ -352,7 +314,7 @@ class Ledger:
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
-        with _translated(self.path):
+        with translated(self.path):
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -416,7 +378,7 @@ def create_ledger(path: Path, *, clock: Clock, mask: Mask) -> Ledger:
 
 
 def _opened(path: Path, clock: Clock, mask: Mask, *, read_only: bool, fresh: bool) -> Ledger:
-    with _translated(path):
+    with translated(path):
         # Reading may have to roll back what a killed process left half written, which needs the right to write.
         mode = "rw" if os.access(path, os.W_OK) else "ro"
         db = sqlite3.connect(
@@ -426,7 +388,7 @@ def _opened(path: Path, clock: Clock, mask: Mask, *, read_only: bool, fresh: boo
             if fresh or (path.stat().st_size == 0 and not read_only):
                 # An empty file is a ledger whose creation broke off before its first byte.
                 db.execute("PRAGMA journal_mode = DELETE")
-                db.executescript(_CREATION)
+                db.executescript(CREATION)
             db.execute("PRAGMA synchronous = EXTRA")
             if read_only:
                 db.execute("PRAGMA query_only = ON")
@@ -451,33 +413,6 @@ def _opened(path: Path, clock: Clock, mask: Mask, *, read_only: bool, fresh: boo
             db.close()
             raise
     return Ledger(path, db, clock, mask)
-
-
-@contextlib.contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as problem:
-        text = str(problem)
-        if "locked" in text or "busy" in text:
-            raise LedgerError(
-                f"the ledger `{path}` is locked by another program: {text}",
-                hint="close the program that holds it (a database viewer, a sync client) and try again",
-            ) from problem
-        if "full" in text or "disk I/O" in text:
-            raise LedgerError(
-                f"the ledger `{path}` cannot be written: {text}",
-                hint="free disk space, then run the same command again: it goes on where it stood",
-            ) from problem
-        if "readonly" in text or "unable to open" in text:
-            raise LedgerError(
-                f"the ledger `{path}` cannot be opened for this: {text}",
-                hint="check the rights of the file and its folder, or name another `--ledger`",
-            ) from problem
-        raise LedgerError(
-            f"the ledger `{path}` is damaged or no ledger: {text}",
-            hint="keep the file as it is and take the last good copy",
-        ) from problem
 
 
 def _problem(row: Row, previous: str, expected: int) -> str:

@@ -1,0 +1,36 @@
+"""What SQLite says went wrong, as errors that an operator can act on."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from runbook.errors import LedgerError
+
+
+@contextlib.contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Raise `LedgerError` for whatever SQLite raises about the ledger at `path`."""
+    try:
+        yield
+    except sqlite3.Error as problem:
+        text = str(problem)
+        if "locked" in text or "busy" in text:
+            raise LedgerError(
+                f"the ledger `{path}` is locked by another program: {text}",
+                hint="close the program that holds it (a database viewer, a sync client) and try again",
+            ) from problem
+        if "full" in text or "disk I/O" in text:
+            raise LedgerError(
+                f"the ledger `{path}` cannot be written: {text}",
+                hint="free disk space, then run the same command again: it goes on where it stood",
+            ) from problem
+        if "readonly" in text or "unable to open" in text:
+            raise LedgerError(
+                f"the ledger `{path}` cannot be opened for this: {text}",
+                hint="check the rights of the file and its folder, or name another `--ledger`",
+            ) from problem
+        raise LedgerError(
+            f"the ledger `{path}` is damaged or no ledger: {text}",
+            hint="keep the file as it is and take the last good copy",
+        ) from problem
