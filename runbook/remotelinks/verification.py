@@ -157,12 +157,11 @@ async def ask_history(
             f"no changelog was read ({history_absent}): links that somebody removed since count as missing"
         )
         return
-    with_site = groupby(list_missing(stage, after), key=lambda row: row.site)
-    for site, rows in with_site:
-        for batch in batches(groupby(rows, key=lambda row: row.issue), _ISSUES_PER_QUESTION):
-            by_issue = {issue: list(members) for issue, members in batch}
+    for site, rows in groupby(list_missing(stage, after), key=lambda row: row.site):
+        issues = ((key, list(members)) for key, members in groupby(rows, lambda row: row.issue))
+        for batch in batches(issues, _ISSUES_PER_QUESTION):
             try:
-                await _ask(stage, history, site, by_issue)
+                await _ask(stage, history, site, dict(batch))
             except RunbookError as problem:
                 stage.notes.append(
                     f"the changelog of `{site}` could not be read: {problem}; links that somebody removed since count as missing there"
