@@ -62,11 +62,12 @@ def report(
 
         text = json.dumps(report_json(view), ensure_ascii=True, indent=2) + "\n"
     else:
-        from runbook.report import build, render
+        from runbook.report.build import build
+        from runbook.report.render import render
 
         text = render(build(view, lang=lang, logo=picture))
     if output == STDOUT:
-        click.get_binary_stream("stdout").write(text.encode())
+        click.echo(text.encode(), nl=False)
         return
     from runbook.cli.files import write_atomically
 

@@ -54,7 +54,7 @@ def clip(text: str, limit: int = LINE) -> str:
 
 def web_address(url: str) -> str | None:
     """Return `url` where it is an ordinary http(s) address, None for anything else."""
-    if len(url) > 2_000 or not _WEB.fullmatch(url):
+    if len(url) > 2_000 or not url.isascii() or not _WEB.fullmatch(url):
         return None
     try:
         parts = urlsplit(url)

@@ -71,7 +71,7 @@ TEXTS: dict[str, str] = {
     "verification_absent": "No verification has been recorded for this run. Whether the links arrived is not known: Atlassian's “Complete” does not say so. `runbook verify` compares what is there with what was expected.",
     "verification_none": "not verified",
     "verification_partial": "partly verified",
-    "verification_clean": "verified, clean",
+    "verification_clean": "verified clean",
     "verification_differences": "differences",
     # What became of links
     "kind_recreated": "recreated",

@@ -629,7 +629,10 @@ def hostile(*, short: bool = False) -> Evening:
         "answer": {"status": poison, "headers": [[poison, poison]], "at": poison, "body": poison},
         "error": poison,
     }
-    finding = dict.fromkeys(("code", "severity", "message", "hint", "instance", "path", "file", "line", "column"), poison)
+    finding = dict.fromkeys(
+        ("code", "severity", "message", "hint", "instance", "path", "file", "line", "column"),
+        poison,
+    )
     start = next(row.event for row in evening.rows if isinstance(row.event, RunStarted))
     jobs = [
         {**job, "id": f"{job['id']} {poison}", "site": poison, "account": poison, "url": poison}

@@ -1,0 +1,321 @@
+"""What the report says: verdicts, sums, clocks, and what is never claimed."""
+
+import dataclasses
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runbook.errors import UsageError
+from runbook.report import build, planned_view
+from runbook.report.page import Bullets, Chip, JobDetail, Matrix, Page, Section, Stack, Sum, Table
+from runbook.report.states import KINDS, sum_of
+from runbook.report.words import words_of
+from runbook.report.words_de import TEXTS as GERMAN
+from runbook.report.words_en import TEXTS as ENGLISH
+from runbook.view import JobState, RunState
+from tests.report import evenings
+
+EVENINGS = evenings.evenings()
+
+
+def page_of(name: str, lang: str = "en") -> Page:
+    return build(EVENINGS[name].view(), lang=lang)
+
+
+def section(page: Page, name: str) -> Section:
+    return next(one for one in (*page.summary, *page.sections) if one.id == name)
+
+
+def blocks(page: Page, kind: type) -> list:
+    return [b for one in (*page.summary, *page.sections) for b in one.blocks if type(b) is kind]
+
+
+def table(page: Page, name: str) -> Table:
+    return next(one for one in blocks(page, Table) if one.id == name)
+
+
+def chips(value: object) -> list[Chip]:
+    """Return every chip anywhere inside a page."""
+    if isinstance(value, Chip):
+        return [value]
+    if isinstance(value, tuple | list):
+        return [chip for one in value for chip in chips(one)]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return [c for field in dataclasses.fields(value) for c in chips(getattr(value, field.name))]
+    return []
+
+
+VERDICTS = {
+    "all complete and verified clean": ("clean", "good", "found no differences"),
+    "all complete, nobody verified": ("unverified", "info", "has not been verified"),
+    "an unknown outcome needs a person": ("mixed", "unknown", "without a person"),
+    "a settled evening with an error has failed": (
+        "settled",
+        "bad",
+        "ended in error or were refused",
+    ),
+    "a stop is a person's deed": ("stopped", "idle", "stopped by a person"),
+    "a run under way": ("running", "busy", "under way"),
+    "differences are no success": ("differing", "bad", "missing, wrong or old"),
+}
+
+
+@pytest.mark.parametrize(("name", "tone", "words"), VERDICTS.values(), ids=VERDICTS.keys())
+def test_the_verdict_is_one_sentence(name: str, tone: str, words: str) -> None:
+    """The verdict is one sentence with the tone of what is known."""
+    verdict = page_of(name).verdict
+    assert words in verdict.sentence
+    assert verdict.sentence.count(". ") == 0
+    assert verdict.sentence.endswith(".")
+    assert verdict.chip.tone == tone
+
+
+@pytest.mark.parametrize("name", [name for name in EVENINGS if name not in ("clean", "rehearsal")])
+def test_nothing_is_green_before_the_verification_is_clean(name: str) -> None:
+    """No chip anywhere is green in a run that was not verified clean."""
+    page = page_of(name)
+    assert [chip for chip in chips(page) if chip.tone == "good"] == []
+    assert [s for b in blocks(page, Sum) for s in b.segments if s.tone == "good"] == []
+
+
+@pytest.mark.parametrize("name", EVENINGS)
+@pytest.mark.parametrize("lang", ["en", "de"])
+def test_the_states_of_every_list_add_up(name: str, lang: str) -> None:
+    """Each sum that is written out is the sum of its parts, and the jobs are those of the plan."""
+    evening = EVENINGS[name]
+    page = build(evening.view(), lang=lang)
+    sums = blocks(page, Sum)
+    assert sums
+    for one in sums:
+        left, right = one.equation.split(" = ")
+        parts = [int(re.sub(r"\D.*", "", part.replace("\u202f", ""))) for part in left.split(" + ")]
+        assert sum(parts) == int(re.match(r"[\d\u202f]+", right)[0].replace("\u202f", ""))
+    assert f"= {len(evening.jobs)} " in sums[0].equation
+    assert len(table(page, "jobs-table").rows) == len(evening.jobs)
+    assert len(blocks(page, JobDetail)) == len(evening.jobs)
+
+
+@pytest.mark.parametrize("name", EVENINGS)
+def test_every_job_that_is_not_done_is_named_with_a_reason(name: str) -> None:
+    """Jobs that are not complete stand on the first page with why, and with what settles them."""
+    view = EVENINGS[name].view()
+    open_ = [j.id for j in view.jobs if j.state is not JobState.COMPLETE or j.needs_person()]
+    tables = [b for b in section(page_of(name), "done").blocks if isinstance(b, Table)]
+    named = [row.cells[0].text for one in tables for row in one.rows]
+    assert set(named) <= set(open_)
+    assert len(named) == min(len(open_), 4)
+    assert all(row.cells[2].text and row.cells[3].text for one in tables for row in one.rows)
+
+
+@pytest.mark.parametrize("name", EVENINGS)
+def test_what_was_not_looked_at_is_always_said(name: str) -> None:
+    """Text, comments, Confluence, filters, dashboards, automation and app data are always listed."""
+    (bullets,) = [b for b in section(page_of(name), "not-looked-at").blocks if type(b) is Bullets]
+    said = " ".join(f"{head} {text}" for head, text in bullets.items).lower()
+    for word in (
+        "text",
+        "comments",
+        "confluence",
+        "filters",
+        "dashboards",
+        "automation",
+        "app data",
+    ):
+        assert word in said
+
+
+def test_the_sections_stand_in_reading_order() -> None:
+    """Management first, evidence last."""
+    page = page_of("clean")
+    assert [one.id for one in (*page.summary, *page.sections)] == [
+        "done", "not-looked-at", "deadlines", "matrix", "timeline", "jobs", "findings",
+        "app-links", "verification", "logs", "people", "digests", "sign-off",
+    ]  # fmt: skip
+
+
+def test_the_kinds_of_each_job_add_up_to_what_was_expected() -> None:
+    """A verification whose kinds do not add up is said so, loudly."""
+    page = page_of("differing")
+    rows = table(page, "kinds").rows
+    assert all("adds up" in cell.word for row in rows for cell in row.cells if type(cell) is Chip)
+    evening = evenings.clean()
+    ended = evening.rows[-1].event
+    evening.rows[-1] = dataclasses.replace(
+        evening.rows[-1],
+        event=dataclasses.replace(
+            ended, jobs=[{"id": "eng-to-ops", "expected": 9, "recreated": 8}]
+        ),
+    )
+    wrong = table(build(evening.view()), "kinds").rows[0]
+    assert [c.word for c in wrong.cells if type(c) is Chip] == ["kinds add up to 8"]
+
+
+@pytest.mark.parametrize("count", [3, 1_500, 1_501, 4_000])
+def test_every_single_finding_is_named(count: int) -> None:
+    """Short lists are tables, long ones are written close together; nothing is left out."""
+    evening = evenings.unverified()
+    job = evening.jobs[0].id
+    found = [evenings.finding_of_link(job, number) for number in range(1, count + 1)]
+    evening.verify({job: {"recreated": 1, "missing": count}}, found, "differences")
+    text = repr(section(build(evening.view()), "verification"))
+    missing = [f["issue"] for f in found if not re.search(rf"\b{f['issue']}\b", text)]
+    assert missing == []
+
+
+def test_the_deadlines_follow_from_the_ledger() -> None:
+    """The audit log of a job is lost 29 days after its end, to the second."""
+    view = EVENINGS["clean"].view()
+    ended = view.jobs[0].ended_at
+    assert ended is not None
+    rows = [row for row in table(page_of("clean"), "windows").rows if row.job == "eng-to-ops"]
+    moment = rows[0].cells[-1]
+    assert moment.iso[:10] == "2026-12-21"
+    assert moment.iso[11:19] == ended[11:19]
+
+
+def test_times_stand_in_the_plans_own_offset_and_in_utc() -> None:
+    """The offset comes from the ledger, not from the machine."""
+    begun = dict(page_of("clean").facts)["Begun"]
+    assert begun.local == "2026-11-22 20:01:30"
+    assert begun.utc == "+01:00 · 19:01:30 UTC"
+    assert begun.iso == "2026-11-22T19:01:30Z"
+
+
+def test_a_rehearsal_and_a_preview_are_marked() -> None:
+    """Nobody takes one for the real thing."""
+    assert page_of("rehearsal").mark == "REHEARSAL"
+    assert "REHEARSAL" in page_of("rehearsal", "de").mark
+    assert page_of("clean").mark == ""
+    plan = EVENINGS["clean"].plan
+    view = planned_view(plan, EVENINGS["clean"].jobs, (), evenings.START)
+    page = build(view)
+    assert page.mark == "PREVIEW"
+    assert (
+        page.verdict.sentence == "Nothing has been sent: 6 jobs are planned, and the plan may run."
+    )
+    assert {
+        cell.word
+        for row in table(page, "jobs-table").rows
+        for cell in row.cells
+        if type(cell) is Chip
+    } == {"planned"}
+    assert all(len(one.raws) == 1 for one in blocks(page, JobDetail))
+
+
+def test_only_a_run_under_way_refreshes_itself() -> None:
+    """A final report stays as it is."""
+    for name, evening in EVENINGS.items():
+        assert (page_of(name).refresh_s > 0) == (evening.view().state is RunState.RUNNING), name
+
+
+def test_requests_and_answers_stand_word_for_word() -> None:
+    """The body that was sent and the answer that came are in the job's detail, trace id included."""
+    evening = EVENINGS["mixed"]
+    view = evening.view()
+    details = {one.job: one for one in blocks(page_of("mixed"), JobDetail)}
+    refused = view.jobs[2]
+    raws = details[refused.id].raws
+    assert raws[0].body == refused.job.body_bytes().decode()
+    assert raws[0].line == refused.job.url
+    assert raws[1].body == '{"message":"App link is not authorized","id":"b1"}'
+    assert refused.sent[0].trace_id is not None
+    assert refused.sent[0].trace_id in raws[1].headers
+    unknown = details[view.jobs[1].id].raws
+    assert unknown[1].line == "no answer"
+    assert "resolve" in details[view.jobs[1].id].advice
+
+
+def test_polls_that_say_the_same_are_shown_once_with_their_number() -> None:
+    """Hours of an odd status word do not fill the report."""
+    evening = evenings.Evening().begin()
+    job = evening.jobs[0].id
+    evening.answer(job, evening.submit(job))
+    for _ in range(300):
+        evening.poll(job, "pending", "Queued", warning="a word that is not known: Queued")
+    detail = next(one for one in blocks(build(evening.view()), JobDetail) if one.job == job)
+    assert len(detail.raws) == 3
+    assert "300 times" in detail.raws[-1].note
+
+
+def test_the_matrix_has_every_direction_and_few_sites_have_words() -> None:
+    """Each cell says the state; many sites are shown by symbol, too many as a list."""
+    (few,) = blocks(page_of("mixed"), Matrix)
+    states = [chip.word for _, _, cells in few.rows for cell in cells for chip, _ in cell.entries]
+    assert sorted(states) == [
+        "complete",
+        "complete",
+        "error",
+        "not attempted",
+        "refused",
+        "unknown",
+    ]
+    assert not few.small
+    many = tuple(f"s{number}" for number in range(9))
+    (small,) = blocks(build(evenings.Evening(text=evenings.plan_text(many)).begin().view()), Matrix)
+    assert small.small
+    assert len(small.rows) == 9
+
+
+def test_both_languages_have_the_same_texts_with_the_same_values() -> None:
+    """A key that one language lacks would be a crash in front of a customer."""
+    assert set(ENGLISH) == set(GERMAN)
+    values = re.compile(r"\{(\w+)\}")
+    differing = [
+        k for k in ENGLISH if set(values.findall(ENGLISH[k])) != set(values.findall(GERMAN[k]))
+    ]
+    assert differing == []
+
+
+def test_every_text_of_the_catalogue_is_used() -> None:
+    """No text is kept that nothing places."""
+    from pathlib import Path
+
+    folder = Path(__file__).parents[2]
+    files = [*folder.glob("runbook/report/*.py"), *folder.glob("templates/*")]
+    source = "".join(f.read_text("utf-8") for f in files if not f.name.startswith("words_"))
+    prefixes = ("state_", "run_", "verification_", "kind_", "finding_", "window_", "outcome_",
+                "why_", "un_", "np_", "sign_", "word_", "phase_", "purpose_", "action_", "log_",
+                "verdict_", "note_verified_", "clock_window_", "f_", "tool_", "refresh_")  # fmt: skip
+    unused = [
+        key
+        for key in ENGLISH
+        if f'"{key}"' not in source
+        and f"words.{key}" not in source
+        and f"'{key}'" not in source
+        and not key.startswith(prefixes)
+        and not key.endswith(("_one", "_many"))
+    ]
+    assert unused == []
+
+
+def test_a_language_or_logo_that_is_none_is_refused() -> None:
+    """The message says what would do."""
+    view = EVENINGS["clean"].view()
+    with pytest.raises(UsageError, match="not written in `fr`"):
+        build(view, lang="fr")
+    with pytest.raises(UsageError, match="neither PNG, JPEG nor SVG"):
+        build(view, logo=b"GIF89a")
+    with pytest.raises(UsageError, match="more than"):
+        build(view, logo=b"\x89PNG\r\n\x1a\n" + b"x" * 600_000)
+    assert build(view, logo=b"\x89PNG\r\n\x1a\n").logo.startswith("data:image/png;base64,")
+    assert build(view, logo=b"<svg xmlns='http://www.w3.org/2000/svg'/>").logo.startswith(
+        "data:image/svg"
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.integers(min_value=0, max_value=10**6), min_size=len(KINDS), max_size=len(KINDS))
+)
+def test_a_sum_fits_its_bar_and_names_all_its_parts(counts: list[int]) -> None:
+    """Whatever the counts, the bar holds every part that is there and stays within its thousand."""
+    w = words_of("en")
+    parts = [
+        (Chip(tone="info", symbol="x", word=kind), n) for kind, n in zip(KINDS, counts, strict=True)
+    ]
+    one = sum_of("", parts, noun="link", of="", w=w)
+    assert len(one.segments) == len(one.parts) == sum(1 for n in counts if n)
+    assert all(int(s.x) + int(s.width) <= 1001 for s in one.segments)
+    assert isinstance(Stack(cells=()), Stack)
