@@ -1,8 +1,6 @@
 """`runbook logs import` and `runbook logs fetch`: keep Atlassian's own logs in the ledger."""
 
-import base64
-import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runbook.cli.console import say, show, show_json
+from runbook.cli.log_keeping import Fetched, Kept, keep, site_of, totals
 from runbook.cli.options import format_option, ledger_option, network_options, run_argument
 from runbook.cli.wiring import Root
 from runbook.errors import UsageError
 from runbook.text import aligned, plural, printable
 
 if TYPE_CHECKING:
-    from runbook.atlassian.log_rows import Earlier, JobSpan
-    from runbook.ledger.handover_events import LogKept
     from runbook.plan.model import Plan
     from runbook.view import JobView, RunView
     from runbook.wire import Send
@@ -65,12 +62,13 @@ def import_(
 
     CSV with any delimiter and JSON are read, in UTF-8 or UTF-16, also zipped or gzipped.
     """
-    data = _bytes(file)
-    kept = _keep(
+    data, mapping = _bytes(file), _mapping(mappings)
+    _refuse_unlikely(data, kind, mapping)
+    kept = keep(
         root,
         root.ledger_path(ledger_file),
         run,
-        [Fetched(kind=kind, site=site, source=file.name, data=data, mapping=_mapping(mappings))],
+        [Fetched(kind=kind, site=site, source=file.name, data=data, mapping=mapping)],
     )
     _show(kept, output_format)
 
@@ -109,14 +107,14 @@ def fetch(
     path = root.ledger_path(ledger_file)
     view = find_run(read_runs(root, path), run)
     plan = load_plan_bytes(view.plan_text.encode(), view.started.plan_file).whole_plan()
-    wanted = _wanted(view, plan, kinds, tuple(_site(view, one) for one in sites))
+    wanted = _wanted(view, plan, kinds, tuple(site_of(view, one) for one in sites))
     accounts = root.accounts(one.account for one in wanted)
 
     async def work() -> list[Fetched]:
         async with root.network(accounts, endpoint=endpoint, ca_bundle=ca_bundle) as send:
             return await fetch_logs(send, wanted, plan)
 
-    _show(_keep(root, path, view.id, root.await_(work())), output_format)
+    _show(keep(root, path, view.id, root.await_(work())), output_format)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,26 +125,6 @@ class Wanted:
     site: str
     account: str
     url: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fetched:
-    """One log to be kept; `mapping` names columns of roles."""
-
-    kind: str
-    site: str
-    source: str
-    data: bytes
-    mapping: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
-    """What was kept, and the run as it is now; `known` says that it was in the ledger before."""
-
-    event: "LogKept"
-    known: bool
-    view: "RunView"
 
 
 async def fetch_logs(send: "Send", wanted: "list[Wanted]", plan: "Plan") -> list[Fetched]:
@@ -213,94 +191,17 @@ def _values(job: "JobView") -> dict[str, str]:
     }
 
 
-def _keep(root: Root, path: Path, run: str, fetched: list[Fetched]) -> list[Kept]:
-    """Write every log that is not in the ledger yet, each after the ones before it."""
-    from runbook.cli.runs_lookup import find_run, runs_in
-
-    kept = []
-    with root.open_ledger(path, read_only=False) as ledger:
-        for one in fetched:
-            views = runs_in(root, ledger)
-            view = find_run(views, run)
-            event = log_kept(view, one, [pair for other in views for pair in other.logs])
-            same = (event.log, event.site, event.sha256)
-            known = [log for _, log in view.logs if (log.log, log.site, log.sha256) == same]
-            if not known:
-                ledger.append(event, run=view.id)
-                view = find_run(runs_in(root, ledger), view.id)
-            kept.append(Kept(event=known[0] if known else event, known=bool(known), view=view))
-    return kept
-
-
-def log_kept(view: "RunView", one: Fetched, before: "list[tuple[str, LogKept]]") -> "LogKept":
-    """Return the event that keeps a log with its rows attributed; pure.
-
-    `before` are the logs of all runs that the ledger holds, each with the moment it was kept.
-
-    Raises:
-        UsageError: the log cannot be read, or its site is none of the run.
-    """
-    from runbook.atlassian.log_rows import attribute
+def _refuse_unlikely(data: bytes, kind: str, mapping: Mapping[str, str]) -> None:
+    """Keep a file that was named by mistake out of the ledger, which forgets nothing."""
     from runbook.atlassian.logs import read_log
-    from runbook.ledger.handover_events import LogKept
 
-    site = _site(view, one.site)
-    log = read_log(one.data, one.mapping)
-    attribution = attribute(log, _spans(view, site), _earlier(before, one.kind, site))
-    return LogKept(
-        log=one.kind,
-        site=site,
-        source=printable(one.source),
-        sha256=hashlib.sha256(one.data).hexdigest(),
-        raw_bytes=len(one.data),
-        raw_base64=base64.b64encode(one.data).decode("ascii"),
-        columns=dict(log.roles),
-        rows=len(log.rows),
-        attribution=attribution.as_json(),
-        notes=list(log.notes),
-    )
-
-
-def _spans(view: "RunView", site: str) -> "Iterator[JobSpan]":
-    from runbook.atlassian.log_rows import JobSpan
-    from runbook.clock import parse_utc
-
-    for job in view.jobs:
-        if job.job.site == site and job.submitted_at is not None:
-            yield JobSpan(
-                id=job.id,
-                destination=job.job.destination,
-                submitted=parse_utc(job.submitted_at),
-                ended=None if job.ended_at is None else parse_utc(job.ended_at),
-            )
-
-
-def _earlier(before: "list[tuple[str, LogKept]]", kind: str, site: str) -> "Earlier":
-    from runbook.atlassian.log_rows import Earlier, fingerprint
-    from runbook.atlassian.logs import read_log
-    from runbook.clock import parse_utc
-
-    logs_before = [(at, log) for at, log in before if (log.log, log.site) == (kind, site)]
-    if not logs_before:
-        return Earlier()
-    rows = (
-        row for _, log in logs_before for row in read_log(base64.b64decode(log.raw_base64)).rows
-    )
-    return Earlier(
-        at=max(parse_utc(at) for at, _ in logs_before),
-        fingerprints=frozenset(map(fingerprint, rows)),
-    )
-
-
-def _site(view: "RunView", text: str) -> str:
-    known = list(dict.fromkeys([job.job.site for job in view.jobs]))
-    wanted = text.strip().rstrip("/").lower()
-    for site in known:
-        if wanted in (site.lower(), site.lower().removeprefix("https://")):
-            return site
+    log = read_log(data, mapping)
+    if log.roles or (kind == "history" and len(log.columns) > 1):
+        return
+    named = ", ".join(f"`{printable(one)}`" for one in log.columns[:8])
     raise UsageError(
-        f"no job of run `{view.id}` works on `{printable(text)}`",
-        hint=f"its sites are {', '.join(printable(site) for site in known)}",
+        f"no column of the file was recognised as one of a log; its columns are {named}",
+        hint="if it is the right file, name a column with `--map ROLE=COLUMN`, such as `--map new='column 3'`",
     )
 
 
@@ -329,26 +230,6 @@ def _bytes(file: Path) -> bytes:
 
 
 # Showing
-
-
-def totals(view: "RunView") -> list[dict[str, Any]]:
-    """Return for each job the rows of all kept audit logs beside what verification counted."""
-    rows: dict[str, int] = {}
-    for _, log in view.logs:
-        if log.log == "audit":
-            for job, count in log.attribution.get("jobs", {}).items():
-                rows[job] = rows.get(job, 0) + count
-    ended = [one.ended for one in view.verifications if one.ended is not None]
-    verified = {one["id"]: one for one in ended[-1].jobs} if ended else {}
-    return [
-        {
-            "id": job.id,
-            "log_rows": rows.get(job.id, 0),
-            "expected": verified.get(job.id, {}).get("expected"),
-            "recreated": verified.get(job.id, {}).get("recreated"),
-        }
-        for job in view.jobs
-    ]
 
 
 def _show(kept: list[Kept], output_format: str) -> None:

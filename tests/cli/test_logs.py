@@ -123,12 +123,12 @@ def test_what_is_refused_writes_nothing(argv, ledger, log, capsys):
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_a_file_that_is_not_there_or_no_log_is_refused(ledger, tmp_path, capsys):
+def test_a_file_that_is_not_there_or_no_log_is_refused(ledger, log, tmp_path):
     (tmp_path / "bin").write_bytes(bytes(range(256)))
-    for name in ("absent.csv", "bin", "."):
+    for name in ("absent.csv", "bin", ".", "plan.yaml"):
         assert keep(ledger, tmp_path / name) == 2
     assert kept(ledger) == []
-    assert keep(tmp_path / "absent.ledger", tmp_path / "bin") == 9
+    assert keep(tmp_path / "absent.ledger", log) == 9
 
 
 # Fetching
