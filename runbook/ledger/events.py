@@ -136,11 +136,10 @@ class SubmitAnswered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitNotSent:
-    """No connection was made: the job cannot have arrived. `final` ends the attempts."""
+    """No connection was made: the job cannot have arrived."""
 
     KIND: ClassVar[str] = "submit.not_sent"
     reason: str
-    final: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
