@@ -1,0 +1,41 @@
+"""Events -> what is known of each run: the one fold that resume, status and report share.
+
+No table holds a status, so the screen, the report and a resumed run cannot disagree.
+"""
+
+from runbook.view.job import UNANSWERED, after_event, job_views
+from runbook.view.model import (
+    AT_ATLASSIAN,
+    SENDABLE,
+    JobState,
+    JobView,
+    Poll,
+    RunState,
+    RunView,
+    Submission,
+    Verification,
+    Write,
+    count_states,
+    settled_state,
+)
+from runbook.view.runs import run_of, runs_of
+
+__all__ = [
+    "AT_ATLASSIAN",
+    "SENDABLE",
+    "UNANSWERED",
+    "JobState",
+    "JobView",
+    "Poll",
+    "RunState",
+    "RunView",
+    "Submission",
+    "Verification",
+    "Write",
+    "after_event",
+    "count_states",
+    "job_views",
+    "run_of",
+    "runs_of",
+    "settled_state",
+]

@@ -1,0 +1,273 @@
+"""What is known of jobs and runs, as values; `runbook.view.runs` folds events into them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from runbook.jobs import CmaJob
+from runbook.ledger.events import (
+    AccountProbed,
+    JobResolved,
+    PlanAmended,
+    ProbeRead,
+    RoundOpened,
+    RunEnded,
+    RunResumed,
+    RunStarted,
+    SiteIdentified,
+    StopRequested,
+)
+from runbook.ledger.handover_events import ApprovalGiven, LogKept
+from runbook.ledger.link_events import (
+    LinksEnded,
+    LinksListed,
+    VerifyEnded,
+    VerifyStarted,
+    WriteEnded,
+    WriteIntended,
+)
+
+Json = dict[str, Any]
+
+
+class JobState(StrEnum):
+    """What is known of a job."""
+
+    PLANNED = "planned"
+    SUBMITTING = "submitting"
+    UNKNOWN = "unknown"
+    PENDING = "pending"
+    BACKUP = "backup"
+    IN_PROGRESS = "in_progress"
+    RETRY = "retry"
+    COMPLETE = "complete"
+    ERROR = "error"
+    REFUSED = "refused"
+    NOT_ATTEMPTED = "not_attempted"
+
+
+AT_ATLASSIAN = frozenset({JobState.PENDING, JobState.BACKUP, JobState.IN_PROGRESS, JobState.RETRY})
+SENDABLE = frozenset({JobState.PLANNED, JobState.REFUSED, JobState.NOT_ATTEMPTED})
+
+
+class RunState(StrEnum):
+    """Where a run stands."""
+
+    RUNNING = "running"
+    COMPLETE = "complete"
+    FAILED = "failed"
+    NEEDS_PERSON = "needs_person"
+    INTERRUPTED = "interrupted"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """One attempt to send a job.
+
+    `outcome` is `accepted`, `refused`, `rate_limited`, `not_sent`, `unknown` or, while it is under
+    way, `open`.
+    """
+
+    number: int
+    at: str
+    request: Json
+    outcome: str = "open"
+    answered_at: str | None = None
+    uuid: str | None = None
+    detail: str = ""
+    trace_id: str | None = None
+    causes: tuple[str, ...] = ()
+    exchange: Json | None = None
+    by_word: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Poll:
+    """One look at a job's status that said something new."""
+
+    at: str
+    state: str | None
+    word: str | None
+    warning: str | None
+    exchange: Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobView:
+    """Everything known of one job.
+
+    `why` is set for jobs that were not attempted; `spoken` says that a person has settled an
+    outcome that cannot be known; `polls` are those that changed something, `poll_count` counts all.
+    """
+
+    job: CmaJob
+    windows: tuple[Json, ...] = ()
+    site_id: str | None = None
+    state: JobState = JobState.PLANNED
+    why: str | None = None
+    detail: str = ""
+    uuid: str | None = None
+    submitted_at: str | None = None
+    ended_at: str | None = None
+    submissions: int = 0
+    last_status: str | None = None
+    stalled_since: str | None = None
+    spoken: bool = False
+    transitions: tuple[tuple[str, str], ...] = ()
+    sent: tuple[Submission, ...] = ()
+    polls: tuple[Poll, ...] = ()
+    poll_count: int = 0
+    last_polled_at: str | None = None
+    probes: tuple[tuple[str, ProbeRead], ...] = ()
+    resolutions: tuple[tuple[str, JobResolved], ...] = ()
+    rounds: tuple[tuple[str, RoundOpened], ...] = ()
+
+    @property
+    def id(self) -> str:
+        """Return the instance id."""
+        return self.job.id
+
+    def probe_results(self) -> dict[tuple[str, str], str]:
+        """Return the last word on each probed link since the last submission, by issue and target."""
+        since = self.submitted_at or ""
+        return {
+            (probe.issue, probe.target): probe.result
+            for at, probe in self.probes
+            if probe.phase == "after" and at >= since
+        }
+
+    def needs_person(self) -> bool:
+        """Return whether only a person can say how this job goes on."""
+        if self.spoken:
+            return False
+        return self.state is JobState.UNKNOWN or (
+            self.state is JobState.COMPLETE and "not_arrived" in self.probe_results().values()
+        )
+
+    def as_json(self) -> Json:
+        """Return the job as `status --format json` prints it."""
+        return {
+            "id": self.id,
+            "state": self.state.value,
+            "uuid": self.uuid,
+            "site": self.job.site,
+            "siteId": self.site_id,
+            "submitted_at": self.submitted_at,
+            "ended_at": self.ended_at,
+            "submissions": self.submissions,
+            "last_status": self.last_status,
+            "stalled_since": self.stalled_since,
+            "detail": self.detail,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """One comparison of what arrived with what was expected; `ended` is None while it is under way."""
+
+    at: str
+    started: VerifyStarted
+    ended_at: str | None = None
+    ended: VerifyEnded | None = None
+    findings: tuple[Json, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Write:
+    """One intended change of a remote link and what became of it (None: cannot be known)."""
+
+    at: str
+    intended: WriteIntended
+    ended_at: str | None = None
+    ended: WriteEnded | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunView:
+    """Everything known of one run."""
+
+    id: str
+    started: RunStarted
+    started_at: str
+    state: RunState
+    verification: str
+    jobs: tuple[JobView, ...]
+    digest: str
+    jobs_digest: str
+    plan_text: str
+    findings: tuple[Json, ...]
+    evidence: tuple[Json, ...]
+    site_ids: dict[str, str]
+    operator: str
+    ended_at: str | None = None
+    ended: RunEnded | None = None
+    stop: tuple[str, StopRequested] | None = None
+    resumed: tuple[tuple[str, RunResumed], ...] = ()
+    amended: tuple[tuple[str, PlanAmended], ...] = ()
+    rounds: tuple[tuple[str, RoundOpened], ...] = ()
+    identified: tuple[tuple[str, SiteIdentified], ...] = ()
+    probed: tuple[tuple[str, AccountProbed], ...] = ()
+    verifications: tuple[Verification, ...] = ()
+    writes: tuple[Write, ...] = ()
+    listings: tuple[tuple[str, LinksListed], ...] = ()
+    listings_ended: tuple[tuple[str, LinksEnded], ...] = ()
+    logs: tuple[tuple[str, LogKept], ...] = ()
+    approvals: tuple[tuple[str, ApprovalGiven], ...] = ()
+    earlier_runs: tuple[str, ...] = ()
+    last_at: str = ""
+    last_seq: int = 0
+    last_hash: str = ""
+
+    def job(self, job_id: str) -> JobView | None:
+        """Return one job, None where the run has none of that id."""
+        return next((job for job in self.jobs if job.id == job_id), None)
+
+    def counts(self) -> dict[str, int]:
+        """Return how many jobs are in each state; every state is listed and they add up."""
+        return count_states(self.jobs)
+
+    def as_json(self) -> Json:
+        """Return the run as `status --format json` prints it."""
+        return {
+            "format": 1,
+            "run": {
+                "id": self.id,
+                "plan": self.started.plan_name,
+                "digest": self.digest,
+                "jobs_digest": self.jobs_digest,
+                "state": self.state.value,
+                "verification": self.verification,
+                "started_at": self.started_at,
+                "ended_at": self.ended_at,
+                "operator": self.operator,
+            },
+            "counts": self.counts(),
+            "jobs": [job.as_json() for job in self.jobs],
+        }
+
+
+def count_states(jobs: Iterable[JobView]) -> dict[str, int]:
+    """Return how many jobs are in each state, in the states' own order."""
+    result = {state.value: 0 for state in JobState}
+    for job in jobs:
+        result[job.state.value] += 1
+    return result
+
+
+def settled_state(jobs: Iterable[JobView], *, stopped: bool) -> RunState:
+    """Return the state of a run that no process leads."""
+    jobs = tuple(jobs)
+    if any(job.needs_person() for job in jobs):
+        return RunState.NEEDS_PERSON
+    if stopped:
+        return RunState.STOPPED
+    if any(job.state in AT_ATLASSIAN or job.state is JobState.SUBMITTING for job in jobs):
+        return RunState.INTERRUPTED
+    planned = [job for job in jobs if job.state is JobState.PLANNED]
+    if any(job.why != "not_selected" for job in planned):
+        return RunState.INTERRUPTED
+    if any(job.state in (JobState.ERROR, JobState.REFUSED, JobState.NOT_ATTEMPTED) for job in jobs):
+        return RunState.FAILED
+    return RunState.STOPPED if planned else RunState.COMPLETE
