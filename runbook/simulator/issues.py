@@ -10,7 +10,7 @@ from typing import Any
 
 from runbook.simulator.messages import Reply, jira_error, json_reply
 from runbook.simulator.model import Change, Issue
-from runbook.simulator.visit import Visit, bad_body, no_issue
+from runbook.simulator.visit import Visit, bad_body, no_issue, texts
 
 BULK_LIMIT = 100
 CHANGELOG_BULK_LIMIT = 1000
@@ -32,13 +32,13 @@ def bulk_fetch(visit: Visit) -> Reply:
     body = visit.body()
     if body is None:
         return bad_body()
-    asked = body.get("issueIdsOrKeys")
-    if not isinstance(asked, list) or not asked:
+    asked, fields = texts(body.get("issueIdsOrKeys")), texts(body.get("fields"))
+    if not asked or fields is None:
         return jira_error(400, "At least one issue ID or key is required.")
     if len(asked) > BULK_LIMIT:
         return jira_error(400, f"The maximum number of issues is {BULK_LIMIT}.")
-    found = {issue.id: issue for one in asked if (issue := visit.issue(str(one))) is not None}
-    wanted = body.get("fields") or ["*navigable"]
+    found = {issue.id: issue for one in asked if (issue := visit.issue(one)) is not None}
+    wanted = fields or ["*navigable"]
     return json_reply(
         {
             "issueErrors": [],
@@ -79,16 +79,16 @@ def bulk_changelog(visit: Visit) -> Reply:
     body = visit.body()
     if body is None:
         return bad_body()
-    asked, fields = body.get("issueIdsOrKeys"), body.get("fieldIds") or []
-    if not isinstance(asked, list) or not 1 <= len(asked) <= CHANGELOG_BULK_LIMIT:
+    asked, fields = texts(body.get("issueIdsOrKeys")), texts(body.get("fieldIds"))
+    if asked is None or not 1 <= len(asked) <= CHANGELOG_BULK_LIMIT:
         return jira_error(400, "issueIdsOrKeys must name 1 to 1000 issues.")
-    if len(fields) > CHANGELOG_FIELDS:
+    if fields is None or len(fields) > CHANGELOG_FIELDS:
         return jira_error(400, "fieldIds must name at most 10 fields.")
     size = body.get("maxResults", 1000)
     start = offset_of(body.get("nextPageToken"))
     if not isinstance(size, int) or not 1 <= size <= 10_000 or start is None:
         return jira_error(400, "maxResults or nextPageToken is not valid.")
-    found = {issue.id: issue for one in asked if (issue := visit.issue(str(one))) is not None}
+    found = {issue.id: issue for one in asked if (issue := visit.issue(one)) is not None}
     entries = [
         (number, change)
         for number in sorted(found)
@@ -109,10 +109,10 @@ def bulk_changelog(visit: Visit) -> Reply:
     return json_reply(answer)
 
 
-def shown(visit: Visit, issue: Issue, fields: list[Any]) -> dict[str, Any]:
+def shown(visit: Visit, issue: Issue, fields: list[str]) -> dict[str, Any]:
     """Return an issue as Jira shows it, with the fields that were asked for."""
     there = _fields(visit, issue)
-    everything = any(str(name) in ("*all", "*navigable") for name in fields)
+    everything = any(name in ("*all", "*navigable") for name in fields)
     return {
         "id": str(issue.id),
         "key": issue.key,
@@ -141,7 +141,7 @@ def offset_of(token: object) -> int | None:
         return 0
     try:
         word, _, number = base64.urlsafe_b64decode(str(token)).decode().partition(":")
-        return int(number) if word == "page" else None
+        return max(0, int(number)) if word == "page" else None
     except ValueError:
         return None
 

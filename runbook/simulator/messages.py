@@ -85,7 +85,9 @@ class Closed:
 
 def json_reply(value: Any, status: int = 200, headers: Headers = ()) -> Reply:
     """Return an answer with a JSON body."""
-    body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    # Half a surrogate pair, which a client may have written, stays the escape that it was.
+    body = text.encode("utf-8", "backslashreplace")
     return Reply(status=status, body=body, headers=(("Content-Type", JSON), *headers))
 
 

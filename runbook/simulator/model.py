@@ -10,6 +10,8 @@ from runbook.plan.model import Wave
 
 Direction = Literal["outward", "inward"]
 
+ID_DIGITS = 18  # Jira's ids are 64-bit
+
 PERMISSIONS: dict[str, tuple[str, str, str]] = {
     # key -> (id, name, type); the built-in keys of jira-rest.md B7 that matter here.
     "ADMINISTER": ("0", "Administer Jira", "GLOBAL"),
@@ -167,7 +169,8 @@ class SimSite:
 
     def issue(self, id_or_key: str) -> Issue | None:
         """Return an issue by id or by key, in any case, also by a key it had before; not a deleted one."""
-        number = int(id_or_key) if id_or_key.isdecimal() else self.keys.get(id_or_key.upper())
+        is_id = id_or_key.isdecimal() and len(id_or_key) <= ID_DIGITS
+        number = int(id_or_key) if is_id else self.keys.get(id_or_key.upper())
         found = None if number is None else self.issues.get(number)
         return None if found is None or found.deleted else found
 

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from runbook.simulator.messages import NO_CONTENT, Reply, jira_error, json_reply
-from runbook.simulator.model import Issue, RemoteLink, SimAccount
+from runbook.simulator.model import ID_DIGITS, Issue, RemoteLink, SimAccount
 from runbook.simulator.visit import Visit, bad_body, no_issue
 
 TEXT_LIMIT = 255
@@ -150,7 +150,7 @@ def _writable(visit: Visit) -> tuple[Issue, SimAccount] | Reply:
 
 def _link_by_id(visit: Visit, issue: Issue) -> RemoteLink | Reply:
     text = visit.params["linkId"]
-    if not text.isdecimal():
+    if not text.isdecimal() or len(text) > ID_DIGITS:
         return jira_error(400, f"The link ID '{text}' is not a number.")
     number = int(text)
     found = issue.links.get(number)

@@ -10,7 +10,7 @@ from runbook.simulator.issues import offset_of, shown, token_for
 from runbook.simulator.jql import JqlError, Query, parse
 from runbook.simulator.messages import Reply, jira_error, json_reply
 from runbook.simulator.model import Issue
-from runbook.simulator.visit import Visit, bad_body
+from runbook.simulator.visit import Visit, bad_body, texts
 
 DEFAULT_PAGE = 50
 LARGEST_PAGE = 5000
@@ -34,15 +34,15 @@ def by_body(visit: Visit) -> Reply:
     body = visit.body()
     if body is None:
         return bad_body()
-    fields = body.get("fields") or []
-    if not isinstance(fields, list):
+    fields = texts(body.get("fields"))
+    if fields is None:
         return bad_body()
     return _page(
         visit,
         jql=body.get("jql") or "",
         token=body.get("nextPageToken"),
         size=body.get("maxResults", DEFAULT_PAGE),
-        fields=[str(name) for name in fields],
+        fields=fields,
     )
 
 
@@ -68,7 +68,7 @@ def _page(visit: Visit, *, jql: Any, token: Any, size: Any, fields: list[str]) -
         return found
     try:
         asked = int(size)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return jira_error(400, "maxResults must be a number.")
     if not 1 <= asked <= LARGEST_PAGE:
         return jira_error(400, "maxResults must be between 1 and 5000.")
@@ -93,7 +93,7 @@ def _shown(visit: Visit, issue: Issue, fields: list[str]) -> dict[str, Any]:
         return {"id": str(issue.id)}
     if set(fields) <= {"id", "key"}:
         return {"id": str(issue.id), "key": issue.key}
-    return shown(visit, issue, list(fields))
+    return shown(visit, issue, fields)
 
 
 def _found(visit: Visit, jql: str) -> list[Issue] | Reply:

@@ -9,12 +9,13 @@ from runbook.simulator.issues import jira_time
 from runbook.simulator.messages import Reply, jira_error, json_reply
 from runbook.simulator.model import PERMISSIONS, SimProject
 from runbook.simulator.populate import LINK_TYPES
-from runbook.simulator.visit import Visit, bad_body, no_issue
+from runbook.simulator.visit import Visit, bad_body, no_issue, texts
 
 LIMITS = {"attachment": 2000, "comment": 5000, "issuelinks": 2000, "worklog": 10000}
 APPROACHING_SHARE = 0.8
 PROJECT_PAGE = 50
 BULK_LIMIT = 1000
+_ID_LISTS = ("projects", "issues")
 
 
 def myself(visit: Visit) -> Reply:
@@ -84,19 +85,37 @@ def check_permissions(visit: Visit) -> Reply:
     body = visit.body()
     if body is None:
         return bad_body()
-    grants: list[dict[str, Any]] = []
+    everywhere = texts(body.get("globalPermissions"))
     wanted = body.get("projectPermissions") or []
-    named = [*(body.get("globalPermissions") or [])]
-    named += [key for entry in wanted for key in entry.get("permissions", ())]
+    if everywhere is None or not _are_entries(wanted):
+        return bad_body()
+    named = [*everywhere, *(key for entry in wanted for key in entry["permissions"])]
     unknown = [key for key in named if key not in PERMISSIONS]
     if unknown:
         return jira_error(400, fields=dict.fromkeys(unknown, "Unrecognized permission"))
-    for entry in wanted:
-        if any(len(entry.get(name) or []) > BULK_LIMIT for name in ("projects", "issues")):
-            return jira_error(400, "At most 1000 projects and 1000 issues may be named.")
-        grants += [_grant(visit, entry, key) for key in entry.get("permissions", ())]
-    held = [key for key in body.get("globalPermissions") or [] if visit.may(key)]
-    return json_reply({"globalPermissions": held, "projectPermissions": grants})
+    if any(len(entry.get(name) or ()) > BULK_LIMIT for entry in wanted for name in _ID_LISTS):
+        return jira_error(400, "At most 1000 projects and 1000 issues may be named.")
+    return json_reply(
+        {
+            "globalPermissions": [key for key in everywhere if visit.may(key)],
+            "projectPermissions": [
+                _grant(visit, entry, key) for entry in wanted for key in entry["permissions"]
+            ],
+        }
+    )
+
+
+def _are_entries(wanted: object) -> bool:
+    return isinstance(wanted, list) and all(
+        isinstance(entry, dict)
+        and bool(texts(entry.get("permissions")))
+        and all(_are_ids(entry.get(name)) for name in _ID_LISTS)
+        for entry in wanted
+    )
+
+
+def _are_ids(value: object) -> bool:
+    return value is None or (isinstance(value, list) and all(isinstance(x, int) for x in value))
 
 
 def _grant(visit: Visit, entry: dict[str, Any], key: str) -> dict[str, Any]:

@@ -52,9 +52,18 @@ class Visit:
         """Return the body where it is a JSON object, else None."""
         try:
             value = self.call.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         return value if isinstance(value, dict) else None
+
+
+def texts(value: object) -> list[str] | None:
+    """Return a list of texts of a body, empty where it is absent; None where it is something else."""
+    if value is None:
+        return []
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return value
+    return None
 
 
 def no_issue() -> Reply:

@@ -10,12 +10,12 @@ import itertools
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
 from runbook.clock import Clock
-from runbook.plan.model import Plan
+from runbook.plan.model import Plan, Project
 from runbook.simulator.faults import FaultScript
 from runbook.simulator.limits import Limits
 from runbook.simulator.linkjobs import LinkJob, Submission
@@ -231,6 +231,27 @@ class World:
         from runbook.simulator.lostlinks import to_csv
 
         return to_csv(self.lost_links)
+
+    def with_projects(self, plan: Plan) -> Plan:
+        """Return the plan with the projects that this world made up for sites without any.
+
+        Verification maps keys to sites by projects, which a plan may leave out.
+        """
+        return replace(
+            plan,
+            sites=tuple(
+                site
+                if site.projects
+                else replace(
+                    site,
+                    projects=tuple(
+                        Project(key=made.key, was=made.was)
+                        for made in self.sites[site.url].projects.values()
+                    ),
+                )
+                for site in plan.sites
+            ),
+        )
 
     # Changing
 

@@ -69,6 +69,14 @@ def test_sites_without_projects_get_one_of_their_own() -> None:
     assert projects == [("OPS",), ("OPS2",)]
 
 
+def test_a_plan_without_projects_can_be_completed_by_its_world() -> None:
+    plan = two_sites()
+    bare = replace(plan, sites=(replace(plan.sites[0], projects=()), plan.sites[1]))
+    completed = world_of(bare).with_projects(bare)
+    assert [project.key for project in completed.sites[0].projects] == ["ENG"]
+    assert completed.sites[1] == plan.sites[1]
+
+
 def test_the_csv_has_two_rows_for_each_link_one_per_end() -> None:
     rows = list(csv.DictReader(io.StringIO(world_of(two_sites(), links_per_pair=9).expected_csv())))
     assert len(rows) == 2 * (9 + 1)
