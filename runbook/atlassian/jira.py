@@ -290,7 +290,7 @@ class JiraSite:
         """Return an issue by a key it has or had, or by its id; None where it is absent or not visible."""
         try:
             body, _ = await self._caller.read(
-                "GET", "issue/{issue}", f"issue/{quote(key, safe='')}", query=(("fields", "key"),)
+                "GET", "issue/{issue}", _issue_path(key), query=(("fields", "key"),)
             )
         except JiraRefusedError as refusal:
             if refusal.status == 404:
@@ -432,8 +432,14 @@ class JiraSite:
         return _record(body), answer
 
 
+def _issue_path(issue: str) -> str:
+    # A segment of dots alone would be taken for a step up.
+    encoded = quote(issue, safe="") if issue.strip(".") else issue.replace(".", "%2E")
+    return f"issue/{encoded}"
+
+
 def _list_path(issue: str) -> str:
-    return f"issue/{quote(issue, safe='')}/remotelink"
+    return f"{_issue_path(issue)}/remotelink"
 
 
 def _one_path(issue: str, link_id: int | str) -> str:

@@ -4,8 +4,10 @@ Every failure becomes a value that answers the operator's question: could the re
 arrived? Redirects are never followed, so no credential reaches a host it was not meant for.
 """
 
+import re
 import ssl
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,7 +15,8 @@ import httpcore
 import httpx
 
 from runbook import __version__
-from runbook.atlassian.lanes import AnswerTooLargeError, Lanes, RawAnswer
+from runbook.atlassian.connection import AnswerTooLargeError, Message, RawAnswer
+from runbook.atlassian.lanes import Lanes, Place
 from runbook.clock import Clock
 from runbook.errors import CredentialError, UsageError
 from runbook.secrets import Account
@@ -21,6 +24,7 @@ from runbook.wire import Answer, Lost, NotSent, Outcome, Request
 
 USER_AGENT = f"runbook/{__version__}"
 ANSWER_LIMIT_BYTES = 64 * 1024 * 1024
+_ENCODED = re.compile(r"/[A-Za-z0-9%/?&=._~-]*")
 _NOT_KEPT = ("set-cookie", "authorization")
 
 # Whether a request can have arrived, for every leaf of httpx's transport errors; a test holds the
@@ -84,6 +88,7 @@ class HttpTransport:
         self._accounts = {account.profile: account for account in accounts}
         self._clock = clock
         self._stand_in = None if endpoint is None else httpx.URL(endpoint)
+        self._place = None if endpoint is None else _address(endpoint)[0]
         self._sockets = sockets
         self._connect_timeout_s = connect_timeout_s
         self._tls = self._tls_context(ca_bundle) if endpoint is None and sockets is None else None
@@ -110,33 +115,20 @@ class HttpTransport:
             await self._kept.aclose()
 
     async def _send_kept(self, request: Request) -> Outcome:
-        timeout_s = request.timeout_s
-        timeouts_s = {
-            "connect": self._connect_timeout_s,
-            "read": timeout_s,
-            "write": timeout_s,
-            "pool": timeout_s,
-        }
         try:
-            url = httpx.URL(request.url)
-            headers = self._headers(request, url) | {"Accept-Encoding": "gzip"}
+            place, host, target = _address(request.url)
+            headers = self._headers(request, host) | {"Accept-Encoding": "gzip"}
             if request.body is not None:
                 headers["Content-Length"] = str(len(request.body))
-            there = self._stand_in or url
-            if there.scheme not in ("http", "https") or not there.host:
-                raise httpx.InvalidURL(f"`{request.url}` is no address of a web server")
-            got = await self._lanes.send(
+            message = Message(
                 request.method,
-                httpcore.URL(
-                    scheme=there.raw_scheme,
-                    host=there.raw_host,
-                    port=there.port,
-                    target=url.raw_path,
-                ),
+                target,
                 [(name.encode("ascii"), text.encode("latin-1")) for name, text in headers.items()],
                 request.body,
-                timeouts_s,
+                self._connect_timeout_s,
+                request.timeout_s,
             )
+            got = await self._lanes.send(self._place or place, message)
         except LANES_NOT_SENT as problem:
             return NotSent(reason=_reason(problem, request), hint=_hint(problem))
         except httpx.InvalidURL as problem:
@@ -189,7 +181,7 @@ class HttpTransport:
 
     def _built(self, client: httpx.AsyncClient, request: Request) -> httpx.Request:
         url = httpx.URL(request.url)
-        headers = self._headers(request, url)
+        headers = self._headers(request, url.netloc.decode("ascii"))
         if self._stand_in is not None:
             url = url.copy_with(scheme="http", host=self._stand_in.host, port=self._stand_in.port)
         timeout = httpx.Timeout(request.timeout_s, connect=self._connect_timeout_s)
@@ -197,8 +189,8 @@ class HttpTransport:
             request.method, url, headers=headers, content=request.body, timeout=timeout
         )
 
-    def _headers(self, request: Request, url: httpx.URL) -> dict[str, str]:
-        headers = {"Host": url.netloc.decode("ascii"), "Accept": "application/json"}
+    def _headers(self, request: Request, host: str) -> dict[str, str]:
+        headers = {"Host": host, "Accept": "application/json"}
         headers |= dict(request.headers)
         headers["User-Agent"] = USER_AGENT
         if request.account is not None:
@@ -251,3 +243,29 @@ def _hint(problem: Exception) -> str:
     if "CERTIFICATE_VERIFY_FAILED" in str(problem):
         return "a proxy may open TLS here: name its certificate with `--ca-bundle FILE`"
     return "check the network, the VPN, and HTTPS_PROXY"
+
+
+def _address(url: str) -> tuple[Place, str, bytes]:
+    """Return where a URL leads, its `Host`, and the path with the query as they go out.
+
+    A path that is percent-encoded already, as all of ours are, goes out as it is; httpx encodes any other.
+
+    Raises:
+        httpx.InvalidURL: it is no address of a web server.
+    """
+    scheme, _, rest = url.partition("://")
+    netloc, slash, path = rest.partition("/")
+    place, host = _place(scheme, netloc)
+    target = slash + path
+    if not _ENCODED.fullmatch(target):
+        return place, host, httpx.URL(url).raw_path
+    return place, host, target.encode("ascii")
+
+
+@lru_cache(maxsize=1024)
+def _place(scheme: str, netloc: str) -> tuple[Place, str]:
+    url = httpx.URL(f"{scheme}://{netloc}")
+    if url.scheme not in ("http", "https") or not url.host or url.userinfo:
+        raise httpx.InvalidURL(f"`{scheme}://{netloc}` is no address of a web server")
+    port = url.port or (443 if url.scheme == "https" else 80)
+    return Place(url.scheme, url.raw_host.decode("ascii"), port), url.netloc.decode("ascii")
