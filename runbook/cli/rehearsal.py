@@ -13,11 +13,13 @@ from pathlib import Path
 from runbook.atlassian.facts import ask
 from runbook.atlassian.limits import Limits
 from runbook.checks import examine
+from runbook.cli.closing import closing
 from runbook.cli.console import say
 from runbook.cli.linkwork import outcome_code, scratch
 from runbook.cli.planning import Planned, refuse_unless_may_run
-from runbook.cli.progress import Lines, closing, write_report
-from runbook.cli.running import Prepared, RunOptions, Summary, conduct, prepare
+from runbook.cli.progress import Lines, write_report
+from runbook.cli.run_values import Prepared, RunOptions, Summary, prepare
+from runbook.cli.running import conduct
 from runbook.cli.summary import summary_text
 from runbook.cli.wiring import Root, process_mask
 from runbook.clock import VirtualClock, parse_utc

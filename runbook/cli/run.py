@@ -19,7 +19,7 @@ from runbook.cli.wiring import Root
 from runbook.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from runbook.cli.running import Prepared, RunOptions, Summary
+    from runbook.cli.run_values import Prepared, RunOptions, Summary
     from runbook.execute.executor import Ending
     from runbook.execute.interrupts import Interrupts
     from runbook.execute.ports import Observer
@@ -152,7 +152,8 @@ def run(ctx: click.Context, root: Root, /, **given: Any) -> None:
 def _dry_run(root: Root, given: dict[str, Any]) -> int:
     from runbook.cli.planning import planned
     from runbook.cli.preview import show_preview
-    from runbook.cli.running import prepare, refuse_other_digest
+    from runbook.cli.run_values import prepare
+    from runbook.cli.running import refuse_other_digest
     from runbook.findings import may_run
 
     path: Path = given["plan"]
@@ -165,7 +166,8 @@ def _dry_run(root: Root, given: dict[str, Any]) -> int:
 
 def _run(root: Root, given: dict[str, Any]) -> int:
     from runbook.cli.planning import planned
-    from runbook.cli.running import RunOptions, prepare, refuse_other_digest
+    from runbook.cli.run_values import RunOptions, prepare
+    from runbook.cli.running import refuse_other_digest
     from runbook.execute.ports import Pace
 
     path: Path = given["plan"]
@@ -205,7 +207,8 @@ def _run(root: Root, given: dict[str, Any]) -> int:
             if given[name]
         },
     )
-    from runbook.cli.progress import closing, observers_for
+    from runbook.cli.closing import closing
+    from runbook.cli.progress import observers_for
 
     with root.create_ledger(ledger_path) as ledger:
         ledger.lead(root.me(options.operator))

@@ -4,108 +4,29 @@ Everything that is refused is refused before the first request; the first POST c
 the sites, the accounts and a person have all said yes.
 """
 
-import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
-from typing import Any
 
-from runbook import __version__
 from runbook.cli.console import say
-from runbook.cli.planning import Planned, refuse_unless_may_run
+from runbook.cli.opening import Opening
+from runbook.cli.planning import refuse_unless_may_run
+from runbook.cli.run_values import Confirm, Prepared, RunOptions, Summary
 from runbook.cli.wiring import Root
 from runbook.clock import isoformat_utc
 from runbook.errors import ExitCode, PlanError, UsageError
 from runbook.execute.books import Assignment
 from runbook.execute.executor import Ending, execute
 from runbook.execute.interrupts import Interrupts
-from runbook.execute.ports import Observer, Pace, Ports, Prober
-from runbook.execute.preflight import Identified, Probed, identify_sites, probe_accounts
-from runbook.execute.requests import exchange_of
-from runbook.execute.resume import Begin, Decision, GoOn, NothingToDo, decide, last_run
-from runbook.findings import Finding
-from runbook.jobs import CmaJob, jobs_digest, jobs_of
-from runbook.ledger.codec import Event
-from runbook.ledger.events import (
-    AccountProbed,
-    PlanAmended,
-    RoundOpened,
-    RunResumed,
-    RunStarted,
-    SiteIdentified,
-)
+from runbook.execute.ports import Observer, Ports, Prober
+from runbook.execute.preflight import Asked, identify_sites, probe_accounts
+from runbook.execute.resume import Decision, GoOn, NothingToDo, decide, last_run
+from runbook.ledger.codec import Recorded
 from runbook.ledger.handover_events import ApprovalGiven
 from runbook.ledger.store import Ledger
-from runbook.plan.model import Plan
 from runbook.secrets import Account
 from runbook.view import AT_ATLASSIAN, SENDABLE, JobState, JobView, RunView, runs_of
-from runbook.windows import Pair, pairs_of
 from runbook.wire import Send
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunOptions:
-    """What the person asked for; `again` is None, or the ids of `--again`."""
-
-    plan: Path
-    operator: str
-    digest: str | None = None
-    only: tuple[str, ...] = ()
-    early: bool = False
-    again: tuple[str, ...] | None = None
-    reason: str = ""
-    on_unknown: str = "ask"
-    pace: Pace = field(default_factory=Pace)
-    endpoint: str | None = None
-    rehearsal: bool = False
-    said: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
-    """A plan that was read and judged, and the jobs it stands for; no network was touched."""
-
-    judged: Planned
-    plan: Plan
-    findings: tuple[Finding, ...]
-    jobs: tuple[CmaJob, ...]
-    jobs_digest: str
-    pairs: Mapping[str, tuple[Pair, ...]]
-
-
-Confirm = Callable[["Summary"], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
-    """What a person sees before saying yes."""
-
-    prepared: Prepared
-    todo: tuple[str, ...]
-    accounts: tuple[Account, ...]
-    site_ids: Mapping[str, str]
-    earlier: tuple[RunView, ...]
-    going_on: RunView | None
-    difference: tuple[str, ...]
-    endpoint: str | None
-
-
-def prepare(planned: Planned, plan: Plan | None = None) -> Prepared:
-    """Return the jobs of a plan that was read and checked, with their finished windows.
-
-    A rehearsal gives `plan`, in which planned waves are finished.
-    """
-    plan = plan or planned.plan
-    jobs = jobs_of(plan)
-    return Prepared(
-        judged=planned,
-        plan=plan,
-        findings=planned.findings,
-        jobs=jobs,
-        jobs_digest=jobs_digest(jobs),
-        pairs={one.id: pairs_of(plan, one, use_planned=False) for one in plan.instances},
-    )
 
 
 def refuse_other_digest(prepared: Prepared, given: str | None) -> None:
@@ -138,6 +59,62 @@ def refuse_unready(
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """What a process takes up: the decision, what it may send, and what the ledger knew before.
+
+    `refused` is why nothing may be sent although there are jobs to look after, None where it may.
+    """
+
+    decision: Decision
+    views: tuple[RunView, ...]
+    last: RunView | None
+    todo: tuple[str, ...]
+    not_selected: tuple[str, ...]
+    refused: PlanError | None
+
+
+def start_of(
+    prepared: Prepared, options: RunOptions, events: Sequence[Recorded], now: datetime
+) -> Start:
+    """Return what a process takes up, from what the ledger knows; no network is touched.
+
+    Raises:
+        PlanError: the plan may not run, is too early, not approved, stopped or changed.
+        UsageError: an option names a job that is not there, or a round without anything to send.
+    """
+    views = runs_of(events)
+    last = last_run(views, prepared.plan.name, stand_in=options.endpoint is not None)
+    decision = decide(
+        prepared.plan,
+        prepared.jobs,
+        prepared.jobs_digest,
+        last,
+        again=options.again,
+        pairs=prepared.pairs,
+        now=now,
+    )
+    todo, not_selected = _selection(prepared, decision, options)
+    refused: PlanError | None = None
+    if not isinstance(decision, NothingToDo):
+        approvals = tuple(e.event for e in events if isinstance(e.event, ApprovalGiven))
+        try:
+            refuse_unready(prepared, options, approvals, now)
+        except PlanError as problem:
+            if not (isinstance(decision, GoOn) and _still_out(decision.view)):
+                raise
+            # What is at Atlassian, or unknown, is so whatever the plan says now: it is looked after.
+            refused, todo, not_selected = problem, (), ()
+    return Start(
+        decision=decision,
+        views=views,
+        last=last,
+        todo=todo,
+        not_selected=not_selected,
+        refused=refused,
+    )
+
+
 async def conduct(
     root: Root,
     options: RunOptions,
@@ -157,73 +134,38 @@ async def conduct(
         PlanError, CredentialError, RemoteError, UsageError, LedgerError: nothing was sent, or the
             ledger failed in the middle (then what was sent is in it).
     """
-    events = tuple(ledger.events())
-    views = runs_of(events)
-    now = root.clock.now()
-    last = last_run(views, prepared.plan.name, stand_in=options.endpoint is not None)
-    decision = decide(
-        prepared.plan,
-        prepared.jobs,
-        prepared.jobs_digest,
-        last,
-        again=options.again,
-        pairs=prepared.pairs,
-        now=now,
+    start = start_of(prepared, options, tuple(ledger.events()), root.clock.now())
+    if isinstance(start.decision, NothingToDo):
+        return start.decision.view.id, _as_it_was(start.decision.view)
+    asked = Asked(
+        identified=(), probed=(), site_ids=dict(start.last.site_ids) if start.last else {}
     )
-    if isinstance(decision, NothingToDo):
-        return decision.view.id, _as_it_was(decision.view)
-    todo, not_selected = _selection(prepared, decision, options)
-    refused: PlanError | None = None
-    approvals = tuple(e.event for e in events if isinstance(e.event, ApprovalGiven))
-    try:
-        refuse_unready(prepared, options, approvals, now)
-    except PlanError as problem:
-        if not (isinstance(decision, GoOn) and decision.view.jobs and _still_out(decision.view)):
-            raise
-        # What is at Atlassian, or unknown, is so whatever the plan says now: it is looked after.
-        refused, todo, not_selected = problem, (), ()
-    identified: tuple[Identified, ...] = ()
-    probed: tuple[Probed, ...] = ()
-    if todo:
-        identified = await identify_sites(prepared.plan, send, root.clock)
-        site_ids = {one.site: one.site_id for one in identified}
-        pairs = {job.account: job.site for job in reversed(prepared.jobs) if job.id in todo}
-        probed = await probe_accounts(tuple(pairs.items()), site_ids, send, root.clock)
-        _refuse_other_sites(decision, site_ids)
+    if start.todo:
+        asked = await _ask_first(root, prepared, start, send)
         confirm(
             Summary(
                 prepared=prepared,
-                todo=todo,
+                todo=start.todo,
                 accounts=accounts,
-                site_ids=site_ids,
-                earlier=views,
-                going_on=decision.view if isinstance(decision, GoOn) else None,
-                difference=decision.difference if isinstance(decision, GoOn) else (),
+                site_ids=asked.site_ids,
+                earlier=start.views,
+                going_on=start.decision.view if isinstance(start.decision, GoOn) else None,
+                difference=start.decision.difference if isinstance(start.decision, GoOn) else (),
                 endpoint=options.endpoint,
             )
         )
-    else:
-        site_ids = dict(last.site_ids) if last is not None else {}
-    book = _Book(root=root, options=options, prepared=prepared, ledger=ledger, views=views)
-    run = book.open(decision, site_ids, observers)
-    book.keep_preflight(run, identified, probed, accounts, observers)
-    view = next(one for one in runs_of(ledger.events(), led=run) if one.id == run)
-    jobs = {job.id: job for job in view.jobs}
+    opening = Opening(
+        root=root,
+        options=options,
+        prepared=prepared,
+        ledger=ledger,
+        views=start.views,
+        observers=observers,
+    )
+    run = opening.open(start.decision, asked.site_ids)
+    opening.keep_asked(run, asked, accounts)
     ending = await execute(
-        Assignment(
-            run=run,
-            jobs=jobs,
-            todo=[job.id for job in jobs.values() if job.id in todo and job.state in SENDABLE],
-            not_selected=[
-                job_id for job_id in not_selected if jobs[job_id].state is JobState.PLANNED
-            ],
-            pairs=prepared.pairs,
-            site_ids=site_ids,
-            probes={one.id: one.probe for one in prepared.plan.instances if one.probe},
-            on_unknown=options.on_unknown,
-            operator=options.operator,
-            known_until=view.last_seq,
-        ),
+        _assignment(run, prepared, options, start, asked, ledger),
         Ports(
             send=send,
             recorder=ledger,
@@ -235,11 +177,52 @@ async def conduct(
         options.pace,
         interrupts,
     )
-    if refused is not None:
-        say(f"nothing was sent: {refused}")
+    if start.refused is not None:
+        say(f"nothing was sent: {start.refused}")
         if ending.exit_code is ExitCode.DONE:
             ending = replace(ending, exit_code=ExitCode.PLAN)
     return run, ending
+
+
+async def _ask_first(root: Root, prepared: Prepared, start: Start, send: Send) -> Asked:
+    """Ask every site for its id and every account whether it is let in.
+
+    Raises:
+        PlanError: a site has another id than before, or than the plan says.
+        CredentialError, RemoteError: an account is refused, or somebody does not answer.
+    """
+    identified = await identify_sites(prepared.plan, send, root.clock)
+    site_ids = {one.site: one.site_id for one in identified}
+    submits_to = {job.account: job.site for job in reversed(prepared.jobs) if job.id in start.todo}
+    probed = await probe_accounts(tuple(submits_to.items()), site_ids, send, root.clock)
+    _refuse_other_sites(start.decision, site_ids)
+    return Asked(identified=identified, probed=probed, site_ids=site_ids)
+
+
+def _assignment(
+    run: str,
+    prepared: Prepared,
+    options: RunOptions,
+    start: Start,
+    asked: Asked,
+    ledger: Ledger,
+) -> Assignment:
+    view = next(one for one in runs_of(ledger.events(), led=run) if one.id == run)
+    jobs = {job.id: job for job in view.jobs}
+    return Assignment(
+        run=run,
+        jobs=jobs,
+        todo=[job.id for job in view.jobs if job.id in start.todo and job.state in SENDABLE],
+        not_selected=[
+            job_id for job_id in start.not_selected if jobs[job_id].state is JobState.PLANNED
+        ],
+        pairs=prepared.pairs,
+        site_ids=asked.site_ids,
+        probes={one.id: one.probe for one in prepared.plan.instances if one.probe},
+        on_unknown=options.on_unknown,
+        operator=options.operator,
+        known_until=view.last_seq,
+    )
 
 
 def _as_it_was(view: RunView) -> Ending:
@@ -300,155 +283,3 @@ def _refuse_other_sites(decision: Decision, site_ids: Mapping[str, str]) -> None
                 f"`{site}` says its id is `{site_ids[site]}`; when run `{decision.view.id}` began it was `{site_id}`",
                 hint="another site answers under this address: find out which before anything is sent",
             )
-
-
-def evidence_of(plan: Plan) -> list[dict[str, Any]]:
-    """Return each evidence file that the plan names, with its hash; null where it is not there."""
-    folder = Path(plan.file).parent
-    result: list[dict[str, Any]] = []
-    for instance in plan.instances:
-        if instance.app_link is None or instance.app_link.evidence is None:
-            continue
-        named = instance.app_link.evidence
-        try:
-            data = (folder / named).read_bytes()
-        except OSError:
-            result.append({"path": named, "sha256": None, "bytes": None, "instance": instance.id})
-            continue
-        digest = hashlib.sha256(data).hexdigest()
-        result.append(
-            {"path": named, "sha256": digest, "bytes": len(data), "instance": instance.id}
-        )
-    return result
-
-
-def jobs_json(prepared: Prepared) -> list[dict[str, Any]]:
-    """Return the jobs with their windows, as `run.started` keeps them."""
-    return [
-        {**job.as_json(), "windows": [_window_json(pair) for pair in prepared.pairs[job.id]]}
-        for job in prepared.jobs
-    ]
-
-
-def _window_json(pair: Pair) -> dict[str, Any]:
-    def text(moment: datetime | None) -> str | None:
-        return None if moment is None else isoformat_utc(moment)
-
-    return {
-        "from": pair.from_wave.name,
-        "to": pair.to_wave.name,
-        "opens": text(pair.opens),
-        "safe_closes": text(pair.safe_closes),
-        "closes": text(pair.closes),
-        "start_assumed": pair.start_assumed,
-    }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Book:
-    """Writes the opening events of a process."""
-
-    root: Root
-    options: RunOptions
-    prepared: Prepared
-    ledger: Ledger
-    views: tuple[RunView, ...]
-
-    def open(
-        self, decision: Decision, site_ids: Mapping[str, str], observers: tuple[Observer, ...]
-    ) -> str:
-        """Write that a run begins or goes on, and return its id."""
-        if isinstance(decision, GoOn):
-            run = decision.view.id
-            self._keep(self._resumed(site_ids), run, observers)
-            if decision.difference:
-                self._keep(self._amended(decision.difference), run, observers)
-            if decision.round_jobs:
-                event = RoundOpened(
-                    jobs=list(decision.round_jobs),
-                    reason=self.options.reason,
-                    by=self.options.operator,
-                )
-                self._keep(event, run, observers)
-            return run
-        assert isinstance(decision, Begin)  # noqa: S101 - NothingToDo has returned before
-        run = self.root.run_id()
-        self._keep(self._started(site_ids), run, observers)
-        return run
-
-    def keep_preflight(
-        self,
-        run: str,
-        identified: tuple[Identified, ...],
-        probed: tuple[Probed, ...],
-        accounts: tuple[Account, ...],
-        observers: tuple[Observer, ...],
-    ) -> None:
-        """Write what the sites and the API answered before the first POST."""
-        emails = {account.profile: account.email for account in accounts}
-        for one in identified:
-            event = SiteIdentified(
-                site=one.site, site_id=one.site_id, exchange=exchange_of(one.request, one.answer)
-            )
-            self._keep(event, run, observers)
-        for probe in probed:
-            self._keep(
-                AccountProbed(
-                    account=probe.account,
-                    email=emails.get(probe.account, ""),
-                    status=probe.answer.status,
-                    exchange=exchange_of(probe.request, probe.answer),
-                ),
-                run,
-                observers,
-            )
-
-    def _keep(self, event: Event, run: str, observers: tuple[Observer, ...]) -> None:
-        row = self.ledger.append(event, run=run)
-        for observer in observers:
-            observer.saw(row, event)
-
-    def _started(self, site_ids: Mapping[str, str]) -> RunStarted:
-        plan, options = self.prepared.plan, self.options
-        offset = plan.zone.utcoffset(None)
-        return RunStarted(
-            plan_name=plan.name,
-            plan_file=Path(plan.file).name,
-            plan_text=plan.source.decode("utf-8"),
-            digest=plan.digest,
-            jobs_digest=self.prepared.jobs_digest,
-            jobs=jobs_json(self.prepared),
-            findings=[finding.as_json() for finding in self.prepared.findings],
-            evidence=evidence_of(plan),
-            site_ids=dict(site_ids),
-            operator=options.operator,
-            machine=self.root.machine,
-            tool_version=__version__,
-            zone_minutes=int(offset.total_seconds() // 60),
-            rehearsal=options.rehearsal,
-            endpoint=options.endpoint,
-            options=dict(options.said),
-            earlier_runs=[view.id for view in self.views],
-        )
-
-    def _resumed(self, site_ids: Mapping[str, str]) -> RunResumed:
-        return RunResumed(
-            operator=self.options.operator,
-            machine=self.root.machine,
-            tool_version=__version__,
-            findings=[finding.as_json() for finding in self.prepared.findings],
-            options=dict(self.options.said),
-            site_ids=dict(site_ids),
-        )
-
-    def _amended(self, difference: tuple[str, ...]) -> PlanAmended:
-        plan = self.prepared.plan
-        return PlanAmended(
-            difference=list(difference),
-            plan_text=plan.source.decode("utf-8"),
-            digest=plan.digest,
-            jobs_digest=self.prepared.jobs_digest,
-            jobs=jobs_json(self.prepared),
-            findings=[finding.as_json() for finding in self.prepared.findings],
-            evidence=evidence_of(plan),
-        )

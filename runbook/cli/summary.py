@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from runbook.text import aligned, plural, printable
 
 if TYPE_CHECKING:
-    from runbook.cli.running import Summary
+    from runbook.cli.run_values import Summary
 
 
 def summary_text(summary: "Summary") -> str:

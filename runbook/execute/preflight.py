@@ -39,6 +39,15 @@ class Probed:
     answer: Answer
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Everything that was asked before the first POST; nothing where nothing is to be sent."""
+
+    identified: tuple[Identified, ...]
+    probed: tuple[Probed, ...]
+    site_ids: Mapping[str, str]
+
+
 async def identify_sites(plan: Plan, send: Send, clock: Clock) -> tuple[Identified, ...]:
     """Ask every site of the plan for its id at `/_edge/tenant_info` (links-api.md 3), and compare.
 

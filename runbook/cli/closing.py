@@ -1,0 +1,71 @@
+"""The words at the end of a run: how it ended, what needs a person, the one command that comes next."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runbook.cli.console import say
+from runbook.errors import ExitCode
+from runbook.ledger.store import Ledger
+from runbook.text import added_up, printable
+from runbook.view import JobView, run_of
+
+if TYPE_CHECKING:
+    from runbook.execute.executor import Ending
+
+
+def closing(ledger: Ledger, run: str, ending: "Ending", *, plan: Path) -> None:
+    """Say how a run ended, what needs a person, and the one command that comes next."""
+    view = run_of(ledger.events(), run)
+    if view is None:
+        return
+    say("")
+    say(f"run {run}: {ending.state.value.replace('_', ' ')}, {added_up(ending.counts)}")
+    if ending.detail:
+        say(f"  {printable(ending.detail)}")
+    for job in view.jobs:
+        for line in advice_for(job, run, plan):
+            say(line)
+    match ending.exit_code:
+        case ExitCode.DONE if ending.state.value == "complete":
+            say(f"next: `runbook verify {run}` - Atlassian's word is no proof that every link came")
+        case ExitCode.INTERRUPTED | ExitCode.REMOTE:
+            say(
+                f"next: the same command, `runbook run {plan}`, goes on where it stood; jobs at Atlassian go on meanwhile"
+            )
+        case ExitCode.JOB | ExitCode.CREDENTIAL:
+            say(f"next: mend the cause, then `runbook run {plan}` sends what was refused or held")
+        case _:
+            pass
+
+
+def advice_for(job: JobView, run: str, plan: Path) -> list[str]:
+    """Return what a person should know and do about a job, empty where nothing."""
+    lines: list[str] = []
+    state = job.state.value
+    if state == "unknown" and not job.spoken:
+        lines += [
+            f"  {job.id}: unknown - {printable(job.detail)}",
+            "    look at the site's link-fixing page or the audit log, then say what happened:",
+            f"      runbook resolve {run} {job.id} --send-again      (recommended: links already updated are left out; a backup may be repeated)",
+            f"      runbook resolve {run} {job.id} --accepted UUID   (where its job id is known)",
+            f"      runbook resolve {run} {job.id} --accepted-no-id  (accepted, id not known: only verification can tell)",
+        ]
+    elif state in ("refused", "error"):
+        lines.append(f"  {job.id}: {state} - {printable(job.detail)}")
+        last = job.sent[-1] if job.sent else None
+        if state == "refused" and last is not None:
+            lines += [f"    likely: {cause}" for cause in last.causes]
+            if last.trace_id:
+                lines.append(f"    trace id for Atlassian's support: {printable(last.trace_id)}")
+            lines.append(f"    after the fix: runbook run {plan}")
+        elif state == "error":
+            lines.append(f'    after the fix: runbook run {plan} --again {job.id} --reason "…"')
+    elif state == "not_attempted":
+        lines.append(f"  {job.id}: not attempted ({job.why}) - {printable(job.detail)}")
+    if job.needs_person() and state == "complete":
+        lines += [
+            f"  {job.id}: complete, but a known link did not arrive. Suspects, in order: the account that authorized the app link is not the one that submits; `migratedFrom`; the window; booleans; the link was deleted in the cloud",
+            f'    mend it and send again: runbook run {plan} --again {job.id} --reason "…"',
+            f"    or go on without: runbook resolve {run} {job.id} --accepted-no-id",
+        ]
+    return lines
