@@ -1,0 +1,222 @@
+"""The report as its readers have it: opened from a file, in a real browser, on paper."""
+
+import io
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser.conftest import missing, node_module, written
+from tests.report import evenings
+
+pytestmark = pytest.mark.browser
+
+NAMES = (*evenings.evenings(), "hostile")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_report_opens_without_a_word_and_without_a_request(opened: Any, name: str) -> None:
+    """Nothing on the console, nothing asked for but the file itself, no sideways scrolling."""
+    seen = opened(name)
+    assert seen.said == []
+    assert len(seen.asked) == 1
+    assert seen.page.evaluate("document.documentElement.scrollWidth") == 1280
+    assert seen.page.evaluate("window.hit") is None
+    outside = seen.page.evaluate(
+        "[...document.querySelectorAll('main *')].filter(e => !e.closest('.scroll') && !e.closest('.unseen')"
+        " && e.getBoundingClientRect().right > 1280).map(e => e.outerHTML.slice(0, 80))"
+    )
+    assert outside == []
+
+
+LOOKS = (
+    ("mixed", "light"),
+    ("mixed", "dark"),
+    ("mixed", "print"),
+    ("rehearsal", "dark"),
+    ("differing", "print"),
+    ("running", "light"),
+    ("hostile", "light"),
+)
+
+
+@pytest.mark.parametrize(("name", "look"), LOOKS)
+def test_axe_finds_no_violation(opened: Any, name: str, look: str) -> None:
+    """WCAG rules of axe hold in light, dark and print."""
+    axe = node_module("axe-core/axe.min.js").read_text(encoding="utf-8")
+    seen = opened(name, scheme="dark" if look == "dark" else "light", bypass_csp=True)
+    if look == "print":
+        seen.page.emulate_media(media="print")
+    seen.page.evaluate(axe)
+    result = seen.page.evaluate("axe.run(document)")
+    violations = [
+        (one["id"], one["nodes"][0]["html"][:200], one["nodes"][0]["failureSummary"][:300])
+        for one in result["violations"]
+    ]
+    assert violations == []
+
+
+@pytest.mark.parametrize("lang", ["en", "de"])
+def test_the_nu_checker_finds_no_error(tmp_path: Path, lang: str) -> None:
+    """Every kind of report is valid HTML."""
+    if shutil.which("java") is None:
+        missing("java", "install a Java runtime")
+    jar = node_module("vnu-jar/build/dist/vnu.jar")
+    files = []
+    for name in NAMES if lang == "en" else ("differing",):
+        file = tmp_path / f"{name}.html"
+        file.write_text(written(name, lang), encoding="utf-8")
+        files.append(str(file))
+    done = subprocess.run(
+        ["java", "-jar", str(jar), "--errors-only", "--format", "gnu", *files],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
+    assert done.returncode == 0
+
+
+def rows(page: Any) -> list[str]:
+    return page.eval_on_selector_all(
+        "#jobs-table tbody tr",
+        "all => all.filter(r => r.offsetParent).map(r => r.cells[1].textContent)",
+    )
+
+
+def test_jobs_can_be_filtered_searched_and_sorted(opened: Any) -> None:
+    """A state, a word, an order; the details follow the table, and the count says so."""
+    page = opened("mixed").page
+    every = rows(page)
+    assert len(every) == 6
+    page.select_option("#jobs-table-state", "unknown")
+    assert rows(page) == ["eng-to-svc"]
+    assert (
+        page.eval_on_selector_all("article.job", "a => a.filter(j => j.offsetParent).length") == 1
+    )
+    assert page.inner_text("form.tools output").startswith("1 of 6")
+    page.select_option("#jobs-table-state", "")
+    page.fill("#jobs-table-search", "svc refused")
+    assert rows(page) == []
+    page.fill("#jobs-table-search", "SVC-to")
+    assert rows(page) == ["svc-to-eng", "svc-to-ops"]
+    page.fill("#jobs-table-search", "")
+    page.click("#jobs-table th:nth-child(2) button")
+    assert rows(page) == sorted(every)
+    page.click("#jobs-table th:nth-child(2) button")
+    assert rows(page) == sorted(every, reverse=True)
+    assert page.get_attribute("#jobs-table th:nth-child(2)", "aria-sort") == "descending"
+    page.click("#jobs-table th:nth-child(1) button")
+    assert rows(page) == every
+
+
+def test_a_request_is_copied_as_curl_without_the_token(opened: Any) -> None:
+    """The command names shell variables of the right account, and runs in a shell as it stands."""
+    seen = opened("clean", permissions=["clipboard-read", "clipboard-write"])
+    button = seen.page.locator("#job-ops-to-eng .raw[data-account] button")
+    button.click()
+    assert button.inner_text() == "Copied"
+    text = seen.page.evaluate("navigator.clipboard.readText()")
+    assert '--user "$RUNBOOK_CONTOSO_OPS_EMAIL:$RUNBOOK_CONTOSO_OPS_API_TOKEN"' in text
+    assert "--request 'POST' 'https://api.atlassian.com/links/v1/" in text
+    job = next(one for one in evenings.clean().jobs if one.id == "ops-to-eng")
+    assert f"--data-raw '{job.body_bytes().decode()}'" in text
+    assert seen.said == []
+    if shutil.which("sh") is not None:
+        shown = subprocess.run(
+            ["sh", "-c", f"curl() {{ printf '%s\\n' \"$@\"; }}\n{text}"],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={"RUNBOOK_CONTOSO_OPS_EMAIL": "a@b", "RUNBOOK_CONTOSO_OPS_API_TOKEN": "t"},
+        )
+        assert shown.stdout.splitlines()[-1] == job.body_bytes().decode()
+        assert "a@b:t" in shown.stdout.splitlines()
+
+
+def test_a_row_has_an_address_of_its_own(opened: Any) -> None:
+    """A click puts the row into the fragment; a fragment is found even behind a filter."""
+    page = opened("mixed").page
+    page.click("#row-eng-to-svc td:nth-child(6)")
+    assert page.evaluate("location.hash") == "#row-eng-to-svc"
+    page.select_option("#jobs-table-state", "error")
+    page.evaluate("location.hash = '#job-eng-to-ops'")
+    page.wait_for_function("document.getElementById('job-eng-to-ops').offsetParent !== null")
+    assert len(rows(page)) == 6
+    other = opened("mixed", fragment="#job-svc-to-ops").page
+    assert other.locator("#job-svc-to-ops:target").count() == 1
+    assert other.evaluate("window.scrollY") > 500
+
+
+def test_without_javascript_every_fact_is_readable(opened: Any) -> None:
+    """The script only adds tools: without it each job, request, answer and finding is visible."""
+    page = opened("differing", java_script_enabled=False).page
+    text = page.inner_text("main")
+    evening = evenings.differing()
+    view = evening.view()
+    for job in view.jobs:
+        assert job.uuid in text
+        assert job.job.body_bytes().decode()[:60] in text
+    for finding in view.verifications[-1].findings:
+        assert finding["issue"] in text
+    assert view.last_hash in text
+    assert page.locator("button").count() == 0
+
+
+def test_a_run_under_way_reloads_and_can_be_paused(opened: Any) -> None:
+    """A live report reloads itself; a reader can stop that; a final report never does."""
+    seen = opened("running")
+    button = seen.page.locator("#refreshing button")
+    assert button.inner_text() == "Pause reloading"
+    seen.page.wait_for_event("framenavigated", timeout=9_000)
+    assert seen.said == []
+    seen.page.locator("#refreshing button").click()
+    assert seen.page.locator("#refreshing button").inner_text() == "Reload again"
+    assert opened("clean").page.locator("#refreshing").count() == 0
+
+
+def printed(page: Any) -> list[str]:
+    """Return the text of every page of paper."""
+    try:
+        from pypdf import PdfReader
+    except ImportError:
+        missing("pypdf", "pip install pypdf")
+    data = page.pdf(prefer_css_page_size=True, print_background=True)
+    return [" ".join(one.extract_text().split()) for one in PdfReader(io.BytesIO(data)).pages]
+
+
+@pytest.mark.parametrize("lang", ["en", "de"])
+@pytest.mark.parametrize(
+    "name", ["clean", "mixed", "differing", "stopped", "worst", "worst verified"]
+)
+def test_the_first_printed_page_stands_alone(opened: Any, name: str, lang: str) -> None:
+    """Verdict, numbers, what is not done and the deadlines share one page; the matrix begins the next."""
+    pages = printed(opened(name, lang=lang).page)
+    verdict, deadlines, matrix = {
+        "en": ("Run report", "3 Deadlines", "4 Sites and directions"),
+        "de": ("Bericht eines Laufs", "3 Fristen", "4 Sites und Richtungen"),
+    }[lang]
+    assert verdict in pages[0]
+    assert deadlines in pages[0]
+    assert matrix not in pages[0]
+    assert matrix in pages[1]
+
+
+def test_paper_has_page_numbers_marks_and_every_row(opened: Any) -> None:
+    """Each page is numbered, a rehearsal is marked on each, and a filter hides nothing on paper."""
+    page = opened("rehearsal").page
+    page.fill("#jobs-table-search", "no such job")
+    pages = printed(page)
+    for number, text in enumerate(pages, start=1):
+        assert f"Page {number} / {len(pages)}" in text
+        assert "REHEARSAL" in text
+    whole = "".join(re.sub(r"\s", "", text) for text in pages)
+    view = evenings.clean(rehearsal=True).view()
+    for job in view.jobs:
+        assert whole.count(job.id) >= 3
+        assert job.uuid in whole
+    for finding in view.findings:
+        assert finding["code"] in whole
