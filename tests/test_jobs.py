@@ -80,9 +80,9 @@ def test_every_job_follows_its_needs_and_none_is_lost(data: st.DataObject) -> No
 def test_a_chain_of_ten_thousand_needs_is_no_burden() -> None:
     """No recursion limit, and no time that grows with the square."""
     chain = [instance(f"j{n}", f"j{n + 1}") for n in range(10_000)]
-    began = time.monotonic()
+    began = time.process_time()
     assert ordered(chain)[0].id == "j9999"
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 2
 
 
 BODIES = {
