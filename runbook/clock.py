@@ -153,4 +153,4 @@ def isoformat_utc(moment: datetime) -> str:
 
 def parse_utc(text: str) -> datetime:
     """Return the moment that `isoformat_utc` wrote."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC)
+    return datetime.fromisoformat(text).astimezone(UTC)
