@@ -8,13 +8,28 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from runbook.cli.app import main
+from runbook.cli.wiring import Root
+from runbook.simulator.app import make_app
 from runbook.simulator.model import Issue, LostLink
-from tests.flows.evening import Evening, Result, plan_text
+from tests.flows.evening import TOKEN, Evening, Result, plan_text
 
 DIRECTIONS = (("eng", "ops"), ("ops", "eng"))
 ENG, OPS = "https://contoso-eng.atlassian.net", "https://contoso-ops.atlassian.net"
+
+
+class _Watched(httpx.AsyncBaseTransport):
+    def __init__(self, night: "Night") -> None:
+        self._night = night
+        self._inner = httpx.ASGITransport(app=make_app(night.world))
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self._night.interfere is not None:
+            self._night.interfere(request)
+        return await self._inner.handle_async_request(request)
 
 
 class Night(Evening):
@@ -28,8 +43,11 @@ class Night(Evening):
     def before(self) -> Path:
         return self.folder / "before.snapshot"
 
+    interfere: Callable[[httpx.Request], None] | None = None
+
     def begin(self) -> "Night":
-        """Take the snapshot and run the jobs."""
+        """Take the snapshot and run the jobs; `first` is what was there before."""
+        self.first = self.records()
         self.csv.write_text(self.world.expected_csv(), encoding="utf-8")
         taken = self.command(
             "snapshot", str(self.plan), "-o", str(self.before), "--links", str(self.csv)
@@ -38,6 +56,21 @@ class Night(Evening):
         ran = self.run()
         assert ran.code == 0, ran.err
         return self
+
+    def command(self, *words: str, interactive: bool = False) -> Result:
+        """Run a command; `interfere` is called before each request reaches the world."""
+        root = Root(
+            environ=self.env,
+            clock=self.clock,
+            interactive=interactive,
+            transport=lambda: _Watched(self),
+        )
+        self.capsys.readouterr()
+        code = main(list(words), root=root)
+        captured = self.capsys.readouterr()
+        assert TOKEN not in captured.out + captured.err
+        assert "Traceback" not in captured.err, captured.err
+        return Result(code, captured.out, captured.err)
 
     def verify(self, *more: str) -> Result:
         return self.on_ledger("verify", "latest", "--expected", str(self.csv), *more)
