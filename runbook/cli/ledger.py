@@ -18,7 +18,7 @@ def ledger() -> None:
     """Verify or export the ledger; neither writes to it."""
 
 
-@ledger.command("verify")
+@ledger.command("verify", short_help="Check the hash chain, row by row.")
 @format_option("text", "json")
 @ledger_option
 @click.pass_context
@@ -62,7 +62,7 @@ def _verdict(damages: tuple[Damage, ...]) -> str:
     )
 
 
-@ledger.command("export")
+@ledger.command("export", short_help="Print all events as NDJSON.")
 @ledger_option
 @click.pass_obj
 def export(root: Root, ledger_file: Path | None) -> None:
