@@ -17,6 +17,8 @@ from runbook.text import moment
 
 BACKUP_RESTS = timedelta(days=7)
 _CLOUD_HOSTS = (".atlassian.net", ".jira.com", ".jira-dev.com", ".atlassian-us-gov-mod.net")
+# So many wrong URLs get a suggestion; a plan with more of them names other sites altogether.
+_SUGGESTIONS = 50
 _ODD_CHARACTERS = re.compile(r"[\x00-\x20\x7f\\<>\"{}|^`]")
 _STAGING = re.compile(
     r"(?:^|[.\-_/])(?:staging|stage|stg|backup|bkp|bak|clone|cloned|copy|preprod|uat|test|sandbox|standby)"
@@ -74,6 +76,7 @@ def is_cloud(url: str) -> bool:
 def judge_urls(plan: Plan, facts: Facts) -> Iterator[Finding]:  # noqa: ARG001 - every check takes both
     """RB401, and RB402 where the URL is a base URL but of no site of the plan."""
     known: dict[tuple[str, bool], str | None] = {}
+    near_of: dict[str, str | None] = {}
 
     def problem(url: str, *, cloud: bool) -> str | None:
         if (url, cloud) not in known:
@@ -92,7 +95,7 @@ def judge_urls(plan: Plan, facts: Facts) -> Iterator[Finding]:  # noqa: ARG001 -
             if odd is not None:
                 yield _no_base_url(plan, path, url, odd, cloud=cloud, instance=instance)
             elif cloud and sites_known:
-                yield from _of_no_site(plan, instance, path, key, url)
+                yield from _of_no_site(plan, instance, path, url, near_of)
 
 
 def _urls(instance: Instance) -> Iterator[tuple[str, str, bool]]:
@@ -109,17 +112,24 @@ def _no_base_url(
     return finding("RB401", plan, path, f"`{url}` {problem}", hint=_HOW[cloud], instance=instance)
 
 
-def _of_no_site(plan: Plan, instance: Instance, path: str, key: str, url: str) -> Iterator[Finding]:
+def _of_no_site(
+    plan: Plan,
+    instance: Instance,
+    path: str,
+    url: str,
+    near_of: dict[str, str | None],
+) -> Iterator[Finding]:
+    key = path.rpartition(".")[2]
     if plan.site(url) is None:
-        from difflib import get_close_matches
-
-        near = get_close_matches(url, [site.url for site in plan.sites[:200]], n=1, cutoff=0.85)
+        if url not in near_of:
+            near_of[url] = _near(plan, url) if len(near_of) < _SUGGESTIONS else None
+        near = near_of[url]
         yield finding(
             "RB402",
             plan,
             path,
             f"`{key}` is `{url}`, which is no site of this plan",
-            hint=f"did you mean `{near[0]}`?" if near else "add it to `sites`, or correct it",
+            hint=f"did you mean `{near}`?" if near else "add it to `sites`, or correct it",
             instance=instance,
         )
     elif not is_cloud(url):
@@ -131,6 +141,14 @@ def _of_no_site(plan: Plan, instance: Instance, path: str, key: str, url: str) -
             hint="name the site's own address, https://<name>.atlassian.net: the API answers there, not at a custom domain",
             instance=instance,
         )
+
+
+def _near(plan: Plan, url: str) -> str | None:
+    from difflib import get_close_matches
+
+    urls = [site.url for site in plan.sites[:200]]
+    near = get_close_matches(url, urls, n=1, cutoff=0.85) if len(url) < 300 else []
+    return near[0] if near else None
 
 
 def judge_recreation(plan: Plan, facts: Facts) -> Iterator[Finding]:  # noqa: ARG001

@@ -7,12 +7,13 @@ from runbook.cli.planning import Examined
 from runbook.findings import Finding, Severity, counts, may_run
 from runbook.plan.model import Plan
 from runbook.plan.source import Source
-from runbook.text import moment, plural, printable, span
+from runbook.text import moment, plural, printable, shortened, span
 from runbook.windows import Pair
 
 _WIDTH = 110
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
 _LISTED = 6
+_LONGEST = 1000
 
 
 def finding_text(one: Finding, source: Source) -> str:
@@ -24,7 +25,7 @@ def finding_text(one: Finding, source: Source) -> str:
     margin = len(str(one.line))
     place = printable(f"{one.file}:{one.line}:{one.column}")
     lines = [
-        f"{click.style(heading, fg=colour, bold=True)}: {printable(one.message)}",
+        f"{click.style(heading, fg=colour, bold=True)}: {shortened(one.message, _LONGEST)}",
         f"{' ' * margin}--> {place}",
     ]
     quoted, offset = _window(source.line(one.line), one.column - 1)
@@ -34,9 +35,9 @@ def finding_text(one: Finding, source: Source) -> str:
         lines += [f"{gutter} |", f"{one.line} | {quoted}", f"{gutter} | {caret}"]
     if one.waived is not None:
         by = f" by {printable(one.waived.by)}" if one.waived.by else ""
-        lines.append(f"{' ' * margin} = waived{by}: {printable(one.waived.reason)}")
+        lines.append(f"{' ' * margin} = waived{by}: {shortened(one.waived.reason, _LONGEST)}")
     elif one.hint:
-        lines.append(f"{' ' * margin} = hint: {printable(one.hint)}")
+        lines.append(f"{' ' * margin} = hint: {shortened(one.hint, _LONGEST)}")
     return "\n".join(lines)
 
 

@@ -6,6 +6,8 @@ from runbook.plan.model import Instance
 
 # Each cycle is its own mistake; a plan with more of them was generated, and these show how.
 _CYCLES_SHOWN = 20
+_SUGGESTIONS = 20
+_OTHERWISE = "name the id of another job, or remove it"
 
 
 def judge_needs(
@@ -18,12 +20,22 @@ def judge_needs(
     """
     by_id = {instance.id: instance for instance in instances}
     if left_out is not None:
-        for instance in instances:
-            for i, need in enumerate(instance.needs):
-                if need not in by_id and need not in left_out:
-                    message = f"`{instance.id}` needs `{need}`, which is not in the plan"
-                    yield f"{instance.path}.needs[{i}]", message, _near(need, by_id)
+        yield from _unknown(instances, by_id, left_out)
     yield from _cycles(by_id)
+
+
+def _unknown(
+    instances: Sequence[Instance], by_id: dict[str, Instance], left_out: frozenset[str]
+) -> Iterator[tuple[str, str, str]]:
+    shown = 0
+    for instance in instances:
+        for i, need in enumerate(instance.needs):
+            if need in by_id or need in left_out:
+                continue
+            shown += 1
+            near = _near(need, by_id) if shown <= _SUGGESTIONS else _OTHERWISE
+            message = f"`{instance.id}` needs `{need}`, which is not in the plan"
+            yield f"{instance.path}.needs[{i}]", message, near
 
 
 def _near(need: str, by_id: dict[str, Instance]) -> str:
@@ -32,7 +44,7 @@ def _near(need: str, by_id: dict[str, Instance]) -> str:
     near = get_close_matches(need, list(by_id)[:1000], n=1)
     if near:
         return f"did you mean `{near[0]}`?"
-    return "name the id of another job, or remove it"
+    return _OTHERWISE
 
 
 def _cycles(by_id: dict[str, Instance]) -> Iterator[tuple[str, str, str]]:

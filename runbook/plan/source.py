@@ -27,10 +27,11 @@ _SECRET_WORDS = (
     "bearer",
 )
 _SECRET_KEYS = frozenset({"pass", "pwd", "pat", "pw", "auth", "basicauth"})
-_LOOKS_SECRET = re.compile(
-    r"(?i)(?P<key>[\w.-]*(?:" + "|".join(_SECRET_WORDS) + r")[\w.-]*)(?P<sep>[\"']?\s*[:=]\s*)\S.*"
-)
-_USER_INFO = re.compile(r"(?i)([a-z][a-z0-9+.-]*://)([^/?#\s]*)@")
+# Each of these is linear in the text: a line may be a word of a megabyte.
+_SECRET_WORD = re.compile("(?i)" + "|".join(_SECRET_WORDS))
+_KEY_END = re.compile(r"[\w.-]{0,60}[\"']?\s*[:=]\s*(?=\S)")
+_KEY_START = re.compile(r"[\w.-]*\Z")
+_USER_INFO = re.compile(r"://([^/?#\s]*)@")
 _TOKEN = re.compile(r"\bAT[ACS]TT[A-Za-z0-9][\w=+/-]{8,}")
 
 
@@ -48,7 +49,7 @@ def secrets_in(text: str) -> tuple[str, ...]:
         return ()
     found = [match.group() for match in _TOKEN.finditer(text)]
     for match in _USER_INFO.finditer(text):
-        found += [match.group(2), *match.group(2).split(":", 1)[1:]]
+        found += [match.group(1), *match.group(1).split(":", 1)[1:]]
     return tuple(one for one in found if one)
 
 
@@ -117,10 +118,16 @@ def _stars(secret: str) -> str:
 
 
 def _without_looks(line: str) -> str:
+    """Return a line without what looks like a credential, also in comments and broken YAML."""
     if "@" in line:
-        line = _USER_INFO.sub(rf"\1{MASKED}@", line)
+        line = _USER_INFO.sub(f"://{MASKED}@", line)
     line = _TOKEN.sub(MASKED, line)
-    found = _LOOKS_SECRET.search(line)
-    if found is None or found["key"] in KNOWN_KEYS or found.group().endswith(MASKED):
-        return line
-    return line[: found.end("sep")] + MASKED
+    for word in _SECRET_WORD.finditer(line):
+        end = _KEY_END.match(line, word.end())
+        if end is None:
+            continue
+        start = _KEY_START.search(line[max(0, word.start() - 60) : word.start()])
+        key = ("" if start is None else start.group()) + line[word.start() : end.end()]
+        if re.split(r"[^\w.-]", key, maxsplit=1)[0] not in KNOWN_KEYS:
+            return line[: end.end()] + MASKED
+    return line
