@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 endif
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: rehearse test lint bench screenshots build clean
+.PHONY: rehearse test lint bench build clean
 
 rehearse: $(VENV)/.installed
 	$(BIN)/runbook rehearse plans/contoso-split.yaml --report rehearsal-report.html
