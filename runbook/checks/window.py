@@ -199,7 +199,7 @@ def _unserved(plan: Plan, facts: Facts, instance: Instance, unserved: list[Pair]
         instance.path,
         f"`{instance.id}` does not serve all waves at {moment(facts.at, plan.zone)}: "
         + "; ".join(words),
-        hint="send the job again then: `runbook run … --again`; `runbook preview` lists the rounds"
+        hint="plan one round that serves all (listed below the findings), or send the job again then with `--again`"
         if helped
         else "only `runbook repair` brings these links",
         instance=instance,

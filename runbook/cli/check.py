@@ -86,7 +86,7 @@ def plan_json(examined: Examined) -> dict[str, Any]:
 
 
 def _show_text(examined: list[Examined], at: datetime | None) -> None:
-    from runbook.cli.check_text import closing_text, finding_text
+    from runbook.cli.check_text import PRESENT, closing_text, finding_text
     from runbook.cli.console import show
 
     for one in examined:
@@ -100,7 +100,7 @@ def _show_text(examined: list[Examined], at: datetime | None) -> None:
             for line in online_lines(plan, one.facts.online):
                 show(f"  {line}")
             show("")
-        said = "--at" if at else "cutover" if plan and plan.cutover else "the present"
+        said = "--at" if at else "cutover" if plan and plan.cutover else PRESENT
         show(closing_text(one, at_said=said))
         if one is not examined[-1]:
             show("")

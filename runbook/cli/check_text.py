@@ -14,6 +14,7 @@ _WIDTH = 110
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
 _LISTED = 6
 _LONGEST = 1000
+PRESENT = "the present"
 
 
 def finding_text(one: Finding, source: Source) -> str:
@@ -74,7 +75,8 @@ def closing_text(examined: Examined, *, at_said: str) -> str:
     lines += _to_do(ahead)
     if not plan.broken:
         lines += _rounds(plan, ahead)
-        lines += _deadline(plan, ahead, examined)
+        after = "from now" if at_said == PRESENT else "after the planned moment"
+        lines += _deadline(plan, ahead, examined, after)
     return "\n".join(lines)
 
 
@@ -122,7 +124,7 @@ def _rounds(plan: Plan, ahead: Outlook) -> list[str]:
     return lines
 
 
-def _deadline(plan: Plan, ahead: Outlook, examined: Examined) -> list[str]:
+def _deadline(plan: Plan, ahead: Outlook, examined: Examined, after: str) -> list[str]:
     lines: list[str] = []
     facts = examined.facts
     if facts is not None and ahead.closing is not None:
@@ -130,14 +132,14 @@ def _deadline(plan: Plan, ahead: Outlook, examined: Examined) -> list[str]:
         kind = "safe end" if end == pair.safe_closes else "last end"
         said = f", {_assumed(pair)}" if _assumed(pair) else ""
         lines.append(
-            f"next window closes: {moment(end, plan.zone)}, {span(end - facts.at)} after the "
-            f"planned moment ({kind} of `{pair.job}`, {_name(pair)}{said})"
+            f"next window closes: {moment(end, plan.zone)}, {span(end - facts.at)} {after} "
+            f"({kind} of `{pair.job}`, {_name(pair)}{said})"
         )
     elif facts is not None and ahead.opening is not None:
         pair, opens = ahead.opening
         lines.append(
-            f"next window opens: {moment(opens, plan.zone)}, {span(opens - facts.at)} after the "
-            f"planned moment (`{pair.job}`, {_name(pair)})"
+            f"next window opens: {moment(opens, plan.zone)}, {span(opens - facts.at)} {after} "
+            f"(`{pair.job}`, {_name(pair)})"
         )
     if ahead.unservable:
         names = [f"`{pair.job}` {_name(pair)}" for pair in ahead.unservable]
