@@ -25,6 +25,12 @@ lint: $(VENV)/.developing
 bench: $(VENV)/.developing
 	$(BIN)/python -m benchmarks
 
+screenshots: $(VENV)/.developing
+	$(BIN)/python -m benchmarks.screenshots
+
+browser-tools:
+	npm install --no-save --no-package-lock --no-audit --no-fund axe-core@4 vnu-jar@26
+
 build: $(VENV)/.developing
 	$(BIN)/python -m build
 

@@ -12,6 +12,7 @@ from runbook.view import JobView, RunView, Submission, Verification
 # Beyond these the page leaves out of its data what it shows as text anyway, and says so there.
 WHOLE_JOBS = 60
 WHOLE_FINDINGS = 1_500
+PLAN_KEPT = 60_000
 
 
 def report_json(view: RunView) -> Json:
@@ -33,8 +34,14 @@ def embedded_json(view: RunView) -> str:
         for name, value in _document(view, whole=whole).items()
     }
     if not whole:
+        for one in document["verifications"]:
+            if isinstance(one.get("ended"), dict):
+                one["ended"] = {**one["ended"], "jobs": "see the page", "pairs": "see the page"}
         where = "shown in the page; complete in the ledger and in `runbook report --format json`"
         document["left_out"] = {"exchanges": where, "verification_findings": f"{found}, {where}"}
+        if len(view.plan_text) > PLAN_KEPT:
+            document["plan_text"] = None
+            document["left_out"]["plan_text"] = f"SHA-256 {sha256(view.plan_text)}; in the ledger"
         for job in view.jobs:
             _with_long_texts([_submission(one) for one in job.sent], long_texts)
             _with_long_texts([poll.exchange for poll in job.polls], long_texts)

@@ -21,7 +21,7 @@ from runbook.report.page import (
     Table,
     Text,
 )
-from runbook.report.states import done_jobs, is_preview, undone_jobs, window_chip
+from runbook.report.states import done_jobs, is_preview, plain, undone_jobs, window_chip
 from runbook.report.text import DASH, anchor, clip, site_label
 from runbook.report.words import Words
 from runbook.view import JobState, JobView, RunView
@@ -237,7 +237,19 @@ def _rows_of_job(
         dash = Text(text=DASH)
         first = () if is_preview(view) else (dash,)
         return (
-            Row(cells=(_job_cell(job), blank, dash, dash, dash, *first, dash, *ends), job=job.id),
+            Row(
+                cells=(
+                    job_cell(job.id, lean=zone.lean),
+                    blank,
+                    dash,
+                    dash,
+                    dash,
+                    *first,
+                    dash,
+                    *ends,
+                ),
+                job=job.id,
+            ),
         )
     rows = []
     for pair in pairs_of_job(job):
@@ -246,20 +258,20 @@ def _rows_of_job(
             if is_preview(view)
             else served
             if served is not None
-            else (window_chip(pair.state(submitted).value, w),)
+            else (_window_state(pair.state(submitted), zone, w),)
             if submitted is not None
             else ()
         )
         rows.append(
             Row(
                 cells=(
-                    _job_cell(job),
+                    job_cell(job.id, lean=zone.lean),
                     Text(text=f"{clip(pair.from_wave.name, 40)} → {clip(pair.to_wave.name, 40)}"),
                     _moment(pair.opens, zone, w),
                     _moment(pair.safe_closes, zone, w),
                     _moment(pair.closes, zone, w),
                     *then,
-                    window_chip(pair.state(at).value, w),
+                    _window_state(pair.state(at), zone, w),
                     *ends,
                 ),
                 job=job.id,
@@ -268,5 +280,12 @@ def _rows_of_job(
     return tuple(rows)
 
 
-def _job_cell(job: JobView) -> Link:
-    return Link(text=clip(job.id, 60), href=f"#{anchor('job', job.id)}")
+def _window_state(state: WindowState, zone: Zone, w: Words) -> Chip | Text:
+    return plain(window_chip(state.value, w), lean=zone.lean)
+
+
+def job_cell(job_id: str, *, lean: bool) -> Link | Text:
+    """Return a job's name; it leads to the job's detail unless bytes count."""
+    if lean:
+        return Text(text=clip(job_id, 60))
+    return Link(text=clip(job_id, 60), href=f"#{anchor('job', job_id)}")

@@ -34,6 +34,7 @@ from runbook.report.states import (
 from runbook.report.text import (
     DASH,
     SHORT,
+    Composed,
     anchor,
     clip,
     shortened,
@@ -54,7 +55,7 @@ def jobs_section(view: RunView, zone: Zone, w: Words) -> Section:
         Para(text=w("jobs_lead_preview" if is_preview(view) else "jobs_lead")),
         _table(view, zone, w),
         Heading(id="wire", text=w("h_wire")),
-        Para(text=w("wire_lead"), tone="note"),
+        Para(text=w("wire_lead_lean" if zone.lean else "wire_lead"), tone="note"),
         *details,
     )
     return Section(id="jobs", title=w("h_jobs"), short=w("s_jobs"), blocks=blocks)
@@ -65,8 +66,7 @@ def _table(view: RunView, zone: Zone, w: Words) -> Table:
     columns = [
         Column(title="#", align="end"),
         Column(title=w("c_job")),
-        Column(title=w("c_holds")),
-        Column(title=w("c_points")),
+        *(() if zone.lean else (Column(title=w("c_holds")), Column(title=w("c_points")))),
         Column(title=w("c_state")),
     ]
     if preview:
@@ -84,8 +84,7 @@ def _table(view: RunView, zone: Zone, w: Words) -> Table:
             cells=(
                 Number(text=str(job.job.order), key=job.job.order),
                 Link(text=clip(job.id, 80), href=f"#{anchor('job', job.id)}"),
-                Text(text=clip(site_label(job.job.site), 60)),
-                Text(text=clip(site_label(job.job.destination), 60)),
+                *(() if zone.lean else _site_cells(job)),
                 job_chip(job.state.value, w, clean=clean),
                 *(_planned_cells(job) if preview else _sent_cells(job, zone)),
             ),
@@ -109,6 +108,13 @@ def _table(view: RunView, zone: Zone, w: Words) -> Table:
     )
 
 
+def _site_cells(job: JobView) -> tuple[Cell, Cell]:
+    return (
+        Text(text=clip(site_label(job.job.site), 60)),
+        Text(text=clip(site_label(job.job.destination), 60)),
+    )
+
+
 def _planned_cells(job: JobView) -> tuple[Cell, ...]:
     needs = ", ".join(clip(need, 60) for need in job.job.needs[:5]) or DASH
     return Text(text=needs), Text(text=clip(job.job.account, 60))
@@ -129,7 +135,7 @@ def job_detail(job: JobView, view: RunView, zone: Zone, w: Words) -> JobDetail:
     """Return everything known of one job."""
     done = job.id in {one.id for one in done_jobs(view)}
     preview = is_preview(view)
-    raws = tuple(_planned_raw(job, zone, w)) if not job.sent else tuple(_raws(job, zone, w))
+    raws = tuple(_raws(job, zone, w)) if job.sent else tuple(_planned_raw(job, zone, w))
     chip = job_chip(job.state.value, w, clean=is_clean(view))
     return JobDetail(
         id=anchor("job", job.id),
@@ -144,6 +150,26 @@ def job_detail(job: JobView, view: RunView, zone: Zone, w: Words) -> JobDetail:
 
 
 def _facts(job: JobView, zone: Zone, w: Words, *, preview: bool) -> Iterator[tuple[str, Cell]]:
+    if not zone.lean:
+        yield from _plain_facts(job, zone, w, preview=preview)
+    if preview:
+        return
+    if job.detail:
+        shown, cut = cut_text(job.detail, w, SHORT * 2)
+        yield w("f_detail"), Text(text=shown, cut=cut, foreign=True)
+    if job.last_status and not (zone.lean and job.ended_at):
+        times = w("f_asked_times", times=w.count("time", job.poll_count))
+        yield w("f_last_status"), Text(text=clip(job.last_status, 120), note=times, foreign=True)
+    if job.stalled_since:
+        yield w("f_stalled"), zone.moment(job.stalled_since)
+    yield from _people_facts(job, zone, w)
+    yield from _probe_facts(job, zone, w)
+
+
+def _plain_facts(
+    job: JobView, zone: Zone, w: Words, *, preview: bool
+) -> Iterator[tuple[str, Cell]]:
+    """Yield what the tables and the request say too."""
     yield w("c_holds"), Link(text=clip(job.job.site, 200), href=web_address(job.job.site))
     yield (
         w("c_points"),
@@ -157,9 +183,6 @@ def _facts(job: JobView, zone: Zone, w: Words, *, preview: bool) -> Iterator[tup
         yield w("c_needs"), Text(text=shortened(needs, SHORT)[0])
     if preview:
         return
-    if job.detail:
-        shown, cut = cut_text(job.detail, w, SHORT * 2)
-        yield w("f_detail"), Text(text=shown, cut=cut, foreign=True)
     if job.uuid:
         yield w("c_uuid"), Mono(text=clip(job.uuid, 100))
     traces = tuple(dict.fromkeys(one.trace_id for one in job.sent if one.trace_id))
@@ -169,16 +192,9 @@ def _facts(job: JobView, zone: Zone, w: Words, *, preview: bool) -> Iterator[tup
         yield w("c_submitted"), zone.moment(job.submitted_at)
     if job.ended_at:
         yield w("c_ended"), zone.moment(job.ended_at, duration_of(job))
-    if job.last_status:
-        times = w("f_asked_times", times=w.count("time", job.poll_count))
-        yield w("f_last_status"), Text(text=clip(job.last_status, 120), note=times, foreign=True)
-    if job.stalled_since:
-        yield w("f_stalled"), zone.moment(job.stalled_since)
     deadline = evidence_deadline(job)
     if deadline is not None:
         yield w("c_audit_until"), zone.moment(deadline)
-    yield from _people_facts(job, zone, w)
-    yield from _probe_facts(job, zone, w)
 
 
 def _people_facts(job: JobView, zone: Zone, w: Words) -> Iterator[tuple[str, Cell]]:
@@ -235,10 +251,15 @@ def _planned_headers() -> dict[str, str]:
 
 
 def _raws(job: JobView, zone: Zone, w: Words) -> Iterator[Raw]:
-    for one in job.sent:
-        yield from _submission_raws(one, job, zone, w)
-    for stretch in stretches(job.polls):
-        yield _poll_raw(stretch, zone, w)
+    polls = [_poll_raw(stretch, zone, w) for stretch in stretches(job.polls)]
+    sent = [raw for one in job.sent for raw in _submission_raws(one, job, zone, w)]
+    if not zone.lean:
+        yield from sent
+        yield from polls
+        return
+    for request, answer in zip(sent[::2], sent[1::2], strict=True):
+        last = answer is sent[-1]
+        yield replace(request, more=_told(answer, polls if last else []))
 
 
 def _submission_raws(one: Submission, job: JobView, zone: Zone, w: Words) -> Iterator[Raw]:
@@ -263,6 +284,23 @@ def _submission_raws(one: Submission, job: JobView, zone: Zone, w: Words) -> Ite
         cut=cut,
         note=said,
     )
+
+
+def _told(answer: Raw, polls: list[Raw]) -> str:
+    """Return what followed a request in one text: the answer, and each look at the status."""
+    when = "" if answer.moment is None else answer.moment.local
+    first = "  ".join(one for one in (answer.method, answer.line, when, answer.note) if one)
+    parts = ["\n".join(one for one in (first, answer.headers, answer.body, answer.cut) if one)]
+    if polls:
+        lines = [f"{polls[0].method} {polls[0].line.rpartition(' → ')[0]}"]
+        for raw in polls:
+            named = [line for line in raw.headers.split("\n") if "trace" in line.partition(":")[0]]
+            status = raw.line.rpartition(" → ")[2]
+            when = "" if raw.moment is None else raw.moment.local
+            said = (when, status, *named, raw.note, raw.body, raw.cut)
+            lines.append("  ".join(one for one in said if one))
+        parts.append("\n".join(lines))
+    return Composed("\n\n".join(parts))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from runbook.report.page import (
     Table,
     Text,
 )
-from runbook.report.states import is_clean, job_chip
+from runbook.report.states import is_clean, job_chip, plain
 from runbook.report.text import anchor, clip, site_label, thousands, web_address
 from runbook.report.words import Words
 from runbook.view import JobState, RunView
@@ -115,7 +115,9 @@ def _directions(view: RunView, w: Words) -> Table:
                 cells=(
                     Text(text=clip(site_label(source), 60)),
                     Text(text=clip(site_label(destination), 60)),
-                    Stack(cells=tuple(dict.fromkeys(chip for chip, _ in entries))),
+                    Stack(cells=tuple(dict.fromkeys(chip for chip, _ in entries)))
+                    if len(entries) > 1
+                    else plain(entries[0][0], lean=True),
                     Number(text=thousands(len(entries)), key=len(entries)),
                 )
             )

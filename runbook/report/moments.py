@@ -9,9 +9,14 @@ from runbook.report.page import Moment
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """The plan's own UTC offset, in minutes."""
+    """The plan's own UTC offset, in minutes.
+
+    `lean` is set where there are so many jobs that every time has to be written shortly, without
+    repeating the offset.
+    """
 
     minutes: int
+    lean: bool = False
 
     @property
     def offset(self) -> str:
@@ -33,6 +38,9 @@ class Zone:
             at = moment
         local, utc = self.local(at), at.astimezone(UTC)
         day = "" if local.date() == utc.date() else f"{utc:%Y-%m-%d} "
+        if self.lean:
+            text = f"{local:%Y-%m-%d %H:%M:%S} ({day}{utc:%H:%M:%S}Z)"
+            return Moment(iso="", local=text, utc="", note=note)
         return Moment(
             iso=f"{utc:%Y-%m-%dT%H:%M:%SZ}",
             local=f"{local:%Y-%m-%d %H:%M:%S}",
@@ -42,8 +50,11 @@ class Zone:
 
     def said(self, at: datetime | str) -> str:
         """Return a moment for a sentence, in the plan's offset: `2026-11-22 20:00:07 +01:00`."""
-        moment = self.moment(at)
-        return f"{moment.local} {self.offset}" if moment.iso else moment.local
+        known = parsed(at) if isinstance(at, str) else at
+        return at[:60] if known is None and isinstance(at, str) else self._said(known)
+
+    def _said(self, at: datetime | None) -> str:
+        return "" if at is None else f"{self.local(at):%Y-%m-%d %H:%M:%S} {self.offset}"
 
     def short(self, at: datetime) -> str:
         """Return a moment to the minute, in the plan's offset, for drawings and sentences."""

@@ -226,7 +226,11 @@ class Matrix:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """A drawn thing of a chart: `shape` is `bar`, `line`, `dot`, `gem`, `flag` or `text`."""
+    """A drawn thing of a chart.
+
+    While it is put together `shape` is `bar`, `line`, `dot`, `gem`, `flag` or `text`; a finished
+    drawing has only `fill`, `line` and `dot`, each with a path in `points`, and `text`.
+    """
 
     shape: str
     tone: str
@@ -263,7 +267,8 @@ class Chart:
 class Raw:
     """What went over the wire: a first line, headers, a body; `note` stands beside it.
 
-    `account` is set for a request that can be copied as curl.
+    `account` is set for a request that can be copied as curl; `more` is what followed it, where that
+    is not written as values of its own.
     """
 
     label: str
@@ -275,6 +280,7 @@ class Raw:
     cut: str
     note: str = ""
     account: str = ""
+    more: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

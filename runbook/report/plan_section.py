@@ -19,7 +19,7 @@ from runbook.report.page import (
     Table,
     Text,
 )
-from runbook.report.states import finding_chip, is_preview, noted, sum_of
+from runbook.report.states import finding_chip, is_preview, noted, plain, sum_of
 from runbook.report.text import DASH, anchor, clip, shortened, site_label
 from runbook.report.verdict import number
 from runbook.report.words import Words
@@ -137,11 +137,13 @@ def _attestation(
     instance: Instance, hashes: dict[str, str], zone: Zone, w: Words
 ) -> tuple[Cell, ...]:
     link = instance.app_link
-    name = Link(
+    name: Cell = Link(
         text=clip(instance.id, 60),
         href=f"#{anchor('job', instance.id)}",
         note=f"{clip(site_label(instance.product_url), 40)} → {clip(site_label(instance.destination_url), 40)}",
     )
+    if zone.lean:
+        name = Text(text=clip(instance.id, 60))
     if link is None:
         dash = Text(text=DASH)
         chip = Chip(tone="unknown", symbol="?", word=w("attest_missing"))
@@ -159,7 +161,7 @@ def _attestation(
         )
     return (
         name,
-        chip,
+        plain(chip, lean=zone.lean),
         Text(text=clip(link.as_account, 120) if link.as_account else w("not_said")),
         Text(text=clip(link.by, 120) if link.by else w("not_said")),
         zone.moment(link.at) if link.at else Text(text=w("not_said")),

@@ -16,6 +16,7 @@ from runbook.report.text import LONG, Composed, visible
 
 if TYPE_CHECKING:
     import jinja2
+    import markupsafe
 
 # No single value from outside is longer on the page; `build` cuts earlier and says so.
 LONGEST = 2 * LONG
@@ -62,7 +63,7 @@ def render(page: Page) -> str:
 def _environment(folder: str) -> "jinja2.Environment":
     import jinja2
 
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder, encoding="utf-8"),
         undefined=jinja2.StrictUndefined,
         autoescape=True,
@@ -72,6 +73,16 @@ def _environment(folder: str) -> "jinja2.Environment":
         newline_sequence="\n",
         finalize=_shown,
     )
+    environment.filters["inner"] = _inner
+    return environment
+
+
+def _inner(value: str) -> "markupsafe.Markup":
+    """Escape a text that stands between tags, where quotes need no escaping."""
+    from markupsafe import Markup
+
+    text = visible(value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return Markup(text)  # noqa: S704 - escaped in the line above
 
 
 def _shown(value: Any) -> Any:

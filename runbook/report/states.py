@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from runbook.report.page import Chip, Segment, Sum
+from runbook.report.page import Chip, Segment, Sum, Text
 from runbook.report.text import SHORT, shortened, thousands
 from runbook.report.words import Words
 from runbook.view import JobState, JobView, RunView
@@ -171,6 +171,11 @@ def noted(chip: Chip, note: str, w: Words, *, limit: int = SHORT) -> Chip:
 def is_clean(view: RunView) -> bool:
     """Return whether anything of this run may be shown green."""
     return view.verification == "clean"
+
+
+def plain(chip: Chip, *, lean: bool) -> Chip | Text:
+    """Return a chip, or its symbol and word as text where bytes count."""
+    return Text(text=f"{chip.symbol} {chip.word}") if lean else chip
 
 
 def sum_of(label: str, parts: Iterable[tuple[Chip, int]], *, noun: str, of: str, w: Words) -> Sum:

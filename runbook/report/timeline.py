@@ -4,16 +4,17 @@ Geometry only; the renderer writes the SVG. Every fact drawn here stands in a ta
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from runbook.report.deadlines import evidence_deadline, judged_at, pairs_of_job
 from runbook.report.moments import Zone, parsed, span
 from runbook.report.page import Chart, Drawing, Mark
 from runbook.report.states import is_clean, is_preview, job_chip
-from runbook.report.text import clip, thousands
+from runbook.report.text import clip, site_label, thousands
 from runbook.report.words import Words
 from runbook.view import JobView, RunView
-from runbook.windows import WindowState
+from runbook.windows import Pair, WindowState
 
 WIDTH = 1000
 LEFT = 210
@@ -91,14 +92,48 @@ def axis(scale: Scale, zone: Zone, height: float) -> list[Mark]:
 
 def gem(x: float, y: float, tone: str) -> Mark:
     """Return a small diamond around a point."""
-    points = f"{n(x)},{n(y - 5)} {n(x + 5)},{n(y)} {n(x)},{n(y + 5)} {n(x - 5)},{n(y)}"
-    return Mark(shape="gem", tone=tone, x=n(x), y=n(y), points=points)
+    return Mark(shape="gem", tone=tone, x=n(x), y=n(y), points=f"M{n(x)} {n(y - 5)}l5 5-5 5-5-5z")
 
 
 def flag(x: float, y: float, tone: str) -> Mark:
     """Return a small triangle that stands on a point."""
-    points = f"{n(x)},{n(y - 6)} {n(x + 5.5)},{n(y + 4)} {n(x - 5.5)},{n(y + 4)}"
+    points = f"M{n(x)} {n(y - 6)}l5.5 10h-11z"
     return Mark(shape="flag", tone=tone, x=n(x), y=n(y), points=points)
+
+
+LAYERS = ("stripe", "grid")
+
+
+def merged(marks: Sequence[Mark]) -> tuple[Mark, ...]:
+    """Return the same drawing with all shapes of one look in one path: below, shapes, then words."""
+    paths: dict[tuple[bool, str, str], list[str]] = {}
+    words = []
+    for mark in marks:
+        if mark.shape == "text":
+            words.append(mark)
+            continue
+        kind = {"line": "line", "dot": "dot"}.get(mark.shape, "fill")
+        below = mark.tone in LAYERS
+        paths.setdefault((not below, kind, mark.tone), []).append(_path(mark))
+    drawn = [
+        Mark(shape=kind, tone=tone, x="0", y="0", points="".join(parts))
+        for (_, kind, tone), parts in sorted(
+            paths.items(), key=lambda one: (one[0][0], one[0][1] == "dot")
+        )
+    ]
+    return (*drawn, *words)
+
+
+def _path(mark: Mark) -> str:
+    match mark.shape:
+        case "bar":
+            return f"M{mark.x} {mark.y}h{mark.width}v{mark.height}h-{mark.width}z"
+        case "line":
+            return f"M{mark.x} {mark.y}v{mark.height}"
+        case "dot":
+            return f"M{mark.x} {mark.y}h0"
+        case _:
+            return mark.points
 
 
 def windows_chart(view: RunView, zone: Zone, w: Words) -> Chart | None:
@@ -122,28 +157,58 @@ def windows_chart(view: RunView, zone: Zone, w: Words) -> Chart | None:
         key += [("flag-busy", w("key_29")), ("dot-ink", w("key_submitted"))]
     key.append(("line-now", w("key_planned" if is_preview(view) else "key_now")))
     drawings = tuple(
-        _windows_drawing(jobs, scale, zone, at, w) for jobs in _chunks(view.jobs, ROWS_PER_DRAWING)
+        _windows_drawing(rows, scale, zone, at, w)
+        for rows in _chunks(lanes(view.jobs, zone, w), ROWS_PER_DRAWING)
     )
     return Chart(title=w("chart_windows", offset=zone.offset), key=tuple(key), drawings=drawings)
 
 
-def _chunks(jobs: Sequence[JobView], size: int) -> list[Sequence[JobView]]:
-    return [jobs[start : start + size] for start in range(0, len(jobs), size)]
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A row of a drawing: one job, or all jobs of a site where there are very many."""
+
+    name: str
+    jobs: tuple[JobView, ...]
+
+    def pairs(self) -> tuple[Pair, ...]:
+        """Return the windows of the lane, equal ones once."""
+        seen: dict[tuple[datetime | None, ...], Pair] = {}
+        for job in self.jobs:
+            for pair in pairs_of_job(job):
+                seen.setdefault((pair.opens, pair.safe_closes, pair.closes), pair)
+        return tuple(seen.values())[:PAIRS_DRAWN]
+
+
+def lanes(jobs: Sequence[JobView], zone: Zone, w: Words) -> list[Lane]:
+    """Return the rows of a drawing."""
+    if not zone.lean:
+        return [Lane(job.id, (job,)) for job in jobs]
+    sites: dict[str, list[JobView]] = {}
+    for job in jobs:
+        sites.setdefault(job.job.site, []).append(job)
+    return [
+        Lane(f"{clip(site_label(site), 18)} ({w.count('job', len(held))})", tuple(held))
+        for site, held in sites.items()
+    ]
+
+
+def _chunks(rows: Sequence[Lane], size: int) -> list[Sequence[Lane]]:
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
 def _windows_drawing(
-    jobs: Sequence[JobView], scale: Scale, zone: Zone, at: datetime, w: Words
+    rows: Sequence[Lane], scale: Scale, zone: Zone, at: datetime, w: Words
 ) -> Drawing:
-    heights = [max(ROW, 9 * min(len(job.windows), PAIRS_DRAWN) + 12) for job in jobs]
+    heights = [max(ROW, 9 * len(lane.pairs()) + 12) for lane in rows]
     total = HEAD + sum(heights) + 6
     marks = axis(scale, zone, total)
     top = float(HEAD)
-    for number, (job, height) in enumerate(zip(jobs, heights, strict=True)):
+    for number, (lane, height) in enumerate(zip(rows, heights, strict=True)):
         if number % 2:
             marks.append(
                 Mark(shape="bar", tone="stripe", x="0", y=n(top), width=n(WIDTH), height=n(height))
             )
-        marks += _window_row(job, scale, top, height, w)
+        marks += _window_row(lane, scale, top, height, w)
         top += height
     x = scale.x(at)
     marks.append(Mark(shape="line", tone="now", x=n(x), y=n(HEAD - 6), height=n(total - HEAD + 2)))
@@ -151,15 +216,15 @@ def _windows_drawing(
         width=WIDTH,
         height=int(total),
         title=w("chart_windows", offset=zone.offset),
-        described=w("chart_windows_said", jobs=w.count("job", len(jobs))),
-        marks=tuple(marks),
+        described=w("chart_windows_said", jobs=_jobs_in(rows, w)),
+        marks=merged(marks),
     )
 
 
-def _window_row(job: JobView, scale: Scale, top: float, height: float, w: Words) -> list[Mark]:
+def _window_row(lane: Lane, scale: Scale, top: float, height: float, w: Words) -> list[Mark]:
     middle = top + height / 2
-    marks = [Mark(shape="text", tone="label", x="6", y=n(middle + 4), text=clip(job.id, LABEL))]
-    pairs = pairs_of_job(job)[:PAIRS_DRAWN]
+    marks = [Mark(shape="text", tone="label", x="6", y=n(middle + 4), text=clip(lane.name, LABEL))]
+    pairs = lane.pairs()
     if not pairs:
         marks.append(
             Mark(shape="text", tone="mute", x=n(LEFT + 6), y=n(middle + 4), text=w("no_window"))
@@ -208,12 +273,17 @@ def _window_row(job: JobView, scale: Scale, top: float, height: float, w: Words)
                 )
             )
         marks.append(gem(closes, y + thick / 2, "bad"))
-    submitted, deadline = parsed(job.submitted_at), evidence_deadline(job)
-    if deadline is not None:
-        marks.append(flag(scale.x(deadline), middle, "busy"))
-    if submitted is not None:
-        marks.append(Mark(shape="dot", tone="ink", x=n(scale.x(submitted)), y=n(middle)))
-    return marks
+    for job in lane.jobs:
+        submitted, deadline = parsed(job.submitted_at), evidence_deadline(job)
+        if deadline is not None:
+            marks.append(flag(scale.x(deadline), middle, "busy"))
+        if submitted is not None:
+            marks.append(Mark(shape="dot", tone="ink", x=n(scale.x(submitted)), y=n(middle)))
+    return list(dict.fromkeys(marks))
+
+
+def _jobs_in(rows: Sequence[Lane], w: Words) -> str:
+    return w.count("job", sum(len(lane.jobs) for lane in rows))
 
 
 def evening_chart(view: RunView, zone: Zone, w: Words) -> Chart | None:
@@ -232,7 +302,8 @@ def evening_chart(view: RunView, zone: Zone, w: Words) -> Chart | None:
     for chip in (job_chip(state, w, clean=clean) for state in states):
         looks.setdefault(f"bar-{chip.tone}", []).append(f"{chip.symbol} {chip.word}")
     drawings = tuple(
-        _evening_drawing(part, view, scale, zone, w) for part in _chunks(jobs, ROWS_PER_DRAWING)
+        _evening_drawing(rows, view, scale, zone, w)
+        for rows in _chunks(lanes(jobs, zone, w), ROWS_PER_DRAWING)
     )
     return Chart(
         title=w("chart_evening", offset=zone.offset),
@@ -248,31 +319,34 @@ def _moments(job: JobView) -> list[datetime]:
 
 
 def _evening_drawing(
-    jobs: Sequence[JobView], view: RunView, scale: Scale, zone: Zone, w: Words
+    rows: Sequence[Lane], view: RunView, scale: Scale, zone: Zone, w: Words
 ) -> Drawing:
-    total = HEAD + ROW * len(jobs) + 6
+    total = HEAD + ROW * len(rows) + 6
     marks = axis(scale, zone, total)
     clean = is_clean(view)
-    for number, job in enumerate(jobs):
+    for number, lane in enumerate(rows):
         top = HEAD + ROW * number
         if number % 2:
             marks.append(
                 Mark(shape="bar", tone="stripe", x="0", y=n(top), width=n(WIDTH), height=n(ROW))
             )
         marks.append(
-            Mark(shape="text", tone="label", x="6", y=n(top + 16), text=clip(job.id, LABEL))
+            Mark(shape="text", tone="label", x="6", y=n(top + 16), text=clip(lane.name, LABEL))
         )
-        marks += _evening_row(job, scale, top, clean=clean, w=w)
+        for job in lane.jobs:
+            marks += _evening_row(job, scale, top, clean=clean, worded=not zone.lean, w=w)
     return Drawing(
         width=WIDTH,
         height=int(total),
         title=w("chart_evening", offset=zone.offset),
-        described=w("chart_evening_said", jobs=w.count("job", len(jobs))),
-        marks=tuple(marks),
+        described=w("chart_evening_said", jobs=_jobs_in(rows, w)),
+        marks=merged(marks),
     )
 
 
-def _evening_row(job: JobView, scale: Scale, top: float, *, clean: bool, w: Words) -> list[Mark]:
+def _evening_row(
+    job: JobView, scale: Scale, top: float, *, clean: bool, worded: bool, w: Words
+) -> list[Mark]:
     marks: list[Mark] = []
     changes = [(m, state) for at, state in job.transitions if (m := parsed(at)) is not None]
     ends = [at for at, _ in changes[1:]] + [_last_moment(job) or scale.last]
@@ -283,6 +357,8 @@ def _evening_row(job: JobView, scale: Scale, top: float, *, clean: bool, w: Word
         x, far = scale.x(begin), scale.x(end)
         if state in ("complete", "error", "refused", "not_attempted"):
             marks.append(Mark(shape="dot", tone=chip.tone, x=n(x), y=n(top + 12)))
+            if not worded:
+                continue
             beside = x + 9 if x < RIGHT - 90 else x - 9
             tone = "said" if x < RIGHT - 90 else "said-end"
             marks.append(Mark(shape="text", tone=tone, x=n(beside), y=n(top + 16), text=chip.word))
@@ -299,7 +375,7 @@ def _evening_row(job: JobView, scale: Scale, top: float, *, clean: bool, w: Word
                     height="10",
                 )
             )
-            if job.state == "unknown":
+            if job.state == "unknown" and worded:
                 at_x = min(x + 4, RIGHT - 70)
                 marks.append(
                     Mark(
@@ -378,7 +454,7 @@ def bars_drawings(
                 height=12 + ROW * len(part),
                 title=w("chart_bars"),
                 described=w("chart_bars_said"),
-                marks=tuple(marks),
+                marks=merged(marks),
             )
         )
     return tuple(drawings)

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from runbook.ledger.events import Json
+from runbook.report.deadlines import job_cell
 from runbook.report.exchanges import as_text
 from runbook.report.moments import Zone
 from runbook.report.page import (
@@ -33,13 +34,13 @@ from runbook.report.states import (
     is_preview,
     kind_chip,
     outcome_chip,
+    plain,
     sum_of,
     verification_chip,
 )
 from runbook.report.text import (
     DASH,
     Composed,
-    anchor,
     clip,
     shortened,
     site_label,
@@ -54,6 +55,8 @@ from runbook.view import RunView, Verification, Write
 # Longer lists are written close together, so that the file stays one that a browser opens at once.
 TABLE_ROWS = 1_500
 GROUPS_BY_DETAIL = 2_000
+SHORT_FROM = 20_000
+BARS_DRAWN = 84
 
 
 def kinds_sum(one: Verification, w: Words, *, clean: bool) -> Sum:
@@ -103,6 +106,11 @@ def _verification_blocks(one: Verification, view: RunView, zone: Zone, w: Words)
         blocks.append(Para(text=w("verification_outdated"), tone="warn"))
     blocks.append(kinds_sum(one, w, clean=clean))
     pairs = _pairs(one, clean=clean)
+    title = w("chart_bars")
+    if len(pairs) > BARS_DRAWN:
+        # The worst first; the table below holds all of them.
+        pairs = sorted(pairs, key=lambda pair: -sum(count for _, count in pair[2][1:]))[:BARS_DRAWN]
+        title = f"{title}: {w('chart_bars_worst', drawn=BARS_DRAWN)}"
     if pairs:
         key = [
             ("bar-good" if clean else "bar-info", w("key_arrived")),
@@ -110,10 +118,8 @@ def _verification_blocks(one: Verification, view: RunView, zone: Zone, w: Words)
             ("bar-warn", w("key_absent")),
             ("bar-unknown", w("key_unlooked")),
         ]
-        blocks.append(
-            Chart(title=w("chart_bars"), key=tuple(key), drawings=bars_drawings(pairs, w))
-        )
-    blocks.append(_kinds_table(one, w, clean=clean))
+        blocks.append(Chart(title=title, key=tuple(key), drawings=bars_drawings(pairs, w)))
+    blocks.append(_kinds_table(one, w, clean=clean, lean=zone.lean))
     blocks += [
         Para(text=shortened(as_text(note), 600)[0], tone="note")
         for note in (one.ended.notes if one.ended is not None else [])
@@ -165,7 +171,7 @@ def _pairs(one: Verification, *, clean: bool) -> list[tuple[str, int, tuple[tupl
     return found
 
 
-def _kinds_table(one: Verification, w: Words, *, clean: bool) -> Table:
+def _kinds_table(one: Verification, w: Words, *, clean: bool, lean: bool) -> Table:
     jobs = one.ended.jobs if one.ended is not None else []
     shown = [kind for kind in KINDS if kind in ("recreated", "missing") or _total(one, kind)]
     beside = [kind for kind in KINDS_BESIDE if _total(one, kind)]
@@ -187,11 +193,11 @@ def _kinds_table(one: Verification, w: Words, *, clean: bool) -> Table:
             name,
             number(expected, strong=True),
             *(number(_int(counts.get(kind))) for kind in shown),
-            _adds_up(whole, expected, w),
+            plain(_adds_up(whole, expected, w), lean=lean and whole == expected),
             *(number(_int(counts.get(kind))) for kind in beside),
         )
 
-    rows = tuple(Row(cells=cells(_job_name(job.get("id"), w), job)) for job in jobs)
+    rows = tuple(Row(cells=cells(_job_name(job.get("id"), w, lean=lean), job)) for job in jobs)
     everything = {kind: _total(one, kind) for kind in ("expected", *KINDS, *KINDS_BESIDE)}
     total = cells(Text(text=w("total"), strong=True), everything)
     return Table(
@@ -199,11 +205,10 @@ def _kinds_table(one: Verification, w: Words, *, clean: bool) -> Table:
     )
 
 
-def _job_name(job: object, w: Words) -> Cell:
+def _job_name(job: object, w: Words, *, lean: bool) -> Cell:
     if not job:
         return Text(text=w("no_job_name"))
-    name = as_text(job)
-    return Link(text=clip(name, 60), href=f"#{anchor('job', name)}")
+    return job_cell(as_text(job), lean=lean)
 
 
 def _adds_up(whole: int, expected: int, w: Words) -> Chip:
@@ -290,12 +295,35 @@ def _grouped(findings: Sequence[Json], view: RunView, w: Words, *, clean: bool) 
             chip=kind_chip(kind, w, clean=clean),
             note=clip(detail, 300),
             note_cut="",
-            lines=((w.count("link", len(lines)), Composed("  ".join(lines))),),
+            lines=_close_lines(lines, w, short=len(findings) > SHORT_FROM),
         )
         for (job, kind, detail), lines in groups.items()
     )
     key = "grouped_lead" if detailed else "grouped_lead_bare"
-    return [Para(text=w(key), tone="note"), Groups(groups=made)]
+    said = w(key)
+    if len(findings) > SHORT_FROM:
+        said = f"{said} {w('grouped_short')}"
+    return [Para(text=said, tone="note"), Groups(groups=made)]
+
+
+def _close_lines(arrows: list[str], w: Words, *, short: bool) -> tuple[tuple[str, str], ...]:
+    """Return statements `issue→target` as one text; `short` writes a pair of projects only once."""
+    count = w.count("link", len(arrows))
+    if not short:
+        return ((count, Composed("  ".join(arrows))),)
+    pairs: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for arrow in arrows:
+        issue, _, target = arrow.partition("→")
+        (source, _, here), (other, _, there) = issue.rpartition("-"), target.rpartition("-")
+        numbers = here.isdecimal() and there.isdecimal() and "/" not in other
+        pairs[(source, other) if numbers else ("", "")].append(
+            f"{here}:{there}" if numbers else arrow
+        )
+    text = "\n".join(
+        (f"{source}-… : {other}-…  " if source else "") + " ".join(lines)
+        for (source, other), lines in pairs.items()
+    )
+    return ((count, Composed(text)),)
 
 
 def _arrow(finding: Json, bases: dict[str, str]) -> str:

@@ -319,3 +319,36 @@ def test_a_sum_fits_its_bar_and_names_all_its_parts(counts: list[int]) -> None:
     assert len(one.segments) == len(one.parts) == sum(1 for n in counts if n)
     assert all(int(s.x) + int(s.width) <= 1001 for s in one.segments)
     assert isinstance(Stack(cells=()), Stack)
+
+
+def test_very_many_jobs_are_said_in_fewer_bytes_and_none_is_left_out() -> None:
+    """Beyond 150 jobs the same facts stand there shortly: each job, request, answer, look and window."""
+    sites = tuple(f"s{number}" for number in range(14))
+    evening = evenings.Evening(text=evenings.plan_text(sites)).begin()
+    first, second = (job.id for job in evening.jobs[:2])
+    evening.complete(first)
+    request = evening.submit(second)
+    evening.answer(second, request, meaning="rate_limited", status=429, body="slow down")
+    evening.answer(second, evening.submit(second))
+    page = build(evening.end().view())
+    details = {one.job: one for one in blocks(page, JobDetail)}
+    assert list(details) == [job.id for job in evening.jobs]
+    assert len(table(page, "windows").rows) == len(evening.jobs) == 182
+    (raw,) = details[first].raws
+    assert raw.body == evening.jobs[0].body_bytes().decode()
+    for word in (
+        "HTTP  200",
+        "accepted",
+        '"uuid"',
+        "Pending",
+        "In_progress",
+        "Complete",
+        "atl-traceid",
+    ):
+        assert word in raw.more
+    refused, accepted = details[second].raws
+    assert "slow down" in refused.more
+    assert "429" in refused.more
+    assert '"uuid"' in accepted.more
+    moment = table(page, "windows").rows[0].cells[2]
+    assert moment.local == "2026-11-15 02:30:00 (01:30:00Z)"
