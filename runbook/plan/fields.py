@@ -143,7 +143,7 @@ SITE = Record(
         ),
         Field(
             "siteId",
-            Text(r"^[^/]+$", "a site id, which holds no `/`"),
+            Text(r"^[^/]*[^/\s][^/]*$", "a site id, which holds no `/`"),
             "The cloud id; else it is looked up at /_edge/tenant_info.",
         ),
         Field(
