@@ -73,11 +73,10 @@ def log_kept_after(view: RunView, job: JobView) -> bool:
 def deadlines_section(view: RunView, plan: Plan | None, zone: Zone, w: Words) -> Section:
     """Return the next clocks of each kind; the whole list stands with the timeline."""
     at = judged_at(view)
-    # One printed page holds it all: where links were verified too, one clock of each kind.
-    windows = _window_rows(view, at, zone, w)[: 1 if view.verifications else WINDOWS_SHOWN]
-    logs = _log_rows(view, at, zone, w)[: CLOCKS_SHOWN - len(windows)]
-    if view.verifications:
-        logs = logs[:1]
+    # One printed page holds it all: with open jobs and verified links, one clock of each kind.
+    tight = bool(view.verifications) and bool(undone_jobs(view))
+    windows = _window_rows(view, at, zone, w)[: 1 if tight else WINDOWS_SHOWN]
+    logs = _log_rows(view, at, zone, w)[: 1 if tight else CLOCKS_SHOWN - len(windows)]
     rows = (*windows, *logs, *_token_rows(plan, at, w)[:TOKENS_SHOWN])
     columns = (
         Column(title=w("c_clock"), wide=True),
@@ -138,26 +137,25 @@ def _log_rows(view: RunView, at: datetime, zone: Zone, w: Words) -> list[Row]:
         end = evidence_deadline(job)
         if end is not None:
             sites[job.job.site].append((end, job))
-    rows = []
-    for site, ends in sorted(sites.items(), key=lambda one: min(one[1], key=lambda e: e[0])[0]):
+    rows: list[tuple[bool, datetime, Row]] = []
+    for site, ends in sites.items():
         end = min(end for end, _ in ends)
         kept = all(log_kept_after(view, job) for _, job in ends)
-        rows.append(
-            Row(
-                cells=(
-                    Text(
-                        text=w("clock_log", site=clip(site_label(site), 60)),
-                        note=w.count("complete_job", len(ends)),
-                    ),
-                    zone.moment(end),
-                    Chip(tone="info", symbol="●", word=w("clock_log_kept"))
-                    if kept
-                    else _left(end, at, w),
-                    Text(text=w("clock_log_means_kept" if kept else "clock_log_means")),
-                )
+        row = Row(
+            cells=(
+                Text(
+                    text=w("clock_log", site=clip(site_label(site), 60)),
+                    note=w.count("complete_job", len(ends)),
+                ),
+                zone.moment(end),
+                Chip(tone="info", symbol="●", word=w("clock_log_kept"))
+                if kept
+                else _left(end, at, w),
+                Text(text=w("clock_log_means_kept" if kept else "clock_log_means")),
             )
         )
-    return rows
+        rows.append((kept, end, row))
+    return [row for _, _, row in sorted(rows, key=lambda one: one[:2])]
 
 
 def tokens_table(view: RunView, plan: Plan | None, w: Words) -> Table | None:

@@ -162,7 +162,12 @@ def done_section(view: RunView, w: Words) -> Section:
             )
     else:
         blocks.append(Para(text=w("undone_none", jobs=w.count("job", len(view.jobs)))))
-    return Section(id="done", title=w("h_done"), short=w("s_done"), blocks=tuple(blocks))
+    one = last_verification(view)
+    different = 0 if one is None else differing_links(one)
+    if different:
+        blocks.append(Para(text=w("undone_links", different=w.count("link", different))))
+    title, short = ("h_planned", "s_planned") if is_preview(view) else ("h_done", "s_done")
+    return Section(id="done", title=w(title), short=w(short), blocks=tuple(blocks))
 
 
 def _link_sum(view: RunView, w: Words) -> Sum | None:
@@ -235,9 +240,9 @@ def unlooked_section(view: RunView, w: Words) -> Section:
     """Return what nobody looked at: always the same list, and what this run left out besides."""
     items = [(w(f"un_{name}_t"), w(f"un_{name}")) for name in UNLOOKED_ALWAYS]
     one = last_verification(view)
-    if one is None:
+    if one is None and not is_preview(view):
         items.insert(0, (w("un_links_t"), w("un_links")))
-    elif one.ended is not None and one.ended.sample is not None:
+    elif one is not None and one.ended is not None and one.ended.sample is not None:
         items.insert(0, (w("un_sample_t"), w("un_sample")))
     if one is not None and not (one.started.before):
         items.append((w("un_before_t"), w("un_before")))
