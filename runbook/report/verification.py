@@ -5,7 +5,9 @@ from collections.abc import Iterable, Sequence
 
 from runbook.ledger.events import Json
 from runbook.report.deadlines import job_cell
+from runbook.report.drawing import bars_drawings
 from runbook.report.exchanges import as_text
+from runbook.report.link_cells import arrow, issue_cell, target_cell
 from runbook.report.moments import Zone
 from runbook.report.page import (
     Block,
@@ -17,7 +19,6 @@ from runbook.report.page import (
     Group,
     Groups,
     Heading,
-    Link,
     Mono,
     Para,
     Row,
@@ -31,9 +32,7 @@ from runbook.report.states import (
     KINDS,
     KINDS_BESIDE,
     is_clean,
-    is_preview,
     kind_chip,
-    outcome_chip,
     plain,
     sum_of,
     verification_chip,
@@ -45,15 +44,13 @@ from runbook.report.text import (
     shortened,
     site_label,
     thousands,
-    web_address,
 )
-from runbook.report.timeline import bars_drawings
 from runbook.report.verdict import last_verification, number
 from runbook.report.words import Words
-from runbook.view import RunView, Verification, Write
+from runbook.report.writes import TABLE_ROWS, writes_blocks
+from runbook.view import RunView, Verification
 
 # Longer lists are written close together, so that the file stays one that a browser opens at once.
-TABLE_ROWS = 1_500
 GROUPS_BY_DETAIL = 2_000
 SHORT_FROM = 20_000
 BARS_DRAWN = 84
@@ -90,7 +87,7 @@ def verification_section(view: RunView, zone: Zone, w: Words) -> Section:
     if len(view.verifications) > 1 or (view.verifications and one is None):
         blocks.append(Heading(id="verifications", text=w("h_verifications")))
         blocks.append(_history(view, zone, w))
-    blocks += _writes_blocks(view, zone, w)
+    blocks += writes_blocks(view, zone, w)
     return Section(
         id="verification",
         title=w("h_verification"),
@@ -246,8 +243,8 @@ def _findings_table(findings: Sequence[Json], w: Words, *, clean: bool) -> Table
                 cells=(
                     chip,
                     Text(text=clip(as_text(finding.get("job")), 60) or w("no_job_name")),
-                    _issue_cell(finding),
-                    _target_cell(finding),
+                    issue_cell(finding),
+                    target_cell(finding),
                     Text(text=clip(as_text(finding.get("link_id")), 40) or DASH),
                     Text(text=clip(as_text(finding.get("detail")), 240), foreign=True),
                 ),
@@ -265,23 +262,12 @@ def _findings_table(findings: Sequence[Json], w: Words, *, clean: bool) -> Table
     )
 
 
-def _issue_cell(finding: Json) -> Cell:
-    issue, site = as_text(finding.get("issue")), as_text(finding.get("site"))
-    href = web_address(f"{site}/browse/{issue}") if site and issue.isascii() else None
-    return Link(text=clip(issue, 60), href=href, note=clip(site_label(site), 60))
-
-
-def _target_cell(finding: Json) -> Cell:
-    target = as_text(finding.get("target"))
-    return Link(text=clip(target, 160) or DASH, href=web_address(target))
-
-
 def _grouped(findings: Sequence[Json], view: RunView, w: Words, *, clean: bool) -> list[Block]:
     bases = {job.id: job.job.destination for job in view.jobs}
     groups: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for finding in findings:
         groups[tuple(as_text(finding.get(name)) for name in ("job", "kind", "detail"))].append(
-            _arrow(finding, bases)
+            arrow(finding, bases)
         )
     detailed = len(groups) <= GROUPS_BY_DETAIL
     if not detailed:
@@ -312,26 +298,18 @@ def _close_lines(arrows: list[str], w: Words, *, short: bool) -> tuple[tuple[str
     if not short:
         return ((count, Composed("  ".join(arrows))),)
     pairs: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for arrow in arrows:
-        issue, _, target = arrow.partition("→")
+    for one in arrows:
+        issue, _, target = one.partition("→")
         (source, _, here), (other, _, there) = issue.rpartition("-"), target.rpartition("-")
         numbers = here.isdecimal() and there.isdecimal() and "/" not in other
         pairs[(source, other) if numbers else ("", "")].append(
-            f"{here}:{there}" if numbers else arrow
+            f"{here}:{there}" if numbers else one
         )
     text = "\n".join(
         (f"{source}-… : {other}-…  " if source else "") + " ".join(lines)
         for (source, other), lines in pairs.items()
     )
     return ((count, Composed(text)),)
-
-
-def _arrow(finding: Json, bases: dict[str, str]) -> str:
-    target = as_text(finding.get("target"))
-    base = bases.get(as_text(finding.get("job")))
-    if base is not None:
-        target = target.removeprefix(f"{base}/browse/")
-    return f"{clip(as_text(finding.get('issue')), 40)}→{clip(target, 160) or DASH}"
 
 
 def _history(view: RunView, zone: Zone, w: Words) -> Table:
@@ -362,185 +340,4 @@ def _history(view: RunView, zone: Zone, w: Words) -> Table:
     )
     return Table(
         id="verification-history", caption=w("cap_verifications"), columns=columns, rows=tuple(rows)
-    )
-
-
-# Repair, rollback and single writes
-
-
-def _writes_blocks(view: RunView, zone: Zone, w: Words) -> list[Block]:
-    if is_preview(view):
-        return []
-    blocks: list[Block] = [Heading(id="writes", text=w("h_writes"))]
-    if not view.listings and not view.writes:
-        return [*blocks, Para(text=w("writes_none"))]
-    ended = {event.listing: event for _, event in view.listings_ended}
-    by_write = {write.intended.write: write for write in view.writes}
-    for at, listing in view.listings:
-        purpose = _purpose(listing.purpose, w)
-        done = [by_write.get(as_text(plan.get("write"))) for plan in listing.planned]
-        state = w("listing_ended") if listing.listing in ended else w("listing_open")
-        when = zone.said(at)
-        blocks.append(
-            Para(
-                text=w(
-                    "listing_said",
-                    purpose=purpose,
-                    at=when,
-                    by=clip(listing.operator, 120) or DASH,
-                    planned=w.count("write", len(listing.planned)),
-                    left=w.count("left", len(listing.left)),
-                    state=state,
-                )
-            )
-        )
-        if listing.planned:
-            blocks.append(_writes_sum(done, purpose, w))
-        if listing.left:
-            blocks.append(_left_block(listing.left, w, len(blocks)))
-    if view.writes:
-        blocks.append(_writes_block(view.writes, zone, w))
-    return blocks
-
-
-def _purpose(purpose: str, w: Words) -> str:
-    return w.known("purpose", purpose)
-
-
-def _write_state(write: Write | None) -> str:
-    if write is None:
-        return "not_begun"
-    return "unknown" if write.ended is None else write.ended.result
-
-
-def _write_chip(state: str, w: Words) -> Chip:
-    if state == "not_begun":
-        return Chip(tone="idle", symbol=DASH, word=w("write_not_begun"))
-    return outcome_chip(state, w)
-
-
-def _writes_sum(done: Sequence[Write | None], purpose: str, w: Words) -> Sum:
-    states = [_write_state(write) for write in done]
-    names = ("done", "skipped", "refused", "unknown", "not_begun")
-    others = [state for state in dict.fromkeys(states) if state not in names]
-    return sum_of(
-        w("sum_writes", purpose=purpose),
-        [(_write_chip(name, w), states.count(name)) for name in (*names, *others)],
-        noun="write",
-        of=w("of_the_listed"),
-        w=w,
-    )
-
-
-def _writes_block(writes: Sequence[Write], zone: Zone, w: Words) -> Block:
-    if len(writes) > TABLE_ROWS:
-        return _grouped_writes(writes, w)
-    columns = (
-        Column(title=w("c_when")),
-        Column(title=w("c_purpose")),
-        Column(title=w("c_action")),
-        Column(title=w("c_issue")),
-        Column(title=w("c_target"), wide=True),
-        Column(title=w("f_result")),
-        Column(title=w("c_link_id")),
-    )
-    rows = []
-    for write in writes:
-        said, ended = write.intended, write.ended
-        result = _write_chip(_write_state(write), w)
-        rows.append(
-            Row(
-                cells=(
-                    zone.moment(write.at),
-                    Text(text=_purpose(said.purpose, w)),
-                    Text(text=_action(said.action, w)),
-                    _issue_cell({"issue": said.issue, "site": said.site}),
-                    _target_cell({"target": target_of(write)}),
-                    Stack(
-                        cells=(
-                            result,
-                            Text(text=clip(ended.detail, 200), foreign=True),
-                        )
-                    )
-                    if ended is not None and ended.detail
-                    else result,
-                    Text(text=clip(as_text((ended and ended.link_id) or said.link_id), 40) or DASH),
-                )
-            )
-        )
-    return Table(
-        id="writes-table", caption=w("cap_writes"), columns=columns, rows=tuple(rows), dense=True
-    )
-
-
-def _action(action: str, w: Words) -> str:
-    return w.known("action", action)
-
-
-def target_of(write: Write) -> str:
-    """Return where the written link points, from the record sent or the one that was there."""
-    for record in (write.intended.after, write.intended.before):
-        thing = record.get("object") if isinstance(record, dict) else None
-        if isinstance(thing, dict) and thing.get("url"):
-            return as_text(thing["url"])
-    return ""
-
-
-def _grouped_writes(writes: Sequence[Write], w: Words) -> Groups:
-    groups: dict[tuple[str, str, str], list[str]] = defaultdict(list)
-    for write in writes:
-        said = write.intended
-        groups[said.purpose, said.action, _write_state(write)].append(
-            f"{clip(said.issue, 40)}→{clip(target_of(write), 160) or DASH}"
-        )
-    return Groups(
-        groups=tuple(
-            Group(
-                title=f"{_purpose(purpose, w)}: {_action(action, w)}",
-                chip=_write_chip(state, w),
-                note="",
-                note_cut="",
-                lines=((w.count("link", len(lines)), Composed("  ".join(lines))),),
-            )
-            for (purpose, action, state), lines in groups.items()
-        )
-    )
-
-
-def _left_block(left: Sequence[Json], w: Words, number_: int) -> Block:
-    if len(left) > TABLE_ROWS:
-        groups: dict[str, list[str]] = defaultdict(list)
-        for one in left:
-            groups[as_text(one.get("reason"))].append(_arrow(one, {}))
-        return Groups(
-            groups=tuple(
-                Group(
-                    title=w("left_alone"),
-                    chip=Chip(tone="idle", symbol=DASH, word=w("left_alone")),
-                    note=clip(reason, 300),
-                    note_cut="",
-                    lines=((w.count("link", len(lines)), Composed("  ".join(lines))),),
-                )
-                for reason, lines in groups.items()
-            )
-        )
-    columns = (
-        Column(title=w("c_issue")),
-        Column(title=w("c_target"), wide=True),
-        Column(title=w("c_link_id")),
-        Column(title=w("c_why"), wide=True),
-    )
-    rows = tuple(
-        Row(
-            cells=(
-                _issue_cell(one),
-                _target_cell(one),
-                Text(text=clip(as_text(one.get("link_id")), 40) or DASH),
-                Text(text=clip(as_text(one.get("reason")), 300), foreign=True),
-            )
-        )
-        for one in left
-    )
-    return Table(
-        id=f"left-{number_}", caption=w("cap_left"), columns=columns, rows=rows, dense=True
     )
