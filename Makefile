@@ -23,6 +23,7 @@ lint: $(VENV)/.developing
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.developing
+	$(PIP) install --quiet --group bench
 	$(BIN)/python -m benchmarks
 
 screenshots: $(VENV)/.developing
