@@ -109,6 +109,8 @@ class _Evening:
 
     async def play(self) -> ExitCode:
         world = self._world()
+        # Verification maps keys to sites by projects, which a plan may leave out.
+        self.plan = world.with_projects(self.plan)
         accounts = tuple(
             Account(profile, f"{profile}@rehearsal.invalid", Secret(f"rehearsal-{profile}"))
             for profile in dict.fromkeys(site.account for site in self.plan.sites)

@@ -11,7 +11,14 @@ from runbook.cli.wiring import Root
 from runbook.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from runbook.plan.model import Plan
+
+
+# Practice by hand runs on the real clock, so that its jobs are short.
+PRACTICE_JOB_MINUTES = (0.05, 0.4)
+PRACTICE_BACKUP_MINUTES = 0.3
 
 
 @click.command("rehearse")
@@ -65,7 +72,7 @@ def rehearse(ctx: click.Context, root: Root, /, **given: Any) -> None:
     judged = planned(root, given["plan"])
     plan = as_if_finished(judged.plan)
     if given["serve"]:
-        ctx.exit(_serve(plan, root, given["seed"], given["port"]))
+        ctx.exit(_serve(given["plan"], judged.plan, root, judged.facts.at, given))
     from runbook.cli.rehearsal import RehearsalOptions, rehearse_in_file
 
     options = RehearsalOptions(
@@ -98,12 +105,25 @@ def as_if_finished(plan: "Plan") -> "Plan":
     )
 
 
-def _serve(plan: "Plan", root: Root, seed: int, port: int) -> int:
+def _serve(path: Path, plan: "Plan", root: Root, at: "datetime", given: dict[str, Any]) -> int:
+    from datetime import timedelta
+
     from runbook.cli.console import say, show
+    from runbook.cli.files import write_atomically
+    from runbook.cli.practice import practice_copy, practice_path
+    from runbook.plan import read_plan
+    from runbook.simulator.levels import faults_for
     from runbook.simulator.server import run_server
     from runbook.simulator.world import World
 
-    world = World.from_plan(plan, clock=root.clock, seed=seed, job_minutes=(0.05, 0.5))
+    copy = practice_path(path)
+    # A minute early, so that the evening has begun when the first command is typed.
+    write_atomically(copy, practice_copy(plan, root.clock.now() - at - timedelta(minutes=1)))
+    world = World.from_plan(
+        read_plan(copy), clock=root.clock, seed=given["seed"], job_minutes=PRACTICE_JOB_MINUTES
+    )
+    world.settings.backup_minutes = PRACTICE_BACKUP_MINUTES
+    world.faults.add(*faults_for(given["faults"], plan, seed=given["seed"]))
 
     def ready(endpoint: str) -> None:
         show(endpoint)
@@ -111,8 +131,10 @@ def _serve(plan: "Plan", root: Root, seed: int, port: int) -> int:
             "the simulator answers for every host of the plan, with any e-mail and token; Ctrl-C ends it\n"
             "practise in another terminal, in a ledger of its own:\n"
             f"  export RUNBOOK_ENDPOINT={endpoint} RUNBOOK_LEDGER=practice.ledger\n"
-            "  export RUNBOOK_EMAIL=me@example.invalid RUNBOOK_API_TOKEN=practice"
+            "  export RUNBOOK_EMAIL=me@example.invalid RUNBOOK_API_TOKEN=practice\n"
+            f"  runbook run {copy}\n"
+            f"`{copy}` is the plan with its moments moved to now; what it sends is the same"
         )
 
-    run_server(world, port, ready=ready)
+    run_server(world, given["port"], ready=ready)
     return int(ExitCode.DONE)

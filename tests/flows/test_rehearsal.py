@@ -1,13 +1,22 @@
 """The rehearsed evening, through real loopback sockets, on virtual time."""
 
+import contextlib
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from runbook.checks import examine
+from runbook.checks.facts import Facts
 from runbook.cli.app import main
+from runbook.cli.practice import practice_copy
+from runbook.findings import may_run
+from runbook.jobs import jobs_digest, jobs_of
+from runbook.plan import load_plan_bytes, read_plan
 
 PLANS = sorted(Path("plans").glob("*.yaml"))
 
@@ -88,18 +97,28 @@ def test_a_plan_that_may_not_run_is_not_rehearsed(
     assert "RB301" in capsys.readouterr().err
 
 
+@contextlib.contextmanager
+def ended(server: "subprocess.Popen[str]") -> Iterator[None]:
+    """End a server whatever happens in the block."""
+    try:
+        yield
+    finally:
+        server.terminate()
+
+
 def test_serve_lets_one_practise_by_hand_with_real_processes(tmp_path: Path) -> None:
     """The simulator of `rehearse --serve` is a server that the real command can be pointed at."""
     plan = tmp_path / "plan.yaml"
-    from tests.flows.test_killed import present_plan
-
-    plan.write_text(present_plan(), encoding="utf-8")
-    with subprocess.Popen(
-        [sys.executable, "-m", "runbook", "rehearse", str(plan), "--serve"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as server:
+    plan.write_text(Path("plans/two-sites.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    with (
+        subprocess.Popen(
+            [sys.executable, "-m", "runbook", "rehearse", str(plan), "--serve", "--faults", "none"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        ) as server,
+        ended(server),
+    ):
         assert server.stdout is not None
         endpoint = server.stdout.readline().strip()
         assert endpoint.startswith("http://127.0.0.1:")
@@ -110,7 +129,9 @@ def test_serve_lets_one_practise_by_hand_with_real_processes(tmp_path: Path) -> 
             "RUNBOOK_ENDPOINT": endpoint,
             "RUNBOOK_LEDGER": str(tmp_path / "practice.ledger"),
         }
-        words = ["run", str(plan), "--yes", "--only", "eng-to-ops", "--poll-interval", "0.2"]
+        copy = tmp_path / "plan.practice.yaml"
+        words = ["run", str(copy), "--yes", "--only", "fabrikam-labs-to-fabrikam"]
+        words += ["--poll-interval", "0.2"]
         done = subprocess.run(
             [sys.executable, "-m", "runbook", *words],
             env=env,
@@ -121,4 +142,16 @@ def test_serve_lets_one_practise_by_hand_with_real_processes(tmp_path: Path) -> 
         )
         assert done.returncode == 0, done.stderr
         assert "nothing reaches Atlassian" in done.stderr
-        server.terminate()
+
+
+@pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.stem)
+def test_a_practice_copy_sends_the_same_and_may_run_now(plan: Path) -> None:
+    read = read_plan(plan)
+    assert read.cutover is not None
+    now = datetime(2031, 5, 4, 3, 2, 1, tzinfo=UTC)
+    copied = load_plan_bytes(practice_copy(read, now - read.cutover), str(plan)).plan
+    assert copied is not None
+    assert jobs_digest(jobs_of(copied)) == jobs_digest(jobs_of(read))
+    assert copied.cutover == now
+    findings = examine(copied, Facts(at=now, running=True))
+    assert may_run(findings), [one.message for one in findings]
