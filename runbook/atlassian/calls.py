@@ -37,13 +37,12 @@ from runbook.wire import Answer, Outcome, Request, Send
 NOT_FOUND_BURST = 10
 
 Query = Sequence[tuple[str, str]]
-Watch = Callable[[Exchange], None]
 
 
 class Caller:
     """Send requests to one site as one account.
 
-    `random` draws from 0 to 1; `watch` gets every exchange. Raises what `refusals` names.
+    `random` draws from 0 to 1. Raises what `refusals` names.
     """
 
     def __init__(
@@ -56,7 +55,6 @@ class Caller:
         random: Callable[[], float],
         patience: Patience,
         fresh_writes: bool,
-        watch: Watch | None,
     ) -> None:
         self._send = send
         self.login = login
@@ -65,7 +63,6 @@ class Caller:
         self._random = random
         self._patience = patience
         self._fresh_writes = fresh_writes
-        self._watch = watch
         self._not_found = 0
 
     async def read(
@@ -168,10 +165,7 @@ class Caller:
 
     async def _once(self, call: Call, request: Request) -> Outcome:
         await self._limits.enter(call)
-        outcome = await self._send(request)
-        if self._watch is not None:
-            self._watch(exchange_of(request, outcome))
-        return outcome
+        return await self._send(request)
 
     def _limited(self, call: Call, request: Request, outcome: Outcome, limited: int) -> float:
         """Pause what the 429 is about and return how long this request waits."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from runbook.atlassian.calls import Caller, Query, Watch
+from runbook.atlassian.calls import Caller, Query
 from runbook.atlassian.limits import Limits
 from runbook.atlassian.login import Login, Me
 from runbook.atlassian.outcomes import Patience
@@ -20,9 +20,10 @@ from runbook.atlassian.refusals import (
     JiraRefusedError,
     NotDocumentedError,
     WriteUnknownError,
+    exchange_of,
 )
 from runbook.clock import Clock
-from runbook.wire import Answer, Send
+from runbook.wire import Answer, Outcome, Request, Send
 
 Record = dict[str, Any]
 
@@ -141,9 +142,10 @@ class JiraSite:
         patience: Patience | None = None,
         site_id: str | None = None,
         fresh_writes: bool = True,
-        watch: Watch | None = None,
+        watch: Callable[[Exchange], None] | None = None,
     ) -> None:
         patience = patience or Patience()
+        send = send if watch is None else _watched(send, watch)
         self.url = url.rstrip("/")
         self.account = account
         login = Login(
@@ -165,7 +167,6 @@ class JiraSite:
             random=random,
             patience=patience,
             fresh_writes=fresh_writes,
-            watch=watch,
         )
 
     # Who we are
@@ -430,6 +431,15 @@ class JiraSite:
     async def _object(self, path: str, query: Query = ()) -> tuple[Record, Answer]:
         body, answer = await self._caller.read("GET", path, path, query=query)
         return _record(body), answer
+
+
+def _watched(send: Send, watch: Callable[[Exchange], None]) -> Send:
+    async def sent(request: Request) -> Outcome:
+        outcome = await send(request)
+        watch(exchange_of(request, outcome))
+        return outcome
+
+    return sent
 
 
 def _issue_path(issue: str) -> str:

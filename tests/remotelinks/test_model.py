@@ -1,0 +1,122 @@
+"""What makes two records of a remote link equal, and what is sent of one."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runbook.remotelinks.model import (
+    Change,
+    content_hash,
+    differences,
+    link_of,
+    writable,
+)
+from runbook.remotelinks.target import browse_target, issue_id_of, places_of, target_site
+
+RECORD = {
+    "id": 10000,
+    "self": "https://x.example/rest/api/issue/ENG-1/remotelink/10000",
+    "globalId": "appId=5&issueId=7",
+    "relationship": "blocks",
+    "object": {"url": "https://x.example/browse/X-1", "title": "X-1", "icon": {}},
+}
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=12,
+)
+records = st.dictionaries(st.text(max_size=6), json_values, max_size=6)
+
+
+def test_a_record_is_read_with_its_unknown_fields() -> None:
+    link = link_of(RECORD | {"odd": [1]})
+    assert (link.link_id, link.global_id, link.title) == (10000, "appId=5&issueId=7", "X-1")
+    assert link.record["odd"] == [1]
+    assert "self" not in writable(link.record)
+    assert "id" not in writable(link.record)
+
+
+@pytest.mark.parametrize(
+    "record", [None, [], "x", {}, {"id": "x", "object": {}}, {"id": 1}, {"id": 1, "object": "x"}]
+)
+def test_what_is_no_link_is_refused(record: Any) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        link_of(record)
+
+
+def test_a_new_id_and_fields_that_say_nothing_change_no_hash() -> None:
+    other = {
+        **RECORD,
+        "id": 77,
+        "self": "elsewhere",
+        "application": None,
+        "object": {"url": RECORD["object"]["url"], "title": "X-1", "summary": None},
+    }
+    assert content_hash(RECORD) == content_hash(other)
+    assert content_hash(RECORD) != content_hash(RECORD | {"relationship": "is blocked by"})
+
+
+@given(records, records)
+def test_records_differ_exactly_where_their_hashes_do(
+    one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    assert (content_hash(one) == content_hash(other)) == (not differences(one, other))
+    assert differences(one, one) == ()
+
+
+def test_a_difference_names_what_is_lost_changed_and_new() -> None:
+    after = {
+        "relationship": "blocks",
+        "object": {"url": "https://x.example/browse/X-2", "title": "X-1", "summary": "S"},
+    }
+    assert differences(RECORD, after) == (
+        Change("globalId", "appId=5&issueId=7", None),
+        Change("object.summary", None, "S"),
+        Change("object.url", "https://x.example/browse/X-1", "https://x.example/browse/X-2"),
+    )
+
+
+BROWSE = {
+    "a plain one": ("https://X.example/browse/ENG-1", ("x.example", "ENG-1")),
+    "under a context path": (
+        "http://x.example:8080/jira/browse/eng-1",
+        ("x.example:8080/jira", "ENG-1"),
+    ),
+    "with a query": ("https://x.example/browse/ENG-1?focusedId=7#c", ("x.example", "ENG-1")),
+    "with a slash at the end": ("https://x.example/browse/ENG-1/", ("x.example", "ENG-1")),
+    "something else": ("https://x.example/wiki/ENG-1", None),
+    "a project": ("https://x.example/browse/ENG", None),
+    "no address": ("/browse/ENG-1", None),
+    "a broken one": ("https://[x/browse/ENG-1", None),
+    "nothing": ("", None),
+}
+
+
+@pytest.mark.parametrize("case", BROWSE.values(), ids=BROWSE.keys())
+def test_a_browse_address_names_a_base_and_a_key(case: tuple[str, Any]) -> None:
+    assert browse_target(case[0]) == case[1]
+
+
+def test_a_target_belongs_to_a_site_by_any_of_its_addresses() -> None:
+    sites = dict.fromkeys(places_of(("https://a.example", "https://issues.a.example/", None)), "A")
+    assert target_site("https://issues.a.example/browse/OPS-7", sites) == ("A", "OPS-7")
+    assert target_site("https://b.example/browse/OPS-7", sites) is None
+
+
+@pytest.mark.parametrize(
+    ("global_id", "expected"),
+    [
+        ("appId=5&issueId=10001", 10001),
+        ("issueId=7&appId=5", 7),
+        ("appId=5&issueId=x", None),
+        ("appId=5&issueId=١٢", None),
+        ("appId=5&pageId=7", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_an_issue_id_is_read_from_a_global_id(global_id: str | None, expected: int | None) -> None:
+    assert issue_id_of(global_id) == expected
