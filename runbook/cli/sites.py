@@ -26,7 +26,9 @@ def site_url(text: str) -> str:
         host, _ = parts.hostname, parts.port
     except ValueError:
         raise UsageError(f"SITE is no address: {text!r}", hint=hint) from None
-    if parts.scheme != "https" or not host or "@" in parts.netloc:
+    if "@" in parts.netloc:
+        raise UsageError("SITE holds a user name or password", hint=hint)
+    if parts.scheme != "https" or not host:
         raise UsageError(f"SITE is no site address: {text!r}", hint=hint)
     if parts.path not in ("", "/") or parts.query or parts.fragment:
         raise UsageError(f"SITE has more than a host: {text!r}", hint=hint)
