@@ -54,8 +54,9 @@ def old_hosts(plan: Plan) -> tuple[str, ...]:
 
 def mention_jql(site: Site, host: str) -> str:
     """Return the bounded query for issues of a site's projects whose text mentions a host."""
-    quoted = host.replace("\\", "\\\\").replace('"', '\\"')
-    text = f'text ~ "{quoted}"'
+    # A phrase, quoted within the quotes: without them any of the host's words would do.
+    phrase = host.replace("\\", "").replace('"', "")
+    text = f'text ~ "\\"{phrase}\\""'
     if not site.projects:
         return f"{text} ORDER BY key ASC"
     # Quoted: a project key may be a word of the language, such as NO.
