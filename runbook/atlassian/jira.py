@@ -7,11 +7,31 @@ remote-link operations carry whole records, since a field left out of a write be
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
 
 from runbook.atlassian.calls import Caller, Query
+from runbook.atlassian.jira_values import (
+    GLOBAL_ID_LIMIT,
+    LIST,
+    ONE,
+    IssueRef,
+    LinkWrite,
+    Record,
+    Resolution,
+    Written,
+    create_write,
+    delete_by_global_id_write,
+    delete_write,
+    issue_in,
+    issue_path,
+    list_in,
+    list_path,
+    matched,
+    one_path,
+    record_in,
+    update_write,
+    written_id,
+)
 from runbook.atlassian.limits import Limits
 from runbook.atlassian.login import Login, Me
 from runbook.atlassian.outcomes import Patience
@@ -19,108 +39,28 @@ from runbook.atlassian.refusals import (
     Exchange,
     JiraRefusedError,
     NotDocumentedError,
-    WriteUnknownError,
     exchange_of,
 )
 from runbook.clock import Clock
 from runbook.wire import Answer, Outcome, Request, Send
 
-Record = dict[str, Any]
+__all__ = [
+    "GLOBAL_ID_LIMIT",
+    "IssueRef",
+    "JiraSite",
+    "LinkWrite",
+    "Record",
+    "Resolution",
+    "Written",
+    "create_write",
+    "delete_by_global_id_write",
+    "delete_write",
+    "update_write",
+]
 
-GLOBAL_ID_LIMIT = 255
-_LIST = "issue/{issue}/remotelink"
-_ONE = "issue/{issue}/remotelink/{link}"
 _SEARCH_PAGE = 5000
 _BULK_PAGE = 100  # the documented number; newer texts allow more (jira-rest.md B6)
 _PROJECT_PAGE = 50
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IssueRef:
-    """An issue by its present key and its numeric id."""
-
-    id: int
-    key: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resolution:
-    """What keys resolved to: `found` by the key as asked; the rest is absent, or not visible to us."""
-
-    found: Mapping[str, IssueRef]
-    absent: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinkWrite:
-    """One write of a remote link, ready to be shown, recorded and sent.
-
-    `action` is `create`, `update` or `delete`. `body` is the whole record.
-    """
-
-    action: str
-    method: str
-    endpoint: str
-    path: str
-    issue: str
-    query: tuple[tuple[str, str], ...] = ()
-    body: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
-    """A write that arrived; `created` is False where a link of that `globalId` was updated."""
-
-    link_id: str | None
-    created: bool
-    exchange: Exchange = field(repr=False)
-
-
-def create_write(issue: str, record: Mapping[str, Any]) -> LinkWrite:
-    """Return the write that creates a link, or updates the one of the same `globalId`."""
-    return LinkWrite(
-        action="create",
-        method="POST",
-        endpoint=_LIST,
-        path=_list_path(issue),
-        issue=issue,
-        body=_whole(record),
-    )
-
-
-def update_write(issue: str, link_id: int | str, record: Mapping[str, Any]) -> LinkWrite:
-    """Return the write that replaces the whole of a link."""
-    return LinkWrite(
-        action="update",
-        method="PUT",
-        endpoint=_ONE,
-        path=_one_path(issue, link_id),
-        issue=issue,
-        body=_whole(record),
-    )
-
-
-def delete_write(issue: str, link_id: int | str) -> LinkWrite:
-    """Return the write that removes a link by its id."""
-    return LinkWrite(
-        action="delete",
-        method="DELETE",
-        endpoint=_ONE,
-        path=_one_path(issue, link_id),
-        issue=issue,
-    )
-
-
-def delete_by_global_id_write(issue: str, global_id: str) -> LinkWrite:
-    """Return the write that removes the link with a `globalId`."""
-    return LinkWrite(
-        action="delete",
-        method="DELETE",
-        endpoint=_LIST,
-        path=_list_path(issue),
-        issue=issue,
-        query=(("globalId", global_id),),
-    )
 
 
 class JiraSite:
@@ -183,23 +123,23 @@ class JiraSite:
 
     async def remote_links(self, issue: str) -> tuple[Record, ...]:
         """Return every remote link of an issue."""
-        body, _ = await self._caller.read("GET", _LIST, _list_path(issue))
+        body, _ = await self._caller.read("GET", LIST, list_path(issue))
         # The document allows a single object here, too.
-        return tuple(_record(one) for one in (body if isinstance(body, list) else [body]))
+        return tuple(record_in(one) for one in (body if isinstance(body, list) else [body]))
 
     async def remote_link(self, issue: str, link_id: int | str) -> Record:
         """Return one remote link by its id."""
-        body, _ = await self._caller.read("GET", _ONE, _one_path(issue, link_id))
-        return _record(body)
+        body, _ = await self._caller.read("GET", ONE, one_path(issue, link_id))
+        return record_in(body)
 
     async def remote_link_by_global_id(self, issue: str, global_id: str) -> Record:
         """Return one remote link by its `globalId`; documented as a single object."""
         query = (("globalId", global_id),)
-        body, _ = await self._caller.read("GET", _LIST, _list_path(issue), query=query)
+        body, _ = await self._caller.read("GET", LIST, list_path(issue), query=query)
         if isinstance(body, list):
-            matching = [one for one in body if _record(one).get("globalId") == global_id]
+            matching = [one for one in body if record_in(one).get("globalId") == global_id]
             body = matching[0] if matching else None
-        return _record(body)
+        return record_in(body)
 
     async def create_or_update(self, issue: str, record: Mapping[str, Any]) -> Written:
         """Create a link (201), or update the one with the same `globalId` (200)."""
@@ -242,7 +182,7 @@ class JiraSite:
         if write.method != "POST":
             return Written(link_id=None, created=False, exchange=exchange)
         return Written(
-            link_id=_written_id(answer, exchange),
+            link_id=written_id(answer, exchange),
             created=answer.status == 201,
             exchange=exchange,
         )
@@ -257,7 +197,7 @@ class JiraSite:
         Eventually consistent: never proof that something is absent.
         """
         async for issue in self.search_records(jql, fields=fields):
-            yield _issue_ref(issue)
+            yield issue_in(issue)
 
     async def search_records(
         self, jql: str, *, fields: Sequence[str] = ("key",), page: int = _SEARCH_PAGE
@@ -274,8 +214,8 @@ class JiraSite:
             if token is not None:
                 body["nextPageToken"] = token
             answer, _ = await self._caller.read("POST", "search/jql", "search/jql", body=body)
-            for issue in _list(answer, "issues"):
-                yield _record(issue)
+            for issue in list_in(answer, "issues"):
+                yield record_in(issue)
             token = answer.get("nextPageToken")
             if not token or answer.get("isLast") is True:
                 return
@@ -291,13 +231,13 @@ class JiraSite:
         """Return an issue by a key it has or had, or by its id; None where it is absent or not visible."""
         try:
             body, _ = await self._caller.read(
-                "GET", "issue/{issue}", _issue_path(key), query=(("fields", "key"),)
+                "GET", "issue/{issue}", issue_path(key), query=(("fields", "key"),)
             )
         except JiraRefusedError as refusal:
             if refusal.status == 404:
                 return None
             raise
-        return _issue_ref(body)
+        return issue_in(body)
 
     async def resolve(self, keys: Iterable[str]) -> Resolution:
         """Return what keys (or ids, as text) resolve to now: moved and renamed issues are followed.
@@ -317,7 +257,7 @@ class JiraSite:
 
     async def _resolve_page(self, keys: Sequence[str], found: dict[str, IssueRef]) -> None:
         answered = await self.bulk_fetch(keys)
-        rest = _matched(keys, answered, found)
+        rest = matched(keys, answered, found)
         if len(rest) < len(keys) and len(rest) > 1:
             # An issue that is asked for by two keys comes back once: only without the matched ones
             # does an empty answer mean that nothing else is there.
@@ -335,7 +275,7 @@ class JiraSite:
             "issue/bulkfetch",
             body={"issueIdsOrKeys": list(keys), "fields": ["key"]},
         )
-        return tuple(_issue_ref(one) for one in _list(body, "issues"))
+        return tuple(issue_in(one) for one in list_in(body, "issues"))
 
     async def changelogs(
         self, issues: Sequence[str], *, field_ids: Sequence[str] = ()
@@ -351,8 +291,8 @@ class JiraSite:
                 body["nextPageToken"] = token
             path = "changelog/bulkfetch"
             answer, _ = await self._caller.read("POST", path, path, body=body)
-            for one in _list(answer, "issueChangeLogs"):
-                yield _record(one)
+            for one in list_in(answer, "issueChangeLogs"):
+                yield record_in(one)
             token = answer.get("nextPageToken")
             if not token or token in seen:
                 return
@@ -398,7 +338,7 @@ class JiraSite:
             },
         )
         granted: dict[str, frozenset[int]] = dict.fromkeys(permissions, frozenset())
-        for one in _list(body, "projectPermissions"):
+        for one in list_in(body, "projectPermissions"):
             granted[str(one.get("permission"))] = frozenset(
                 int(n) for n in one.get("projects") or ()
             )
@@ -415,7 +355,7 @@ class JiraSite:
                 ("maxResults", str(_PROJECT_PAGE)),
             ]
             body, _ = await self._object("project/search", query)
-            records += [_record(one) for one in _list(body, "values")]
+            records += [record_in(one) for one in list_in(body, "values")]
         return tuple(records)
 
     async def limit_report(self) -> Record:
@@ -426,11 +366,11 @@ class JiraSite:
     async def link_types(self) -> tuple[Record, ...]:
         """Return the site's link types: `name`, `inward`, `outward`."""
         body, _ = await self._object("issueLinkType")
-        return tuple(_record(one) for one in _list(body, "issueLinkTypes"))
+        return tuple(record_in(one) for one in list_in(body, "issueLinkTypes"))
 
     async def _object(self, path: str, query: Query = ()) -> tuple[Record, Answer]:
         body, answer = await self._caller.read("GET", path, path, query=query)
-        return _record(body), answer
+        return record_in(body), answer
 
 
 def _watched(send: Send, watch: Callable[[Exchange], None]) -> Send:
@@ -440,83 +380,3 @@ def _watched(send: Send, watch: Callable[[Exchange], None]) -> Send:
         return outcome
 
     return sent
-
-
-def _issue_path(issue: str) -> str:
-    # A segment of dots alone would be taken for a step up.
-    encoded = quote(issue, safe="") if issue.strip(".") else issue.replace(".", "%2E")
-    return f"issue/{encoded}"
-
-
-def _list_path(issue: str) -> str:
-    return f"{_issue_path(issue)}/remotelink"
-
-
-def _one_path(issue: str, link_id: int | str) -> str:
-    return f"{_list_path(issue)}/{quote(str(link_id), safe='')}"
-
-
-def _whole(record: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in record.items() if name not in ("id", "self")}
-
-
-def _matched(
-    keys: Sequence[str], issues: Iterable[IssueRef], found: dict[str, IssueRef]
-) -> list[str]:
-    """Put what matches by key or id into `found` and return the keys that are left."""
-    known: dict[str, IssueRef] = {}
-    for issue in issues:
-        known[issue.key.upper()] = known[str(issue.id)] = issue
-    rest = []
-    for key in keys:
-        match = known.get(key.upper())
-        if match is None:
-            rest.append(key)
-        else:
-            found[key] = match
-    return rest
-
-
-def _record(value: Any) -> Record:
-    if not isinstance(value, dict):
-        raise NotDocumentedError(
-            "an answer holds something other than the documented JSON object",
-            {},
-            hint="check what stands between this machine and the site",
-        )
-    return value
-
-
-def _list(value: Any, name: str) -> list[Any]:
-    listed = _record(value).get(name, [])
-    if not isinstance(listed, list):
-        raise NotDocumentedError(
-            f"an answer's `{name}` is no list",
-            {},
-            hint="check what stands between this machine and the site",
-        )
-    return listed
-
-
-def _issue_ref(value: Any) -> IssueRef:
-    record = _record(value)
-    try:
-        return IssueRef(id=int(record["id"]), key=str(record["key"]))
-    except (KeyError, TypeError, ValueError):
-        raise NotDocumentedError(
-            "an answer names an issue without `id` and `key`",
-            {},
-            hint="check what stands between this machine and the site",
-        ) from None
-
-
-def _written_id(answer: Answer, exchange: Exchange) -> str:
-    """Return the id of a link that was created or updated; without one nothing is known."""
-    try:
-        return str(int(answer.json()["id"]))
-    except (ValueError, TypeError, KeyError):
-        raise WriteUnknownError(
-            f"a write was answered with {answer.status}, but without the id of a link",
-            exchange,
-            hint="look with `runbook links list` before it is sent again",
-        ) from None
