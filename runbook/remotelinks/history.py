@@ -72,7 +72,8 @@ class SiteHistory:
         if asked:
             async for record in jira.changelogs(tuple(asked)):
                 listed = record.get("changeHistories")
-                histories.setdefault(str(record.get("issueId")), []).extend(listed or ())
+                if isinstance(listed, list):
+                    histories.setdefault(str(record.get("issueId")), []).extend(listed)
         for issue_id, keys in asked.items():
             changes = link_changes(histories.get(issue_id, ()))
             for key in keys:
@@ -88,7 +89,8 @@ def link_changes(histories: Iterable[Any]) -> tuple[LinkChange, ...]:
         author = history.get("author")
         author = author if isinstance(author, Mapping) else {}
         at = _moment(history.get("created"))
-        for item in history.get("items") or ():
+        items = history.get("items")
+        for item in items if isinstance(items, list) else ():
             if not isinstance(item, Mapping) or str(item.get("field", "")).lower() != _FIELD:
                 continue
             sides = (

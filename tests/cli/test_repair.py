@@ -52,7 +52,8 @@ def test_exactly_what_is_missing_is_created_in_the_jobs_shape(night: Make) -> No
     assert done.code == 0, done.err
     assert "repair: 8 = 8 done" in done.err
     assert created(one, before) == left_out(one)
-    assert {place: one.all_links()[place] for place in before} == before
+    after = one.all_links()
+    assert {place: after[place] for place in before} == before
     for link in one.world.lost_links:
         issue = one.world.sites[link.source_site].issue(link.source_key)
         target = one.world.sites[link.destination_site].issue(link.destination_key)
