@@ -1,5 +1,8 @@
 """What tests of several subjects share."""
 
+import os
+import shutil
+import tempfile
 from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +13,36 @@ from runbook.clock import VirtualClock
 from tests.canary import CANARY, leaking_files, leaks
 
 __all__ = ["CANARY"]
+
+MEMORY = Path("/dev/shm")
+ENOUGH_BYTES = 1 << 30
+KEPT_IN_MEMORY = pytest.StashKey[Path]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep temporary files in memory where there is room: each write to a ledger waits for the disk.
+
+    The files of a run are gone when it ends; `--basetemp FOLDER` keeps them there instead.
+    """
+    if config.option.basetemp is not None or hasattr(config, "workerinput"):
+        return
+    if not os.access(MEMORY, os.W_OK) or shutil.disk_usage(MEMORY).free < ENOUGH_BYTES:
+        return
+    folder = Path(tempfile.mkdtemp(prefix="runbook-tests-", dir=MEMORY))
+    config.stash[KEPT_IN_MEMORY] = folder
+    config.option.basetemp = str(folder / "pytest")
+    # The workers of this run, and the processes that tests start, keep theirs here too.
+    os.environ["TMPDIR"] = str(folder)
+    tempfile.tempdir = None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave nothing behind in memory."""
+    folder = config.stash.get(KEPT_IN_MEMORY, None)
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)
