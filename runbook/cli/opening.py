@@ -11,7 +11,7 @@ from runbook import __version__
 from runbook.cli.run_values import Prepared, RunOptions
 from runbook.cli.wiring import Root
 from runbook.clock import isoformat_utc
-from runbook.execute.ports import Observer
+from runbook.execute.audience import Audience
 from runbook.execute.preflight import Asked
 from runbook.execute.requests import exchange_of
 from runbook.execute.resume import Decision, GoOn
@@ -52,9 +52,14 @@ def evidence_of(plan: Plan) -> list[dict[str, Any]]:
 
 
 def jobs_json(prepared: Prepared) -> list[dict[str, Any]]:
-    """Return the jobs with their windows, as `run.started` keeps them."""
+    """Return the jobs with their windows and probe links, as `run.started` keeps them."""
+    probes = {one.id: one.probe for one in prepared.plan.instances}
     return [
-        {**job.as_json(), "windows": [_window_json(pair) for pair in prepared.pairs[job.id]]}
+        {
+            **job.as_json(),
+            "windows": [_window_json(pair) for pair in prepared.pairs[job.id]],
+            "probe": [{"issue": one.issue, "target": one.target} for one in probes[job.id]],
+        }
         for job in prepared.jobs
     ]
 
@@ -82,7 +87,7 @@ class Opening:
     prepared: Prepared
     ledger: Ledger
     views: tuple[RunView, ...]
-    observers: tuple[Observer, ...]
+    audience: Audience
 
     def open(self, decision: Decision, site_ids: Mapping[str, str]) -> str:
         """Write that a run begins or goes on, and return its id."""
@@ -118,8 +123,7 @@ class Opening:
 
     def _keep(self, event: Event, run: str) -> None:
         row = self.ledger.append(event, run=run)
-        for observer in self.observers:
-            observer.saw(row, event)
+        self.audience.saw(row, event)
 
     def _started(self, site_ids: Mapping[str, str]) -> RunStarted:
         plan, options = self.prepared.plan, self.options

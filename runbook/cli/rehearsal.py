@@ -4,6 +4,7 @@ The same functions as on the night carry it out. Where the night needs a person,
 that person and says so, with what really happened on the simulated side as the person's knowledge.
 """
 
+import contextlib
 import dataclasses
 import random
 from dataclasses import dataclass
@@ -270,6 +271,7 @@ class _Evening:
                 accounts=accounts,
                 prober=self.root.prober(self.plan, send),
                 interrupts=Interrupts(),
+                signals=contextlib.nullcontext(),
                 observers=(Lines(),),
                 confirm=self._confirm,
             )

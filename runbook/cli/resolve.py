@@ -84,19 +84,15 @@ def resolve(
 
 def refuse_pointless(job: "JobView", word: str) -> None:
     """Raise `UsageError` where the job's outcome is known, so that no word is wanted."""
-    from runbook.view import SENDABLE, JobState
+    from runbook.view import SENDABLE, takes_word
 
-    if job.state is JobState.UNKNOWN:
-        return
-    if job.state in SENDABLE and word != "send_again":
-        return
-    if job.state is JobState.COMPLETE and job.needs_person() and word == "accepted_no_id":
-        return
-    if job.state in SENDABLE:
+    if job.state in SENDABLE and word == "send_again":
         raise UsageError(
             f"`{job.id}` is {job.state.value.replace('_', ' ')}: the next `run` sends it anyway",
             hint="`resolve` is for unknown outcomes and for jobs that were sent elsewhere",
         )
+    if takes_word(job, word):
+        return
     raise UsageError(
         f"the outcome of `{job.id}` is known: {job.state.value.replace('_', ' ')}",
         hint='to send it once more: `runbook run PLAN --again ID --reason "…"`',

@@ -236,19 +236,19 @@ async def _with_network(
     async with root.network(
         accounts, endpoint=given["endpoint"], ca_bundle=given["ca_bundle"]
     ) as send:
-        with signals_to(interrupts):
-            return await conduct(
-                root,
-                options,
-                prepared,
-                ledger=ledger,
-                send=send,
-                accounts=accounts,
-                prober=root.prober(prepared.plan, send),
-                interrupts=interrupts,
-                observers=observers,
-                confirm=asking(given["yes"]),
-            )
+        return await conduct(
+            root,
+            options,
+            prepared,
+            ledger=ledger,
+            send=send,
+            accounts=accounts,
+            prober=root.prober(prepared.plan, send),
+            interrupts=interrupts,
+            signals=signals_to(interrupts),
+            observers=observers,
+            confirm=asking(given["yes"]),
+        )
 
 
 def asking(yes: bool) -> "Callable[[Summary], None]":
@@ -262,15 +262,31 @@ def asking(yes: bool) -> "Callable[[Summary], None]":
         if yes:
             return
         name = summary.prepared.plan.name
-        typed = click.prompt(
-            f"Type the plan's name (`{name}`) to send", err=True, default="", show_default=False
-        )
+        with _plain_ctrl_c():
+            typed = click.prompt(
+                f"Type the plan's name (`{name}`) to send", err=True, default="", show_default=False
+            )
         if typed.strip() != name:
             raise UsageError(
                 "that is not the plan's name; nothing was sent", hint=f"its name is `{name}`"
             )
 
     return confirm
+
+
+@contextlib.contextmanager
+def _plain_ctrl_c() -> Iterator[None]:
+    """Let Ctrl-C end a question at once, although an event loop would keep it for itself."""
+    try:
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    except ValueError:
+        # Not in the main thread, where no signal arrives.
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager

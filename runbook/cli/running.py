@@ -5,6 +5,7 @@ the sites, the accounts and a person have all said yes.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -15,12 +16,20 @@ from runbook.cli.run_values import Confirm, Prepared, RunOptions, Summary
 from runbook.cli.wiring import Root
 from runbook.clock import isoformat_utc
 from runbook.errors import ExitCode, PlanError, UsageError
+from runbook.execute.audience import Audience
 from runbook.execute.books import Assignment
 from runbook.execute.executor import Ending, execute
 from runbook.execute.interrupts import Interrupts
 from runbook.execute.ports import Observer, Ports, Prober
 from runbook.execute.preflight import Asked, identify_sites, probe_accounts
-from runbook.execute.resume import Decision, GoOn, NothingToDo, decide, last_run
+from runbook.execute.resume import (
+    Decision,
+    GoOn,
+    NothingToDo,
+    decide,
+    last_run,
+    refuse_stopped,
+)
 from runbook.ledger.codec import Recorded
 from runbook.ledger.handover_events import ApprovalGiven
 from runbook.ledger.store import Ledger
@@ -85,6 +94,8 @@ def start_of(
     """
     views = runs_of(events)
     last = last_run(views, prepared.plan.name, stand_in=options.endpoint is not None)
+    if last is not None and last.stop is not None and options.again is None and _still_out(last):
+        return _looked_after(views, last)
     decision = decide(
         prepared.plan,
         prepared.jobs,
@@ -115,6 +126,22 @@ def start_of(
     )
 
 
+def _looked_after(views: tuple[RunView, ...], last: RunView) -> Start:
+    """Return a start that sends nothing: the run was stopped, and what is out is followed."""
+    try:
+        refuse_stopped(last)
+    except PlanError as problem:
+        refused = problem
+    return Start(
+        decision=GoOn(view=last, difference=()),
+        views=views,
+        last=last,
+        todo=(),
+        not_selected=(),
+        refused=refused,
+    )
+
+
 async def conduct(
     root: Root,
     options: RunOptions,
@@ -125,10 +152,14 @@ async def conduct(
     accounts: tuple[Account, ...],
     prober: Prober | None,
     interrupts: Interrupts,
+    signals: AbstractContextManager[None],
     observers: tuple[Observer, ...],
     confirm: Confirm,
 ) -> tuple[str, Ending]:
     """Carry out a plan, or go on with it, and return the run's id and how it ended.
+
+    `signals` turns Ctrl-C into interrupts while jobs are sent and followed; before that, Ctrl-C ends
+    the command at once, since nothing is under way.
 
     Raises:
         PlanError, CredentialError, RemoteError, UsageError, LedgerError: nothing was sent, or the
@@ -154,29 +185,28 @@ async def conduct(
                 endpoint=options.endpoint,
             )
         )
+    audience = Audience(observers)
     opening = Opening(
         root=root,
         options=options,
         prepared=prepared,
         ledger=ledger,
         views=start.views,
-        observers=observers,
+        audience=audience,
     )
     run = opening.open(start.decision, asked.site_ids)
     opening.keep_asked(run, asked, accounts)
-    ending = await execute(
-        _assignment(run, prepared, options, start, asked, ledger),
-        Ports(
-            send=send,
-            recorder=ledger,
-            clock=root.clock,
-            prober=prober,
-            observers=observers,
-            jitter=root.random,
-        ),
-        options.pace,
-        interrupts,
+    ports = Ports(
+        send=send,
+        recorder=ledger,
+        clock=root.clock,
+        audience=audience,
+        prober=prober,
+        jitter=root.random,
     )
+    assignment = _assignment(run, prepared, options, start, asked, ledger)
+    with signals:
+        ending = await execute(assignment, ports, options.pace, interrupts)
     if start.refused is not None:
         say(f"nothing was sent: {start.refused}")
         if ending.exit_code is ExitCode.DONE:
@@ -208,20 +238,26 @@ def _assignment(
     ledger: Ledger,
 ) -> Assignment:
     view = next(one for one in runs_of(ledger.events(), led=run) if one.id == run)
-    jobs = {job.id: job for job in view.jobs}
+    # What is sent is what the plan says: the ledger's copy has passed through the mask.
+    planned = {job.id: job for job in prepared.jobs}
+    jobs = {one.id: replace(one, job=planned.get(one.id, one.job)) for one in view.jobs}
+    chosen = [one for one in view.jobs if one.id in start.todo]
+    may_send = start.refused is None
     return Assignment(
         run=run,
         jobs=jobs,
-        todo=[job.id for job in view.jobs if job.id in start.todo and job.state in SENDABLE],
+        todo=[one.id for one in chosen if one.state in SENDABLE],
+        resubmit=[one.id for one in chosen if one.state is JobState.UNKNOWN and not one.spoken],
         not_selected=[
             job_id for job_id in start.not_selected if jobs[job_id].state is JobState.PLANNED
         ],
+        may_send=may_send,
         pairs=prepared.pairs,
         site_ids=asked.site_ids,
-        probes={one.id: one.probe for one in prepared.plan.instances if one.probe},
-        on_unknown=options.on_unknown,
+        on_unknown=options.on_unknown if may_send else "ask",
         operator=options.operator,
         known_until=view.last_seq,
+        no_go=None if view.stop is None else f"stopped by {view.stop[1].by}: {view.stop[1].reason}",
     )
 
 
@@ -236,7 +272,9 @@ def _as_it_was(view: RunView) -> Ending:
 
 
 def _still_out(view: RunView) -> bool:
-    return any(job.state in AT_ATLASSIAN or job.needs_person() for job in view.jobs)
+    return any(
+        job.state in AT_ATLASSIAN or job.needs_person() or job.unprobed() for job in view.jobs
+    )
 
 
 def _selection(

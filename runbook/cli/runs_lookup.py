@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from runbook.cli.wiring import Root
-from runbook.clock import parse_utc
 from runbook.errors import UsageError
 from runbook.ledger.codec import Recorded
 from runbook.ledger.events import RunEnded, RunResumed, RunStarted
@@ -44,9 +43,9 @@ def led_run(root: Root, ledger: Ledger, events: tuple[Recorded, ...]) -> str | N
     if lease is None or not lease_holds(lease, root.me("reader"), root.clock.now()):
         return None
     led: str | None = None
-    since = parse_utc(lease.since)
     for seen in events:
-        if isinstance(seen.event, RunStarted | RunResumed) and parse_utc(seen.at) >= since:
+        # By number, not by time: clocks step back.
+        if seen.seq > lease.after_seq and isinstance(seen.event, RunStarted | RunResumed):
             led = seen.run
         elif isinstance(seen.event, RunEnded) and seen.run == led:
             led = None

@@ -1,13 +1,13 @@
 """What one process knows of its run while it carries it out, written down before it is known.
 
 Every worker records through here, so that the ledger, the in-memory views (the same fold that
-`status` and the report use) and the observers can never disagree.
+`status` and the report use) and the observers can never disagree: rows are learned in the ledger's
+own order, those of other terminals included.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 
 from runbook.clock import isoformat_utc
@@ -16,8 +16,7 @@ from runbook.execute.ports import Ports
 from runbook.execute.schedule import Brakes
 from runbook.ledger.codec import Event, Row, recorded
 from runbook.ledger.events import JobNotAttempted, JobResolved, StopRequested
-from runbook.plan.model import Probe
-from runbook.view import JobState, JobView, after_event
+from runbook.view import SENDABLE, JobState, JobView, after_event
 from runbook.windows import Pair
 
 
@@ -25,28 +24,33 @@ from runbook.windows import Pair
 class Assignment:
     """What one process is to do with a run.
 
-    `jobs` are the views at its start, in order; `todo` the ids it may send; `not_selected` those it
-    leaves alone on request; `pairs` the finished windows of each job; `known_until` the ledger row
-    up to which all is known; `on_unknown` is `ask`, `stop` or `resubmit`.
+    `jobs` are the views at its start, in order; `todo` the ids it may send; `resubmit` unknown ones
+    that a word given beforehand sends again; `not_selected` those it leaves alone on request;
+    `may_send` is False where the plan may not run and jobs are only followed; `pairs` are the
+    finished windows of each job; `known_until` is the ledger row up to which all is known; `no_go`
+    says by whom the run was stopped; `on_unknown` is `ask`, `stop` or `resubmit`.
     """
 
     run: str
     jobs: Mapping[str, JobView]
     todo: Collection[str]
+    resubmit: Collection[str] = ()
     not_selected: Collection[str] = ()
+    may_send: bool = True
     pairs: Mapping[str, tuple[Pair, ...]]
     site_ids: Mapping[str, str]
-    probes: Mapping[str, tuple[Probe, ...]] = field(default_factory=dict)
     on_unknown: str = "ask"
     operator: str = ""
     known_until: int = 0
+    no_go: str | None = None
 
 
 class Books:
     """The state of a run in this process.
 
     `todo` are the ids that may still be sent; `stopped`, `accounts` and `sites` are what holds jobs
-    back (see `Brakes`); `no_go` says that a person stopped the run formally; `unreachable` says why the network was given up, None while it was not.
+    back (see `Brakes`); `no_go` says that a person stopped the run formally; `unreachable` says why
+    the network was given up, None while it was not; `resting` are sites with nothing to do now.
     """
 
     def __init__(self, assignment: Assignment, ports: Ports, interrupts: Interrupts) -> None:
@@ -56,13 +60,16 @@ class Books:
         self.interrupts = interrupts
         self.jobs: dict[str, JobView] = dict(assignment.jobs)
         self.todo: set[str] = set(assignment.todo)
-        self.stopped: str | None = None
-        self.no_go = False
+        self.stopped = assignment.no_go
+        self.no_go = assignment.no_go is not None
         self.accounts: dict[str, str] = {}
         self.sites: dict[str, tuple[str, str]] = {}
         self.unreachable: str | None = None
+        self.resting: set[str] = set()
         self._known_until = assignment.known_until
-        self._changed = asyncio.Condition()
+        self._told = asyncio.Event()
+        for view in self.jobs.values():
+            self.hold_site_of(view)
 
     @property
     def leaving(self) -> bool:
@@ -73,16 +80,23 @@ class Books:
         """Return what holds jobs back now."""
         return Brakes(stopped=self.stopped, accounts=self.accounts, sites=self.sites)
 
+    def hold_site_of(self, view: JobView) -> None:
+        """Hold the site of a job whose known link did not arrive."""
+        if view.state is JobState.COMPLETE and view.needs_person():
+            self.sites[view.job.site] = (
+                "probe",
+                f"a known link of `{view.id}` did not arrive although Atlassian reports complete",
+            )
+
     def record(self, event: Event, job_id: str | None = None) -> None:
-        """Write an event durably, then let it be known.
+        """Write an event durably, then let it be known, after whatever was written before it.
 
         Raises:
             LedgerError: the disk refused, or another process leads the ledger now.
         """
         row = self.ports.recorder.append(event, run=self.assignment.run, job=job_id)
-        if isinstance(event, JobResolved):
-            # Our own word is no news.
-            self._known_until = max(self._known_until, row.seq)
+        self.take_news(before=row.seq)
+        self._known_until = row.seq
         self._learn(row, event)
 
     def hold(self, job_id: str, why: str, detail: str) -> None:
@@ -90,11 +104,16 @@ class Books:
         self.todo.discard(job_id)
         self.record(JobNotAttempted(why=why, detail=detail), job_id)
 
-    def take_news(self) -> bool:
-        """Learn what other terminals wrote: a stop, a person's word. Return whether there was any."""
+    def take_news(self, *, before: int | None = None) -> bool:
+        """Learn what other terminals wrote: a stop, a person's word. Return whether there was any.
+
+        Only rows before number `before` are read where it is given.
+        """
         news = False
         kinds = (StopRequested.KIND, JobResolved.KIND)
         for row in self.ports.recorder.rows(after=self._known_until, kinds=kinds):
+            if before is not None and row.seq >= before:
+                break
             self._known_until = row.seq
             if row.run != self.assignment.run:
                 continue
@@ -107,53 +126,63 @@ class Books:
                 continue
             news = True
             self._learn(row, event)
-            if row.job is not None and self.jobs[row.job].state is JobState.PLANNED:
-                self.todo.add(row.job)
+            if row.job is not None and self.assignment.may_send:
+                self._take_up(self.jobs[row.job], event)
+        if news:
+            self.tell()
         return news
+
+    def _take_up(self, view: JobView, event: Event) -> None:
+        if not isinstance(event, JobResolved):
+            return
+        if event.resolution == "send_again" and view.state in SENDABLE:
+            self.todo.add(view.id)
+        elif view.state not in SENDABLE:
+            self.todo.discard(view.id)
 
     def _learn(self, row: Row, event: Event) -> None:
         if row.job is not None:
             self.jobs[row.job] = after_event(self.jobs[row.job], event, row.at)
-        for observer in self.ports.observers:
-            observer.saw(row, event)
-
-    def alarm(self, text: str) -> None:
-        """Show at once what could not be written down."""
-        for observer in self.ports.observers:
-            observer.alarm(text)
+        self.ports.audience.saw(row, event)
 
     # Waiting
 
     def says_waiting(self, job_id: str, seconds: float, why: str) -> None:
         """Tell the observers that a job waits; zero seconds mean an open end."""
         until = isoformat_utc(self.clock.now() + timedelta(seconds=seconds)) if seconds else ""
-        for observer in self.ports.observers:
-            observer.waits(job_id, until, why)
+        self.ports.audience.waits(job_id, until, why)
 
-    async def pause(self, job_id: str, seconds: float, why: str) -> None:
-        """Wait; end early when the operator interrupts."""
+    async def pause(
+        self, job_id: str, seconds: float, why: str, *, until_stop: bool = False
+    ) -> None:
+        """Wait; end early when the operator interrupts, and at a formal stop where that is wanted."""
         self.says_waiting(job_id, seconds, why)
         sleeper = asyncio.ensure_future(self.clock.sleep(seconds))
         drain = asyncio.ensure_future(self.interrupts.drained())
         try:
-            await asyncio.wait((sleeper, drain), return_when=asyncio.FIRST_COMPLETED)
+            while not (sleeper.done() or drain.done() or (until_stop and self.stopped)):
+                told = asyncio.ensure_future(self._told.wait())
+                try:
+                    await asyncio.wait((sleeper, drain, told), return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    told.cancel()
         finally:
             sleeper.cancel()
             drain.cancel()
 
-    async def tell(self) -> None:
-        """Wake the workers that wait for a job of another site."""
-        async with self._changed:
-            self._changed.notify_all()
+    def tell(self) -> None:
+        """Wake whoever waits for something to change."""
+        told, self._told = self._told, asyncio.Event()
+        told.set()
 
     async def until_told(self) -> None:
         """Wait for `tell`, or for the operator's interrupt."""
-        async with self._changed:
-            drain = asyncio.ensure_future(self.interrupts.drained())
-            change = asyncio.ensure_future(self._changed.wait())
-            done, _ = await asyncio.wait((drain, change), return_when=asyncio.FIRST_COMPLETED)
-            drain.cancel()
-            if change not in done:
-                change.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await change
+        waiters = (
+            asyncio.ensure_future(self._told.wait()),
+            asyncio.ensure_future(self.interrupts.drained()),
+        )
+        try:
+            await asyncio.wait(waiters, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for waiter in waiters:
+                waiter.cancel()

@@ -14,7 +14,17 @@ from runbook.execute.books import Assignment, Books
 from runbook.execute.follower import Follower
 from runbook.execute.interrupts import Interrupts
 from runbook.execute.ports import Pace, Ports
-from runbook.execute.schedule import Finished, Follow, Hold, Submit, WaitFor, next_step
+from runbook.execute.probing import probe
+from runbook.execute.schedule import (
+    Finished,
+    Follow,
+    Hold,
+    LookAfter,
+    Step,
+    Submit,
+    WaitFor,
+    next_step,
+)
 from runbook.execute.submitter import Submitter
 from runbook.ledger.events import JobNotAttempted, RunEnded
 from runbook.view import (
@@ -55,10 +65,12 @@ async def execute(
         )
     submitter, follower = Submitter(books, pace), Follower(books, pace)
     submitter.resubmit_unknown()
-    sites = dict.fromkeys(job.job.site for job in books.jobs.values())
+    sites = tuple(dict.fromkeys(job.job.site for job in books.jobs.values()))
     with _its_own_error():
         async with asyncio.TaskGroup() as group:
-            workers = [group.create_task(_work(site, books, submitter, follower)) for site in sites]
+            workers = [
+                group.create_task(_work(site, sites, books, submitter, follower)) for site in sites
+            ]
             aides = (
                 group.create_task(_watch(books)),
                 group.create_task(_cancel_at_second(interrupts, workers)),
@@ -69,33 +81,54 @@ async def execute(
     return _end(books)
 
 
-async def _work(site: str, books: Books, submitter: Submitter, follower: Follower) -> None:
-    while not books.leaving:
-        books.take_news()
-        match next_step(site, books.jobs, books.todo, books.brakes()):
-            case Follow(job=job_id):
-                await follower.follow(job_id)
-                if books.jobs[job_id].state in AT_ATLASSIAN:
-                    _hold_refused(site, books)
+async def _work(
+    site: str, sites: tuple[str, ...], books: Books, submitter: Submitter, follower: Follower
+) -> None:
+    """Do what a site has to do until no site has anything to do any more."""
+    try:
+        while not books.leaving:
+            books.take_news()
+            step = next_step(site, books.jobs, books.todo, books.brakes())
+            if isinstance(step, Finished):
+                if not await _rested(site, sites, books):
                     return
-            case Submit(job=job_id):
-                await submitter.submit(job_id)
-            case Hold(job=job_id, why=why, detail=detail):
-                books.hold(job_id, why, detail)
-                await books.tell()
-            case WaitFor(job=job_id, need=need):
-                books.says_waiting(job_id, 0, f"for `{need}`")
-                await books.until_told()
-            case Finished():
-                return
+            else:
+                await _carry_out(step, books, submitter, follower)
+    finally:
+        books.resting.add(site)
+        books.tell()
 
 
-def _hold_refused(site: str, books: Books) -> None:
-    """Say of every job left on a site whose account is refused that it is not attempted."""
-    for job_id, view in list(books.jobs.items()):
-        refused = books.accounts.get(view.job.account)
-        if refused is not None and view.job.site == site and job_id in books.todo:
-            books.hold(job_id, "account", refused)
+async def _rested(site: str, sites: tuple[str, ...], books: Books) -> bool:
+    """Wait for something to change; return False when every site rests, so that nothing can."""
+    books.resting.add(site)
+    if books.resting.issuperset(sites):
+        books.tell()
+        return False
+    await books.until_told()
+    if books.resting.issuperset(sites):
+        return False
+    books.resting.discard(site)
+    return True
+
+
+async def _carry_out(step: Step, books: Books, submitter: Submitter, follower: Follower) -> None:
+    match step:
+        case Follow(job=job_id):
+            await follower.follow(job_id)
+        case LookAfter(job=job_id):
+            await probe(books, job_id, "after")
+            books.tell()
+        case Submit(job=job_id):
+            await submitter.submit(job_id)
+        case Hold(job=job_id, why=why, detail=detail):
+            books.hold(job_id, why, detail)
+            books.tell()
+        case WaitFor(job=job_id, need=need):
+            books.says_waiting(job_id, 0, f"for `{need}`")
+            await books.until_told()
+        case Finished():
+            pass
 
 
 async def _watch(books: Books) -> None:
@@ -106,8 +139,7 @@ async def _watch(books: Books) -> None:
         if books.clock.monotonic_s() - beat_s >= HEARTBEAT_S:
             books.ports.recorder.heartbeat()
             beat_s = books.clock.monotonic_s()
-        if books.take_news():
-            await books.tell()
+        books.take_news()
 
 
 async def _cancel_at_second(interrupts: Interrupts, workers: list[asyncio.Task[None]]) -> None:
@@ -119,9 +151,12 @@ async def _cancel_at_second(interrupts: Interrupts, workers: list[asyncio.Task[N
 def _end(books: Books) -> Ending:
     jobs = tuple(books.jobs.values())
     state = settled_state(jobs, stopped=books.no_go)
-    left = bool(books.todo) or any(job.state in AT_ATLASSIAN for job in jobs)
+    left = bool(books.todo) or any(job.state in AT_ATLASSIAN or job.unprobed() for job in jobs)
     interrupted = books.interrupts.count > 0 and left
     code = ExitCode.INTERRUPTED if interrupted else foremost(_codes(books))
+    if left and code is ExitCode.DONE:
+        # A word that came at the very end: nothing is called done that is not.
+        code = ExitCode.INTERRUPTED
     detail = "interrupted by the operator" if interrupted else books.unreachable or ""
     ending = Ending(state=state, counts=count_states(jobs), exit_code=code, detail=detail)
     books.record(

@@ -6,7 +6,6 @@ from runbook.clock import isoformat_utc, parse_utc
 from runbook.execute.books import Books
 from runbook.execute.poll import Reading, next_interval_s, reading_of, stall_advice, stalled
 from runbook.execute.ports import Pace
-from runbook.execute.probing import probe
 from runbook.execute.requests import exchange_of, status_request
 from runbook.ledger.events import JobPolled, JobStalled
 from runbook.view import AT_ATLASSIAN, JobState
@@ -23,14 +22,22 @@ class Follower:
     async def follow(self, job_id: str) -> None:
         """Return when the job has ended, or the operator, the account or the network ends it here.
 
+        Whoever waits for it is told.
+
         A network that does not come back within `connect_retry_s` is given up; the job goes on at
         Atlassian whatever happens here.
         """
+        try:
+            await self._until_ended(job_id)
+        finally:
+            self._books.tell()
+
+    async def _until_ended(self, job_id: str) -> None:
         books = self._books
         view = books.jobs[job_id]
         interval_s: float | None = None
         failing_since_s: float | None = None
-        if view.last_polled_at is None or view.last_polled_at < (view.submitted_at or ""):
+        if view.state is JobState.PENDING and view.last_status is None:
             interval_s = next_interval_s(None, self._pace.poll_interval_s, changed=False)
             await books.pause(job_id, interval_s, "for its status")
         while books.jobs[job_id].state in AT_ATLASSIAN and not books.interrupts.draining:
@@ -54,9 +61,6 @@ class Follower:
             self._say_stalled(job_id)
             interval_s = next_interval_s(interval_s, self._pace.poll_interval_s, changed=changed)
             await books.pause(job_id, max(interval_s, reading.wait_s or 0.0), "for its status")
-        if books.jobs[job_id].state is JobState.COMPLETE:
-            await probe(books, job_id, "after")
-        await books.tell()
 
     async def _look(self, job_id: str) -> Reading:
         books = self._books

@@ -53,19 +53,6 @@ class Observer(Protocol):
         ...
 
 
-class Silence:
-    """An observer that does nothing."""
-
-    def saw(self, row: Row, event: Event) -> None:
-        """Do nothing."""
-
-    def waits(self, job: str, until: str, why: str) -> None:
-        """Do nothing."""
-
-    def alarm(self, text: str) -> None:
-        """Do nothing."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
     """How fast a run submits, polls and gives up; all in seconds.
@@ -81,11 +68,14 @@ class Pace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """Everything from outside, handed in by the composition root; `jitter` draws from 0 to 1."""
+    """Everything from outside, handed in by the composition root.
+
+    `audience` stands for all who watch, and never fails; `jitter` draws from 0 to 1.
+    """
 
     send: Send
     recorder: Recorder
     clock: Clock
+    audience: Observer
     prober: Prober | None = None
-    observers: tuple[Observer, ...] = ()
     jitter: Callable[[], float] = field(default=lambda: 0.5)

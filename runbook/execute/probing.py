@@ -12,9 +12,12 @@ from runbook.view import JobView
 
 
 async def probe(books: Books, job_id: str, phase: str) -> None:
-    """Read every probe of a job and write down what was found; `phase` is `before` or `after`."""
+    """Read the probes of a job and write down what was found; `phase` is `before` or `after`.
+
+    After a job only those are read that were not yet, so that a crash in between loses none.
+    """
     view = books.jobs[job_id]
-    for one in books.assignment.probes.get(job_id, ()):
+    for one in view.probe_links if phase == "before" else view.unprobed():
         reading = ProbeReading(result="not_asked", detail="no way to read remote links was given")
         if books.ports.prober is not None:
             reading = await books.ports.prober.read(
@@ -32,11 +35,7 @@ async def probe(books: Books, job_id: str, phase: str) -> None:
             ),
             job_id,
         )
-    if books.jobs[job_id].needs_person():
-        books.sites[view.job.site] = (
-            "probe",
-            f"a known link of `{job_id}` did not arrive although Atlassian reports complete",
-        )
+    books.hold_site_of(books.jobs[job_id])
 
 
 def arrival(view: JobView, one: Probe, result: str) -> str:

@@ -81,13 +81,8 @@ def decide(
                 hint="leave `--again` out: the first run sends every job",
             )
         return Begin()
-    if last.stop is not None and again is None:
-        at, stop = last.stop
-        reason = f": {stop.reason}" if stop.reason else ""
-        raise PlanError(
-            f"run `{last.id}` was stopped by {stop.by} at {at}{reason}",
-            hint='only `runbook run … --again --reason "why it goes on"` opens the next round',
-        )
+    if again is None:
+        refuse_stopped(last)
     difference = difference_of(last, plan, jobs, digest)
     if again is not None:
         chosen = round_of(last, jobs, again, pairs, now)
@@ -100,10 +95,23 @@ def decide(
         or view.state in AT_ATLASSIAN
         or view.state in (JobState.UNKNOWN, JobState.SUBMITTING)
         or view.needs_person()
+        or view.unprobed()
     ]
     if not new and not open_jobs and not difference:
         return NothingToDo(view=last)
     return GoOn(view=last, difference=difference)
+
+
+def refuse_stopped(last: RunView) -> None:
+    """Raise `PlanError` where a person has stopped the run."""
+    if last.stop is None:
+        return
+    at, stop = last.stop
+    reason = f": {stop.reason}" if stop.reason else ""
+    raise PlanError(
+        f"run `{last.id}` was stopped by {stop.by} at {at}{reason}",
+        hint='only `runbook run … --again --reason "why it goes on"` opens the next round',
+    )
 
 
 def difference_of(
@@ -194,7 +202,8 @@ def round_of(
     chosen = []
     for job in jobs:
         view = last.job(job.id)
-        if view is not None and view.state in AT_ATLASSIAN:
+        if view is not None and (view.state in AT_ATLASSIAN or view.needs_person()):
+            # What is under way, or waits for a person's word, is chosen by name or not at all.
             continue
         moments = served_at(view)
         if any(
@@ -219,5 +228,5 @@ def served_at(view: JobView | None) -> tuple[datetime, ...]:
     ) + tuple(
         parse_utc(at)
         for at, word in view.resolutions
-        if word.resolution in ("accepted", "accepted_no_id") and not view.sent
+        if word.resolution in ("accepted", "accepted_no_id")
     )

@@ -18,6 +18,13 @@ class Follow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LookAfter:
+    """Look for the links of this complete job that were not looked for yet."""
+
+    job: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Submit:
     """Send this job."""
 
@@ -46,7 +53,7 @@ class Finished:
     """Nothing is left to do for this site."""
 
 
-Step = Follow | Submit | Hold | WaitFor | Finished
+Step = Follow | LookAfter | Submit | Hold | WaitFor | Finished
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +78,11 @@ def next_step(
     """
     mine = [job for job in jobs.values() if job.job.site == site]
     for job in mine:
-        if job.state in AT_ATLASSIAN and job.uuid is not None:
+        if _followable(job, brakes):
             return Follow(job=job.id)
+    for job in mine:
+        if job.unprobed():
+            return LookAfter(job=job.id)
     for job in mine:
         if job.id in todo:
             return _step_of(job, jobs, todo, brakes)
@@ -91,12 +101,25 @@ def _step_of(
         return Hold(job=job.id, why=why, detail=detail)
     for need_id in job.job.needs:
         need = jobs[need_id]
-        if need.state is JobState.COMPLETE and not need.needs_person():
+        if need.state is JobState.COMPLETE and not need.unprobed() and not need.needs_person():
             continue
-        if need.state in AT_ATLASSIAN or need.state is JobState.SUBMITTING or need_id in todo:
+        if _may_still_complete(need, todo, brakes):
             return WaitFor(job=job.id, need=need_id)
         return Hold(job=job.id, why="need", detail=f"it needs `{need_id}`, which is {_said(need)}")
     return Submit(job=job.id)
+
+
+def _followable(job: JobView, brakes: Brakes) -> bool:
+    if job.state not in AT_ATLASSIAN or job.uuid is None:
+        return False
+    return job.job.account not in brakes.accounts
+
+
+def _may_still_complete(need: JobView, todo: Collection[str], brakes: Brakes) -> bool:
+    """Return whether this process will see the needed job end."""
+    if need.state is JobState.SUBMITTING or need.id in todo or need.unprobed():
+        return True
+    return _followable(need, brakes)
 
 
 def _said(need: JobView) -> str:
@@ -104,4 +127,8 @@ def _said(need: JobView) -> str:
         return "complete, but its probe link did not arrive"
     if need.why == "not_selected":
         return "not selected"
+    if need.state in AT_ATLASSIAN:
+        return (
+            f"{need.state.value.replace('_', ' ')} and cannot be followed: its account is refused"
+        )
     return need.state.value.replace("_", " ")

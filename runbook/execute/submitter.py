@@ -28,7 +28,7 @@ from runbook.ledger.events import (
     SubmitLost,
     SubmitNotSent,
 )
-from runbook.view import JobState, JobView
+from runbook.view import JobView
 from runbook.wire import Outcome, Request
 
 NOT_SENT_FIRST_S = 2.0
@@ -54,10 +54,9 @@ class Submitter:
 
     def resubmit_unknown(self) -> None:
         """Act on the word given beforehand for the unknown outcomes of earlier processes."""
-        if self._books.assignment.on_unknown != "resubmit":
-            return
-        for job_id, view in list(self._books.jobs.items()):
-            if view.state is JobState.UNKNOWN and not view.spoken:
+        for job_id in self._books.assignment.resubmit:
+            # What cannot be sent now stays what it is: unknown.
+            if not self._books.stopped and self._servable(job_id, 0):
                 self._resubmit(job_id)
                 self._books.todo.add(job_id)
 
@@ -66,14 +65,13 @@ class Submitter:
         books = self._books
         attempt = 0
         unsent_since_s: float | None = None
-        while await self._turn(job_id):
-            if attempt == 0:
-                await probe(books, job_id, "before")
-            if not self._may_send(job_id):
-                return
+        if await self._turn(job_id):
+            # Looking may take its time, so that the turn is waited for again after it.
+            await probe(books, job_id, "before")
+        while await self._turn(job_id) and self._may_send(job_id):
             meaning = await self._attempt(job_id)
             attempt += 1
-            await books.tell()
+            books.tell()
             match meaning:
                 case Limited(wait_s=told_s):
                     unsent_since_s = None
@@ -82,16 +80,18 @@ class Submitter:
                         detail = f"rate limited for {wait_s:.0f} s, until after its window"
                         books.hold(job_id, "window", detail)
                         return
-                    await books.pause(job_id, max(LEAST_WAIT_S, wait_s), "for the rate limit")
+                    await books.pause(
+                        job_id, max(LEAST_WAIT_S, wait_s), "for the rate limit", until_stop=True
+                    )
                 case Unsent(reason=reason):
                     now_s = self._clock.monotonic_s()
                     unsent_since_s = now_s if unsent_since_s is None else unsent_since_s
                     wait_s = self._backoff_s(attempt, NOT_SENT_FIRST_S, NOT_SENT_LAST_S)
                     if now_s + wait_s - unsent_since_s > self._pace.connect_retry_s:
                         books.unreachable = reason
-                        await books.tell()
+                        books.tell()
                         return
-                    await books.pause(job_id, wait_s, "to connect again")
+                    await books.pause(job_id, wait_s, "to connect again", until_stop=True)
                 case Unknowable() if self._may_resubmit(job_id):
                     self._resubmit(job_id)
                 case _:
@@ -107,6 +107,7 @@ class Submitter:
             SubmitIntended(number=len(view.sent) + 1, request=request.as_json(), by_word=word),
             job_id,
         )
+        self._next_submission_s = self._clock.monotonic_s() + self._pace.submit_interval_s
         try:
             outcome = await books.ports.send(request)
         except asyncio.CancelledError:
@@ -118,7 +119,7 @@ class Submitter:
             books.record(event_of(meaning, request, outcome), job_id)
         except LedgerError:
             # The one thing that exists nowhere else must at least be on the screen.
-            books.alarm(
+            books.ports.audience.alarm(
                 f"job `{job_id}`: the answer could not be written down; keep this line: {meaning}"
             )
             raise
@@ -147,15 +148,16 @@ class Submitter:
         async with self._gate:
             wait_s = self._next_submission_s - self._clock.monotonic_s()
             if wait_s > 0:
-                await self._books.pause(job_id, wait_s, "for the submission interval")
-            if self._books.leaving:
-                return False
-            self._next_submission_s = self._clock.monotonic_s() + self._pace.submit_interval_s
-        return True
+                await self._books.pause(
+                    job_id, wait_s, "for the submission interval", until_stop=True
+                )
+        return not self._books.leaving
 
     def _may_send(self, job_id: str) -> bool:
         """Return whether the job may be sent this very moment; hold it where its window is closed."""
         books = self._books
+        if books.leaving:
+            return False
         books.take_news()
         # The step is asked again: a stop, a refusal or a person's word may have come meanwhile.
         step = next_step(books.jobs[job_id].job.site, books.jobs, books.todo, books.brakes())
@@ -174,7 +176,8 @@ class Submitter:
 
     def _may_resubmit(self, job_id: str) -> bool:
         given = self._resubmissions.get(job_id, 0)
-        return self._books.assignment.on_unknown == "resubmit" and given < RESUBMISSIONS
+        word = self._books.assignment.on_unknown == "resubmit"
+        return word and given < RESUBMISSIONS and not self._books.stopped
 
     def _resubmit(self, job_id: str) -> None:
         self._resubmissions[job_id] = self._resubmissions.get(job_id, 0) + 1
@@ -199,7 +202,9 @@ class Submitter:
         if not times:
             return now_s
         gone_s = (self._clock.now() - parse_utc(max(times))).total_seconds()
-        return now_s + max(0.0, self._pace.submit_interval_s - gone_s)
+        interval_s = self._pace.submit_interval_s
+        # A clock that went back since must not make the interval longer than it is.
+        return now_s + min(interval_s, max(0.0, interval_s - gone_s))
 
 
 def event_of(meaning: Meaning, request: Request, outcome: Outcome) -> Event:

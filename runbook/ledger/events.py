@@ -18,7 +18,8 @@ Json = dict[str, Any]
 class RunStarted:
     """A run begins: the plan's own words and what follows from them.
 
-    `jobs` are `CmaJob.as_json()` plus `windows` (list of `{from,to,opens,safe_closes,closes}`);
+    `jobs` are `CmaJob.as_json()` plus `windows` (list of `{from,to,opens,safe_closes,closes}`) and
+    `probe` (list of `{issue,target}`);
     `findings` are `Finding.as_json()`; `evidence` are `{path,sha256,bytes,instance}` (sha256 null
     where the file is absent); `site_ids` maps site URL to the id that is used; `zone_minutes` is the
     plan's own UTC offset; `rehearsal` marks one; `earlier_runs` are ids.

@@ -13,7 +13,7 @@ LEASE_LIFE = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """Who leads the ledger."""
+    """Who leads the ledger; `after_seq` is its last row when the lease was taken."""
 
     token: str
     operator: str
@@ -21,6 +21,7 @@ class Lease:
     machine: str
     since: str
     heartbeat: str
+    after_seq: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL
 CREATE TABLE lease (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     token TEXT NOT NULL, operator TEXT NOT NULL, pid INTEGER NOT NULL, machine TEXT NOT NULL,
-    since TEXT NOT NULL, heartbeat TEXT NOT NULL
+    since TEXT NOT NULL, heartbeat TEXT NOT NULL, after_seq INTEGER NOT NULL
 );
 """
 

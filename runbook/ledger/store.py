@@ -44,6 +44,10 @@ class Damage:
     problem: str
 
 
+BATCH_ROWS = 500
+_BEFORE_ALL = -(2**63)
+
+
 class Ledger:
     """An open ledger.
 
@@ -101,29 +105,26 @@ class Ledger:
     def rows(self, *, after: int = 0, kinds: tuple[str, ...] = ()) -> Iterator[Row]:
         """Yield the rows after a sequence number, in order; only of `kinds` where given."""
         # Without `after` even a row numbered 0 or less is read: nobody but a stranger wrote it.
-        where, values = ("seq > ?", [after, *kinds]) if after else ("1", [*kinds])
-        if kinds:
-            where += f" AND kind IN ({','.join('?' * len(kinds))})"
-        with translated(self.path):
-            cursor = self._db.execute(
-                f"SELECT seq, at, kind, run, job, payload, hash FROM event WHERE {where} ORDER BY seq",  # noqa: S608
-                values,
-            )
-            for row in cursor:
-                if not all(isinstance(text, str) for text in (row[1], row[2], row[5], row[6])):
+        last = after or _BEFORE_ALL
+        where = f" AND kind IN ({','.join('?' * len(kinds))})" if kinds else ""
+        query = (
+            "SELECT seq, at, kind, run, job, payload, hash FROM event"  # noqa: S608 - marks only
+            f" WHERE seq > ?{where} ORDER BY seq LIMIT {BATCH_ROWS}"
+        )
+        while True:
+            # In batches: a reader that takes its time (a pager) must not keep others from writing.
+            with translated(self.path):
+                batch = self._db.execute(query, (last, *kinds)).fetchall()
+            for seq, at, kind, run, job, payload, digest in batch:
+                if not all(isinstance(text, str) for text in (at, kind, payload, digest)):
                     raise LedgerError(
-                        f"row {row[0]} of `{self.path}` does not hold text",
+                        f"row {seq} of `{self.path}` does not hold text",
                         hint="`runbook ledger verify` names every row that was changed",
                     )
-                yield Row(
-                    seq=row[0],
-                    at=row[1],
-                    kind=row[2],
-                    run=row[3],
-                    job=row[4],
-                    payload=row[5],
-                    hash=row[6],
-                )
+                yield Row(seq=seq, at=at, kind=kind, run=run, job=job, payload=payload, hash=digest)
+            if len(batch) < BATCH_ROWS:
+                return
+            last = batch[-1][0]
 
     def events(self, *, after: int = 0, kinds: tuple[str, ...] = ()) -> Iterator[Recorded]:
         """Yield the events after a sequence number, in order, with the chain checked on the way.
@@ -238,7 +239,7 @@ class Ledger:
         """Return who leads the ledger, None where nobody does."""
         with translated(self.path):
             row = self._db.execute(
-                "SELECT token, operator, pid, machine, since, heartbeat FROM lease"
+                "SELECT token, operator, pid, machine, since, heartbeat, after_seq FROM lease"
             ).fetchone()
         if row is None:
             return None
@@ -249,6 +250,7 @@ class Ledger:
             machine=row[3],
             since=row[4],
             heartbeat=row[5],
+            after_seq=row[6],
         )
 
     def lead(self, me: Me) -> None:
@@ -274,8 +276,8 @@ class Ledger:
             now = isoformat_utc(self._clock.now())
             self._db.execute("DELETE FROM lease")
             self._db.execute(
-                "INSERT INTO lease VALUES (1, ?, ?, ?, ?, ?, ?)",
-                (me.token, me.operator, me.pid, me.machine, now, now),
+                "INSERT INTO lease VALUES (1, ?, ?, ?, ?, ?, ?, ?)",
+                (me.token, me.operator, me.pid, me.machine, now, now, self._head()[0]),
             )
         self._lease = me
 
@@ -318,12 +320,12 @@ class Ledger:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                self._db.execute("COMMIT")
             except BaseException:
                 # A full disk may have rolled back already.
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
 
 
 def open_ledger(path: Path, *, clock: Clock, mask: Mask, read_only: bool = False) -> Ledger:

@@ -3,7 +3,7 @@
 No table holds a status, so the screen, the report and a resumed run cannot disagree.
 """
 
-from runbook.view.job import UNANSWERED, after_event, job_views
+from runbook.view.job import UNANSWERED, after_event, job_views, takes_word
 from runbook.view.model import (
     AT_ATLASSIAN,
     SENDABLE,
@@ -38,4 +38,5 @@ __all__ = [
     "run_of",
     "runs_of",
     "settled_state",
+    "takes_word",
 ]

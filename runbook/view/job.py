@@ -17,7 +17,8 @@ from runbook.ledger.events import (
     SubmitLost,
     SubmitNotSent,
 )
-from runbook.view.model import AT_ATLASSIAN, JobState, JobView, Json, Poll, Submission
+from runbook.plan.model import Probe
+from runbook.view.model import AT_ATLASSIAN, SENDABLE, JobState, JobView, Json, Poll, Submission
 
 UNANSWERED = "the request may have left before runbook ended; no answer is on disk"
 
@@ -30,6 +31,9 @@ def job_views(jobs: Iterable[Json], site_ids: dict[str, str]) -> dict[str, JobVi
         result[job.id] = JobView(
             job=job,
             windows=tuple(value.get("windows", ())),
+            probe_links=tuple(
+                Probe(issue=one["issue"], target=one["target"]) for one in value.get("probe", ())
+            ),
             site_id=site_ids.get(job.site),
             transitions=(),
         )
@@ -56,6 +60,7 @@ def _known_after(job: JobView, event: Any, at: str) -> JobView:
                 ended_at=None,
                 spoken=False,
                 stalled_since=None,
+                probed_from=len(job.probes),
                 sent=(
                     *job.sent,
                     Submission(
@@ -174,13 +179,32 @@ def _error_detail(event: JobPolled) -> str:
     return f"Atlassian reports {event.word}: {answer.get('body') or 'no further words'}"
 
 
+def takes_word(job: JobView, word: str) -> bool:
+    """Return whether a person's word on a job is wanted: its outcome is unknown, or theirs already.
+
+    `word` is `accepted`, `accepted_no_id` or `send_again`.
+    """
+    if job.state in (JobState.UNKNOWN, JobState.SUBMITTING) or job.state in SENDABLE:
+        return True
+    if job.state in AT_ATLASSIAN:
+        # A mistyped id would be polled for ever.
+        return bool(job.resolutions) and job.uuid == job.resolutions[-1][1].uuid
+    return job.state is JobState.COMPLETE and job.needs_person() and word == "accepted_no_id"
+
+
 def _after_word(job: JobView, event: JobResolved, at: str) -> JobView:
+    heeded = takes_word(job, event.resolution)
     job = dataclasses.replace(job, resolutions=(*job.resolutions, (at, event)))
+    if not heeded:
+        # An answer came before the word did: what is known is not unsaid.
+        return job
     match event.resolution:
         case "accepted":
             return dataclasses.replace(
                 job,
                 state=JobState.PENDING,
+                spoken=False,
+                probed_from=len(job.probes),
                 uuid=event.uuid,
                 why=None,
                 ended_at=None,

@@ -27,6 +27,7 @@ from runbook.ledger.link_events import (
     WriteEnded,
     WriteIntended,
 )
+from runbook.plan.model import Probe
 
 Json = dict[str, Any]
 
@@ -98,7 +99,8 @@ class Poll:
 class JobView:
     """Everything known of one job.
 
-    `why` is set for jobs that were not attempted; `spoken` says that a person has settled an
+    `why` is set for jobs that were not attempted; `probe_links` are the links to look for, and
+    `probed_from` counts the readings that belong to earlier submissions; `spoken` says that a person has settled an
     outcome that cannot be known; `polls` are those that changed something, `poll_count` counts all.
     """
 
@@ -120,7 +122,9 @@ class JobView:
     polls: tuple[Poll, ...] = ()
     poll_count: int = 0
     last_polled_at: str | None = None
+    probe_links: tuple[Probe, ...] = ()
     probes: tuple[tuple[str, ProbeRead], ...] = ()
+    probed_from: int = 0
     resolutions: tuple[tuple[str, JobResolved], ...] = ()
     rounds: tuple[tuple[str, RoundOpened], ...] = ()
 
@@ -131,12 +135,18 @@ class JobView:
 
     def probe_results(self) -> dict[tuple[str, str], str]:
         """Return the last word on each probed link since the last submission, by issue and target."""
-        since = self.submitted_at or ""
         return {
             (probe.issue, probe.target): probe.result
-            for at, probe in self.probes
-            if probe.phase == "after" and at >= since
+            for _, probe in self.probes[self.probed_from :]
+            if probe.phase == "after"
         }
+
+    def unprobed(self) -> tuple[Probe, ...]:
+        """Return the links that are still to be looked for, now that the job is complete."""
+        if self.state is not JobState.COMPLETE or self.spoken:
+            return ()
+        known = self.probe_results()
+        return tuple(one for one in self.probe_links if (one.issue, one.target) not in known)
 
     def needs_person(self) -> bool:
         """Return whether only a person can say how this job goes on."""
@@ -264,6 +274,8 @@ def settled_state(jobs: Iterable[JobView], *, stopped: bool) -> RunState:
     if stopped:
         return RunState.STOPPED
     if any(job.state in AT_ATLASSIAN or job.state is JobState.SUBMITTING for job in jobs):
+        return RunState.INTERRUPTED
+    if any(job.unprobed() for job in jobs):
         return RunState.INTERRUPTED
     planned = [job for job in jobs if job.state is JobState.PLANNED]
     if any(job.why != "not_selected" for job in planned):

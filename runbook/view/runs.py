@@ -32,7 +32,6 @@ from runbook.ledger.link_events import (
 )
 from runbook.view.job import after_event, job_views, reopened, without_answer
 from runbook.view.model import (
-    JobState,
     JobView,
     Json,
     RunState,
@@ -178,7 +177,9 @@ def _site_ids(fold: _Fold) -> dict[str, str]:
 def _amend(fold: _Fold, event: PlanAmended) -> None:
     renewed = job_views(event.jobs, _site_ids(fold))
     fold.jobs = {
-        job_id: dataclasses.replace(fold.jobs[job_id], job=new.job, windows=new.windows)
+        job_id: dataclasses.replace(
+            fold.jobs[job_id], job=new.job, windows=new.windows, probe_links=new.probe_links
+        )
         if job_id in fold.jobs
         else new
         for job_id, new in renewed.items()
@@ -186,7 +187,7 @@ def _amend(fold: _Fold, event: PlanAmended) -> None:
         # What was sent happened: a plan without the job cannot take that back.
         job_id: job
         for job_id, job in fold.jobs.items()
-        if job_id not in renewed and job.state is not JobState.PLANNED
+        if job_id not in renewed and (job.sent or job.resolutions)
     }
 
 
