@@ -295,13 +295,15 @@ def signals_to(interrupts: "Interrupts") -> Iterator[None]:
     import asyncio
 
     loop = asyncio.get_running_loop()
+
+    def heard(*_: object) -> None:
+        interrupts.interrupt()
+        loop.call_soon_threadsafe(interrupts.wake)
+
     # SIGTERM is there on every system that Python runs on; on Windows it never arrives.
     kinds = (signal.SIGINT, signal.SIGTERM)
     try:
-        before = {
-            kind: signal.signal(kind, lambda *_: loop.call_soon_threadsafe(interrupts.interrupt))
-            for kind in kinds
-        }
+        before = {kind: signal.signal(kind, heard) for kind in kinds}
     except ValueError:
         # Not in the main thread: whoever runs us there handles signals.
         yield

@@ -12,8 +12,11 @@ class Interrupts:
         self._cancel = asyncio.Event()
 
     def interrupt(self) -> None:
-        """Count one Ctrl-C."""
+        """Count one Ctrl-C; from here on nothing new begins, even before anybody is woken."""
         self.count += 1
+
+    def wake(self) -> None:
+        """Wake who waits for a Ctrl-C; called inside the event loop, after `interrupt`."""
         self._drain.set()
         if self.count > 1:
             self._cancel.set()
@@ -21,7 +24,7 @@ class Interrupts:
     @property
     def draining(self) -> bool:
         """Whether nothing new may begin."""
-        return self._drain.is_set()
+        return self.count > 0
 
     async def drained(self) -> None:
         """Return at the first Ctrl-C."""
