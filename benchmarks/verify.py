@@ -1,7 +1,7 @@
 """`verify` of 1 000 000 links against as many expected ones: time and peak memory of a child process.
 
-The files are made first (not measured). The child reads the CSV, joins it with the snapshot, and
-writes every single finding and every link that arrived, as `runbook verify --after FILE` does.
+The files are made first (not measured). The child is `runbook verify --after FILE --format json`: it
+reads the CSV, joins it with the snapshot, and writes every finding and every arrived link to the ledger.
 """
 
 import json
@@ -83,73 +83,89 @@ def make_files(folder: Path, links: int = LINKS, *, left_out: int = 50) -> None:
     db.close()
 
 
+PLAN = f"""format: 1
+name: bench
+sites:
+  - {{url: {SITES[0]}, projects: [ONE]}}
+  - {{url: {SITES[1]}, projects: [TWO]}}
+instances:
+  - {{id: one-to-two, productURL: {SITES[0]}, destinationURL: {SITES[1]}, migratedFrom: https://jira.example}}
+  - {{id: two-to-one, productURL: {SITES[1]}, destinationURL: {SITES[0]}, migratedFrom: https://jira.example}}
+"""
+
 CHILD = """
-import sys, time
-from pathlib import Path
-from benchmarks.verify import plan
-from runbook.remotelinks.expected import read_expected
-from runbook.remotelinks.staging import Stage
+import json, sys, time
+from runbook.cli.app import main
 
 start = time.perf_counter()
-folder = Path(sys.argv[1])
-with Stage(plan(), folder=folder) as stage:
-    stage.add_expected(read_expected(folder / "expected.csv"))
-    stage.compare(folder / "after.snapshot")
-    findings = sum(1 for _ in stage.findings())
-    arrivals = sum(1 for _ in stage.arrivals())
-    total = stage.expected_total()
-seconds = time.perf_counter() - start
+code = main(sys.argv[1:])
 try:
     import resource
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 except ImportError:
     peak = 0.0
-import json
-print(json.dumps({"s": seconds, "mib": peak, "findings": findings, "arrivals": arrivals, "total": total}))
+print(json.dumps({"s": time.perf_counter() - start, "mib": peak, "code": code}), file=sys.stderr)
 """
 
 
-def plan() -> Any:
-    """Return the plan of the benchmark: two sites, two jobs."""
-    from runbook.plan.model import Instance, Plan, Project, Site
+def make_ledger(folder: Path) -> None:
+    """Write a ledger that holds one run of the plan."""
+    from runbook.clock import SystemClock
+    from runbook.jobs import jobs_digest, jobs_of
+    from runbook.ledger.events import RunStarted
+    from runbook.ledger.store import create_ledger
+    from runbook.plan import load_plan_bytes
+    from runbook.secrets import Mask
 
-    names = (("ONE", "TWO"), ("TWO", "ONE"))
-    return Plan(
-        name="bench",
-        sites=tuple(
-            Site(url=url, projects=(Project(key=key, was=key),))
-            for url, (key, _) in zip(SITES, names, strict=True)
-        ),
-        instances=(
-            Instance(
-                id="one-to-two",
-                product_url=SITES[0],
-                destination_url=SITES[1],
-                migrated_from="https://jira.example",
-            ),
-            Instance(
-                id="two-to-one",
-                product_url=SITES[1],
-                destination_url=SITES[0],
-                migrated_from="https://jira.example",
-            ),
-        ),
+    plan = load_plan_bytes(PLAN.encode(), "plan.yaml").plan
+    assert plan is not None
+    jobs = jobs_of(plan)
+    started = RunStarted(
+        plan_name=plan.name,
+        plan_file="plan.yaml",
+        plan_text=PLAN,
+        digest=plan.digest,
+        jobs_digest=jobs_digest(jobs),
+        jobs=[{**job.as_json(), "windows": []} for job in jobs],
+        findings=[],
+        evidence=[],
+        site_ids={},
+        operator="bench",
+        machine="bench",
+        tool_version="0",
+        zone_minutes=0,
+        rehearsal=False,
+        endpoint=None,
+        options={},
     )
+    with create_ledger(folder / "runbook.ledger", clock=SystemClock(), mask=Mask()) as ledger:
+        ledger.append(started, run="bench")
 
 
 def measure(links: int = LINKS) -> list[dict[str, Any]]:
     """Return time and peak memory beside their limits."""
     with tempfile.TemporaryDirectory() as name:
-        make_files(Path(name), links)
-        done = subprocess.run(
-            [sys.executable, "-c", CHILD, name],
-            check=True,
-            capture_output=True,
-            text=True,
-            cwd=Path(__file__).parent.parent,
-        )
-    seen = json.loads(done.stdout)
-    detail = f"{seen['total']} expected, {seen['findings']} findings, {seen['arrivals']} arrived"
+        folder = Path(name)
+        make_files(folder, links)
+        make_ledger(folder)
+        words = ["verify", "latest", "--format", "json"]
+        words += ["--after", str(folder / "after.snapshot")]
+        words += ["--expected", str(folder / "expected.csv")]
+        words += ["--ledger", str(folder / "runbook.ledger")]
+        with (folder / "out.json").open("w", encoding="utf-8") as out:
+            done = subprocess.run(
+                [sys.executable, "-c", CHILD, *words],
+                check=True,
+                stdout=out,
+                stderr=subprocess.PIPE,
+                text=True,
+                cwd=Path(__file__).parent.parent,
+            )
+        document = json.loads((folder / "out.json").read_text(encoding="utf-8"))
+    seen = json.loads(done.stderr.splitlines()[-1])
+    expected = sum(job["expected"] for job in document["jobs"])
+    assert (seen["code"], expected) == (8, links), done.stderr
+    detail = f"{expected} expected, {len(document['findings'])} findings, ledger and JSON written"
     return [
         {
             "name": f"verify {links} links: seconds",
