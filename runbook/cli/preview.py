@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     "links_file",
     type=click.Path(path_type=Path),
     metavar="CSV",
-    help="Issue links of the Data Center, to say how many each job is expected to recreate.",
+    help="Issue links of the Data Center, to say how many each job is expected to recreate; default the plan's `expected`.",
 )
 @ledger_option
 @click.pass_obj
@@ -67,11 +67,17 @@ def show_preview(judged: "Planned", output_format: str, expected: "Expected | No
 
 
 def expected_links(judged: "Planned", links_file: Path | None) -> "Expected | None":
-    """Return how many links each job and pair of waves is expected to recreate; None without a CSV.
+    """Return how many links each job and pair of waves is expected to recreate.
+
+    The links are those of `--links`, else of the plan's `expected` where that file is there; None
+    without either.
 
     Raises:
-        PlanError: the CSV cannot be read.
+        UsageError: the CSV cannot be read.
     """
+    if links_file is None and judged.plan.expected is not None:
+        beside = Path(judged.plan.file).parent / judged.plan.expected
+        links_file = beside if beside.is_file() else None
     if links_file is None:
         return None
     from runbook.remotelinks.expected import read_expected

@@ -151,7 +151,7 @@ def run(ctx: click.Context, root: Root, /, **given: Any) -> None:
 
 def _dry_run(root: Root, given: dict[str, Any]) -> int:
     from runbook.cli.planning import planned
-    from runbook.cli.preview import show_preview
+    from runbook.cli.preview import expected_links, show_preview
     from runbook.cli.run_values import prepare
     from runbook.cli.running import refuse_other_digest
     from runbook.findings import may_run
@@ -160,7 +160,7 @@ def _dry_run(root: Root, given: dict[str, Any]) -> int:
     ledger_path = root.ledger_path(given["ledger_file"], path)
     judged = planned(root, path, at=root.clock.now(), running=True, ledger=ledger_path)
     refuse_other_digest(prepare(judged), given["digest"])
-    show_preview(judged, given["output_format"], None)
+    show_preview(judged, given["output_format"], expected_links(judged, None))
     return int(ExitCode.DONE if may_run(judged.findings) else ExitCode.PLAN)
 
 
