@@ -150,6 +150,11 @@ async def _carried_out(
     if job.settled:
         say(f"{plural(job.settled, 'write')} of an earlier process looked up first")
     left_code = ExitCode.DIFFERENCES if todo.left else ExitCode.DONE
+    if job.not_looked_at:
+        say(
+            f"warning: {plural(job.not_looked_at, 'expected link')} could not be looked at, and may be missing: run it again later"
+        )
+        left_code = foremost([left_code, ExitCode.REMOTE])
     if dry_run or not todo.orders:
         _show(todo, None, output_format)
         _say_left(todo)

@@ -15,7 +15,7 @@ from runbook.errors import CredentialError, RunbookError, UsageError
 from runbook.ledger.store import Ledger
 from runbook.plan.model import Plan
 from runbook.remotelinks import repair, rollback
-from runbook.remotelinks.compare import Addresses
+from runbook.remotelinks.compare import Addresses, Kind
 from runbook.remotelinks.expected import ExpectedFile
 from runbook.remotelinks.history import SiteHistory
 from runbook.remotelinks.repair import RepairList
@@ -111,13 +111,14 @@ async def verify_run(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepairWork:
-    """What `repair` would do, ready to be carried out."""
+    """What `repair` would do, ready to be carried out; `not_looked_at` links may be missing, too."""
 
     ports: LinkPorts
     run: str
     plan_list: RepairList
     writer: Writer
     settled: int
+    not_looked_at: int = 0
 
     async def carry_out(self, operator: str) -> Outcomes:
         """Create the links; the list is in the ledger first."""
@@ -172,7 +173,14 @@ async def list_repair(
         shapes=shapes,
         as_weblink=as_weblink,
     )
-    return RepairWork(ports=ports, run=view.id, plan_list=plan_list, writer=writer, settled=settled)
+    return RepairWork(
+        ports=ports,
+        run=view.id,
+        plan_list=plan_list,
+        writer=writer,
+        settled=settled,
+        not_looked_at=stage.finding_count(Kind.NOT_LOOKED_AT),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
