@@ -3,6 +3,8 @@
 With `RUNBOOK_REQUIRE_BROWSER=1` a missing tool is a failure instead. `make browser-tools` brings them.
 """
 
+import asyncio
+import inspect
 import os
 import shutil
 from collections.abc import Iterator
@@ -60,6 +62,31 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return address
 
 
+class Driven:
+    """An object of Playwright's async API, each call run to its end on an event loop of our own.
+
+    The sync API would leave its loop running in the main thread, where other tests call `asyncio.run`.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, inner: Any) -> None:
+        self._loop = loop
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._inner, name)
+        if not callable(value):
+            return value
+
+        def call(*given: Any, **named: Any) -> Any:
+            result = value(*given, **named)
+            if inspect.isawaitable(result):
+                result = self._loop.run_until_complete(result)
+            is_playwrights = type(result).__module__.startswith("playwright.")
+            return Driven(self._loop, result) if is_playwrights else result
+
+        return call
+
+
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
     """Start Chromium with no way to any network."""
@@ -67,23 +94,30 @@ def chromium() -> Iterator[Any]:
     if path is None:
         missing("chromium", "install Debian's package `chromium`")
     try:
-        from playwright.sync_api import sync_playwright
+        from playwright.async_api import async_playwright
     except ImportError:
         missing("playwright", "pip install playwright")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=path,
-            args=[
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-                "--host-resolver-rules=MAP * ~NOTFOUND",
-            ],
+    loop = asyncio.new_event_loop()
+    try:
+        playwright = loop.run_until_complete(async_playwright().start())
+        browser = loop.run_until_complete(
+            playwright.chromium.launch(
+                executable_path=path,
+                args=[
+                    "--no-sandbox",
+                    "--disable-gpu",
+                    "--disable-background-networking",
+                    "--disable-component-update",
+                    "--disable-sync",
+                    "--host-resolver-rules=MAP * ~NOTFOUND",
+                ],
+            )
         )
-        yield browser
-        browser.close()
+        yield Driven(loop, browser)
+        loop.run_until_complete(browser.close())
+        loop.run_until_complete(playwright.stop())
+    finally:
+        loop.close()
 
 
 class Seen:
