@@ -8,6 +8,7 @@ import inspect
 import os
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -75,16 +76,19 @@ class Driven:
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._inner, name)
         if not callable(value):
-            return value
+            return self._driven(value)
 
         def call(*given: Any, **named: Any) -> Any:
             result = value(*given, **named)
             if inspect.isawaitable(result):
                 result = self._loop.run_until_complete(result)
-            is_playwrights = type(result).__module__.startswith("playwright.")
-            return Driven(self._loop, result) if is_playwrights else result
+            return self._driven(result)
 
         return call
+
+    def _driven(self, value: Any) -> Any:
+        is_playwrights = type(value).__module__.startswith("playwright.")
+        return Driven(self._loop, value) if is_playwrights else value
 
 
 @pytest.fixture(scope="session")
@@ -134,16 +138,28 @@ class Seen:
 
 @pytest.fixture
 def opened(chromium: Any, reports: Any) -> Iterator[Any]:
-    """Return a function that opens a report at 1280 pixels, offline."""
+    """Return a function that opens a report at 1280 pixels, offline.
+
+    With `hands_on_clock` timers of the page run by `page.clock` only.
+    """
     contexts = []
 
     def open_(
-        name: str, *, lang: str = "en", fragment: str = "", scheme: str = "light", **options: Any
+        name: str,
+        *,
+        lang: str = "en",
+        fragment: str = "",
+        scheme: str = "light",
+        hands_on_clock: bool = False,
+        **options: Any,
     ) -> Seen:
         context = chromium.new_context(
             viewport={"width": 1280, "height": 900}, offline=True, color_scheme=scheme, **options
         )
         contexts.append(context)
+        if hands_on_clock:
+            context.clock.install()
+            context.clock.pause_at(datetime(2100, 1, 1, tzinfo=UTC))
         seen = Seen(context.new_page())
         seen.page.goto(reports(name, lang) + fragment)
         return seen
