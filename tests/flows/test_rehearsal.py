@@ -4,8 +4,9 @@ import contextlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,11 @@ from runbook.checks import examine
 from runbook.checks.facts import Facts
 from runbook.cli.app import main
 from runbook.cli.practice import practice_copy
+from runbook.cli.rehearse import as_if_finished
 from runbook.findings import may_run
 from runbook.jobs import jobs_digest, jobs_of
 from runbook.plan import load_plan_bytes, read_plan
+from runbook.plan.model import Wave
 
 PLANS = sorted(Path("plans").glob("*.yaml"))
 
@@ -106,13 +109,24 @@ def ended(server: "subprocess.Popen[str]") -> Iterator[None]:
         server.terminate()
 
 
+# The command itself; only its jobs take a tenth of a second, so that nobody waits for them.
+SERVER = """
+import sys
+from runbook.cli import rehearse
+from runbook.cli.app import main
+rehearse.PRACTICE_JOB_MINUTES = (0.001, 0.002)
+rehearse.PRACTICE_BACKUP_MINUTES = 0.001
+raise SystemExit(main(sys.argv[1:]))
+"""
+
+
 def test_serve_lets_one_practise_by_hand_with_real_processes(tmp_path: Path) -> None:
     """The simulator of `rehearse --serve` is a server that the real command can be pointed at."""
     plan = tmp_path / "plan.yaml"
     plan.write_text(Path("plans/two-sites.yaml").read_text(encoding="utf-8"), encoding="utf-8")
     with (
         subprocess.Popen(
-            [sys.executable, "-m", "runbook", "rehearse", str(plan), "--serve", "--faults", "none"],
+            [sys.executable, "-c", SERVER, "rehearse", str(plan), "--serve", "--faults", "none"],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
@@ -155,3 +169,39 @@ def test_a_practice_copy_sends_the_same_and_may_run_now(plan: Path) -> None:
     assert copied.cutover == now
     findings = examine(copied, Facts(at=now, running=True))
     assert may_run(findings), [one.message for one in findings]
+
+
+def write(tmp_path: Path, change: Callable[[str], str]) -> Path:
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(
+        change(Path("plans/two-sites.yaml").read_text(encoding="utf-8")), encoding="utf-8"
+    )
+    return plan
+
+
+def test_a_plan_that_needs_an_approval_can_be_rehearsed_before_anybody_approves(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = write(tmp_path, lambda text: text.replace("\nsites:", "\nrequireApproval: true\nsites:"))
+    assert "requireApproval" in plan.read_text(encoding="utf-8")
+    assert rehearse(str(plan), "--faults", "none") == 0
+
+
+def test_a_wave_planned_for_after_the_cutover_counts_as_finished_in_a_rehearsal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = read_plan(Path("plans/two-sites.yaml"))
+    assert plan.cutover is not None
+    later = Wave(name="late", planned=plan.cutover + timedelta(days=2))
+    sites = (replace(plan.sites[0], waves=(*plan.sites[0].waves, later)), *plan.sites[1:])
+    waves = as_if_finished(replace(plan, sites=sites), plan.cutover).sites[0].waves
+    assert waves[-1].finished == plan.cutover
+    assert waves[-1].planned is None
+
+
+@pytest.mark.parametrize("option", [["--report", "x.html"], ["--repair"], ["--ledger", "x"]])
+def test_serve_refuses_what_it_would_not_do(
+    option: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert rehearse("plans/two-sites.yaml", "--serve", *option) == 2
+    assert option[0] in capsys.readouterr().err
