@@ -6,10 +6,11 @@ Observers learn from events that are on disk already; they can never hold a run 
 import contextlib
 import json
 from collections.abc import Iterator
+from datetime import tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from runbook.cli.console import say, show
+from runbook.cli.console import say, show, unheard_is_fine
 from runbook.cli.wiring import Root
 from runbook.clock import Clock, parse_utc
 from runbook.errors import RunbookError
@@ -33,8 +34,8 @@ from runbook.ledger.events import (
     SubmitNotSent,
 )
 from runbook.ledger.store import Ledger
-from runbook.text import added_up, printable, shortened
-from runbook.view import JobView, RunView, after_event, job_views, run_of
+from runbook.text import added_up, printable
+from runbook.view import run_of
 
 if TYPE_CHECKING:
     pass
@@ -43,14 +44,18 @@ REPORT_EVERY_S = 2.0
 
 
 class JsonStream:
-    """One JSON object per ledger event on stdout; the last one, `run.ended`, holds the counts."""
+    """One JSON object per ledger event on stdout; the last one, `run.ended`, holds the counts.
+
+    A reader that goes away (`| head`) silences it; the run goes on.
+    """
 
     def saw(self, row: Row, event: Event) -> None:
         """Print the row."""
         document = row.as_json()
         if isinstance(event, RunEnded):
             document |= {"state": event.state, "counts": event.counts}
-        show(json.dumps(document))
+        with unheard_is_fine():
+            show(json.dumps(document))
 
     def waits(self, job: str, until: str, why: str) -> None:
         """Do nothing: waiting is no event."""
@@ -61,9 +66,10 @@ class JsonStream:
 
 
 class Lines:
-    """One line per change on stderr."""
+    """One line per change on stderr, at the plan's own offset."""
 
-    def __init__(self) -> None:
+    def __init__(self, zone: tzinfo) -> None:
+        self._zone = zone
         self._words: dict[str, str] = {}
 
     def saw(self, row: Row, event: Event) -> None:
@@ -72,7 +78,9 @@ class Lines:
         key = row.job or ""
         if text and self._words.get(key) != text:
             self._words[key] = text
-            say(f"{row.at[11:19]}Z  {f'{row.job}: ' if row.job else ''}{printable(text)}")
+            say(
+                f"{clock_time(row.at, self._zone)}  {f'{row.job}: ' if row.job else ''}{printable(text)}"
+            )
 
     def waits(self, job: str, until: str, why: str) -> None:
         """Do nothing: waiting is no change."""
@@ -80,6 +88,11 @@ class Lines:
     def alarm(self, text: str) -> None:
         """Say it loudly."""
         say(f"ALARM {printable(text)}")
+
+
+def clock_time(at: str, zone: tzinfo) -> str:
+    """Return the time of day of an event at the plan's own offset."""
+    return parse_utc(at).astimezone(zone).strftime("%H:%M:%S")
 
 
 def sentence_of(event: Event) -> str:
@@ -108,6 +121,8 @@ def sentence_of(event: Event) -> str:
             return event.warning or event.word or ""
         case JobStalled():
             return f"stalled since {event.since}: {event.advice}"
+        case JobNotAttempted(why="not_selected"):
+            return ""
         case JobNotAttempted():
             return f"not attempted ({event.why}): {event.detail}"
         case JobResolved():
@@ -120,93 +135,6 @@ def sentence_of(event: Event) -> str:
             return f"run {event.state}: {added_up(event.counts)}"
         case _:
             return ""
-
-
-class LiveTable:
-    """One live line per job: state, since when, time left in its window, next poll."""
-
-    def __init__(self, clock: Clock, console: Any) -> None:
-        from rich.live import Live
-
-        self._clock = clock
-        self._jobs: dict[str, JobView] = {}
-        self._next: dict[str, tuple[str, str]] = {}
-        self._live = Live(console=console, refresh_per_second=2, get_renderable=self._table)
-        self._live.start()
-
-    def close(self) -> None:
-        """Leave the last state on the screen."""
-        self._live.stop()
-
-    def saw(self, row: Row, event: Event) -> None:
-        """Update the job's line; print what is news above the table."""
-        if isinstance(event, RunStarted | PlanAmended):
-            known = self._jobs
-            fresh = job_views(event.jobs, {})
-            self._jobs = {key: known.get(key, view) for key, view in fresh.items()}
-        if row.job is not None and row.job in self._jobs:
-            self._jobs[row.job] = after_event(self._jobs[row.job], event, row.at)
-            self._next.pop(row.job, None)
-        if isinstance(event, RunResumed | SubmitLost | JobStalled | StopRequested | RunEnded):
-            text = sentence_of(event)
-            self._live.console.print(
-                f"{row.at[11:19]}Z  {row.job or ''} {printable(text)}",
-                markup=False,
-                highlight=False,
-            )
-
-    def knows(self, view: RunView) -> None:
-        """Take over what is known of a run that goes on."""
-        self._jobs = {job.id: job for job in view.jobs}
-
-    def waits(self, job: str, until: str, why: str) -> None:
-        """Show what the job waits for."""
-        self._next[job] = (until, why)
-
-    def alarm(self, text: str) -> None:
-        """Print it above the table."""
-        self._live.console.print(f"ALARM {printable(text)}", markup=False, style="bold red")
-
-    def _table(self) -> Any:
-        from rich.table import Table
-        from rich.text import Text
-
-        from runbook.text import span
-
-        table = Table(box=None, pad_edge=False, expand=True)
-        for name in ("job", "state", "since", "window left", "next", "detail"):
-            table.add_column(name, no_wrap=name != "detail", overflow="fold")
-        now = self._clock.now()
-        for job in self._jobs.values():
-            since = span(now - parse_utc(job.transitions[-1][0])) if job.transitions else ""
-            closes = [parse_utc(w["closes"]) for w in job.windows if w.get("closes")]
-            left = [moment - now for moment in closes if moment > now]
-            until, why = self._next.get(job.id, ("", ""))
-            soon = f"{why} {span(parse_utc(until) - now)}" if until else why
-            table.add_row(
-                Text(job.id),
-                Text(_SYMBOLS.get(job.state.value, "·") + " " + job.state.value.replace("_", " ")),
-                since,
-                span(min(left)) if left else ("closed" if closes else "none"),
-                soon,
-                Text(shortened(job.detail, 60)),
-            )
-        return table
-
-
-_SYMBOLS = {
-    "planned": "·",
-    "submitting": "↑",
-    "unknown": "?",
-    "pending": "…",
-    "backup": "…",
-    "in_progress": "»",
-    "retry": "↻",
-    "complete": "✓",
-    "error": "✗",
-    "refused": "✗",
-    "not_attempted": "-",
-}
 
 
 class LiveReport:
@@ -251,24 +179,24 @@ def write_report(file: Path, ledger: Ledger, run: str, *, led: bool = False) -> 
 
 @contextlib.contextmanager
 def observers_for(
-    root: Root, output_format: str, report_file: Path | None, ledger: Ledger
+    root: Root, output_format: str, report_file: Path | None, ledger: Ledger, zone: tzinfo
 ) -> Iterator[tuple[Observer, ...]]:
     """Yield the observers of a run: a stream, lines or a live table, and the report where wanted."""
     found: list[Observer] = []
-    table: LiveTable | None = None
-    if output_format == "json":
-        found.append(JsonStream())
-    elif root.interactive:
-        from rich.console import Console
+    with contextlib.ExitStack() as stack:
+        if output_format == "json":
+            found.append(JsonStream())
+        elif root.interactive:
+            from rich.console import Console
 
-        table = LiveTable(root.clock, Console(stderr=True, no_color=root.no_color))
-        found.append(table)
-    else:
-        found.append(Lines())
-    if report_file is not None:
-        found.append(LiveReport(report_file, ledger, root.clock))
-    try:
+            from runbook.cli.live_table import LiveTable
+
+            console = Console(stderr=True, no_color=root.no_color)
+            table = LiveTable(root.clock, console, ledger, zone)
+            stack.callback(table.close)
+            found.append(table)
+        else:
+            found.append(Lines(zone))
+        if report_file is not None:
+            found.append(LiveReport(report_file, ledger, root.clock))
         yield tuple(found)
-    finally:
-        if table is not None:
-            table.close()

@@ -272,7 +272,7 @@ class _Evening:
                 prober=self.root.prober(self.plan, send),
                 interrupts=Interrupts(),
                 signals=contextlib.nullcontext(),
-                observers=(Lines(),),
+                observers=(Lines(self.plan.zone),),
                 confirm=self._confirm,
             )
             if not self._play_person(world, prepared) and ending.exit_code is not ExitCode.REMOTE:

@@ -13,7 +13,7 @@ from runbook.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from runbook.plan.model import Plan
+    from runbook.plan.model import Plan, Wave
 
 
 # Practice by hand runs on the real clock, so that its jobs are short.
@@ -70,10 +70,12 @@ def rehearse(ctx: click.Context, root: Root, /, **given: Any) -> None:
             hint="name a new file, or leave `--ledger` out",
         )
     judged = planned(root, given["plan"])
-    plan = as_if_finished(judged.plan)
     if given["serve"]:
+        _refuse_with_serve(given)
         ctx.exit(_serve(given["plan"], judged.plan, root, judged.facts.at, given))
     from runbook.cli.rehearsal import RehearsalOptions, rehearse_in_file
+
+    plan = as_if_finished(judged.plan, judged.facts.at)
 
     options = RehearsalOptions(
         path=given["plan"],
@@ -86,23 +88,33 @@ def rehearse(ctx: click.Context, root: Root, /, **given: Any) -> None:
     ctx.exit(int(rehearse_in_file(root, judged, plan, options, ledger_file)))
 
 
-def as_if_finished(plan: "Plan") -> "Plan":
-    """Return the plan with every planned wave finished at its planned end."""
+def as_if_finished(plan: "Plan", at: "datetime") -> "Plan":
+    """Return the plan with every planned wave finished, at the latest at the rehearsal's present."""
     return dataclasses.replace(
         plan,
         sites=tuple(
-            dataclasses.replace(
-                site,
-                waves=tuple(
-                    wave
-                    if wave.finished is not None
-                    else dataclasses.replace(wave, finished=wave.planned, planned=None)
-                    for wave in site.waves
-                ),
-            )
+            dataclasses.replace(site, waves=tuple(_finished(wave, at) for wave in site.waves))
             for site in plan.sites
         ),
     )
+
+
+def _finished(wave: "Wave", at: "datetime") -> "Wave":
+    if wave.finished is not None or wave.planned is None:
+        return wave
+    finished = min(wave.planned, at)
+    started = None if wave.started is None else min(wave.started, finished)
+    return dataclasses.replace(wave, finished=finished, started=started, planned=None)
+
+
+def _refuse_with_serve(given: dict[str, Any]) -> None:
+    names = ("report_file", "repair", "rollback", "ledger_file")
+    used = [f"`--{name.removesuffix('_file')}`" for name in names if given[name]]
+    if used:
+        raise UsageError(
+            f"{' and '.join(used)} and `--serve` exclude each other: with `--serve` nothing is played",
+            hint="leave it out here; the commands that you practise with take it",
+        )
 
 
 def _serve(path: Path, plan: "Plan", root: Root, at: "datetime", given: dict[str, Any]) -> int:
@@ -131,7 +143,7 @@ def _serve(path: Path, plan: "Plan", root: Root, at: "datetime", given: dict[str
             "the simulator answers for every host of the plan, with any e-mail and token; Ctrl-C ends it\n"
             "practise in another terminal, in a ledger of its own:\n"
             f"  export RUNBOOK_ENDPOINT={endpoint} RUNBOOK_LEDGER=practice.ledger\n"
-            "  export RUNBOOK_EMAIL=me@example.invalid RUNBOOK_API_TOKEN=practice\n"
+            "  export RUNBOOK_EMAIL=me@example.invalid RUNBOOK_API_TOKEN=dummy\n"
             f"  runbook run {copy}\n"
             f"`{copy}` is the plan with its moments moved to now; what it sends is the same"
         )

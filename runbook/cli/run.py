@@ -212,7 +212,9 @@ def _run(root: Root, given: dict[str, Any]) -> int:
 
     with root.create_ledger(ledger_path) as ledger:
         ledger.lead(root.me(options.operator))
-        with observers_for(root, given["output_format"], given["report_file"], ledger) as observers:
+        with observers_for(
+            root, given["output_format"], given["report_file"], ledger, prepared.plan.zone
+        ) as observers:
             run_id, ending = root.await_(
                 _with_network(root, given, options, prepared, ledger, accounts, observers)
             )

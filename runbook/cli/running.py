@@ -14,7 +14,6 @@ from runbook.cli.opening import Opening
 from runbook.cli.planning import refuse_unless_may_run
 from runbook.cli.run_values import Confirm, Prepared, RunOptions, Summary
 from runbook.cli.wiring import Root
-from runbook.clock import isoformat_utc
 from runbook.errors import ExitCode, PlanError, UsageError
 from runbook.execute.audience import Audience
 from runbook.execute.books import Assignment
@@ -34,6 +33,7 @@ from runbook.ledger.codec import Recorded
 from runbook.ledger.handover_events import ApprovalGiven
 from runbook.ledger.store import Ledger
 from runbook.secrets import Account
+from runbook.text import moment, span
 from runbook.view import AT_ATLASSIAN, SENDABLE, JobState, JobView, RunView, runs_of
 from runbook.wire import Send
 
@@ -53,15 +53,15 @@ def refuse_unready(
 ) -> None:
     """Raise `PlanError` where the plan has errors, is too early, or is not approved."""
     refuse_unless_may_run(prepared.judged)
-    cutover = prepared.plan.cutover
-    if cutover is not None and now < cutover and not options.early:
+    plan = prepared.plan
+    if plan.cutover is not None and now < plan.cutover and not options.early:
         raise PlanError(
-            f"it is {isoformat_utc(now)}, before the cutover at {isoformat_utc(cutover)}",
+            f"it is {moment(now, plan.zone)}, {span(plan.cutover - now)} before the cutover at {moment(plan.cutover, plan.zone)}",
             hint="wait, correct `cutover`, or say `--early`",
         )
-    if prepared.plan.require_approval and not any(
-        one.jobs_digest == prepared.jobs_digest for one in approvals
-    ):
+    approved = any(one.jobs_digest == prepared.jobs_digest for one in approvals)
+    # A rehearsal has a ledger of its own, and comes before anybody approves.
+    if plan.require_approval and not approved and not options.rehearsal:
         raise PlanError(
             f"the plan needs an approval of its jobs ({prepared.jobs_digest}), and the ledger holds none",
             hint=f"`runbook approve {options.plan} --by NAME` in the same ledger",
@@ -92,6 +92,7 @@ def start_of(
         PlanError: the plan may not run, is too early, not approved, stopped or changed.
         UsageError: an option names a job that is not there, or a round without anything to send.
     """
+    _refuse_unknown_ids(prepared, options)
     views = runs_of(events)
     last = last_run(views, prepared.plan.name, stand_in=options.endpoint is not None)
     if last is not None and last.stop is not None and options.again is None and _still_out(last):
@@ -277,10 +278,7 @@ def _still_out(view: RunView) -> bool:
     )
 
 
-def _selection(
-    prepared: Prepared, decision: Decision, options: RunOptions
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the ids that may be sent now, and those that `--only` leaves alone."""
+def _refuse_unknown_ids(prepared: Prepared, options: RunOptions) -> None:
     known = {job.id for job in prepared.jobs}
     for job_id in options.only:
         if job_id not in known:
@@ -288,6 +286,12 @@ def _selection(
                 f"`--only {job_id}`: the plan has no such job",
                 hint=f"its jobs: {', '.join(sorted(known))}",
             )
+
+
+def _selection(
+    prepared: Prepared, decision: Decision, options: RunOptions
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the ids that may be sent now, and those that `--only` leaves alone."""
     views: dict[str, JobView] = {}
     reopened: tuple[str, ...] = ()
     if isinstance(decision, GoOn):
