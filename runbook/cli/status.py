@@ -198,6 +198,8 @@ def next_step(view: RunView) -> str:
     if view.started.rehearsal:
         return "next: this was a rehearsal; nothing left this machine"
     match view.state:
+        case RunState.RUNNING if view.stop is not None:
+            return "next: wait; the run is stopped, and what is at Atlassian is followed to its end"
         case RunState.RUNNING:
             return "next: wait; `runbook stop` is the formal no-go"
         case RunState.NEEDS_PERSON:

@@ -16,6 +16,7 @@ from runbook.view.model import (
     Verification,
     Write,
     count_states,
+    served_at,
     settled_state,
 )
 from runbook.view.runs import run_of, runs_of
@@ -37,6 +38,7 @@ __all__ = [
     "job_views",
     "run_of",
     "runs_of",
+    "served_at",
     "settled_state",
     "takes_word",
 ]

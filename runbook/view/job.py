@@ -189,7 +189,8 @@ def takes_word(job: JobView, word: str) -> bool:
     if job.state in AT_ATLASSIAN:
         # A mistyped id would be polled for ever.
         return bool(job.resolutions) and job.uuid == job.resolutions[-1][1].uuid
-    return job.state is JobState.COMPLETE and job.needs_person() and word == "accepted_no_id"
+    # Complete, but a known link did not arrive: a person goes on without it, or sends again.
+    return job.state is JobState.COMPLETE and job.needs_person() and word != "accepted"
 
 
 def _after_word(job: JobView, event: JobResolved, at: str) -> JobView:

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from runbook.clock import parse_utc
 from runbook.jobs import CmaJob
 from runbook.ledger.events import (
     AccountProbed,
@@ -283,3 +285,16 @@ def settled_state(jobs: Iterable[JobView], *, stopped: bool) -> RunState:
     if any(job.state in (JobState.ERROR, JobState.REFUSED, JobState.NOT_ATTEMPTED) for job in jobs):
         return RunState.FAILED
     return RunState.STOPPED if planned else RunState.COMPLETE
+
+
+def served_at(view: JobView | None) -> tuple[datetime, ...]:
+    """Return the moments at which a submission of the job was, or may have been, accepted."""
+    if view is None:
+        return ()
+    return tuple(
+        parse_utc(one.at) for one in view.sent if one.outcome in ("accepted", "unknown")
+    ) + tuple(
+        parse_utc(at)
+        for at, word in view.resolutions
+        if word.resolution in ("accepted", "accepted_no_id")
+    )

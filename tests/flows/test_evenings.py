@@ -713,3 +713,30 @@ def test_the_ledger_is_chained_after_every_evening(evening: Maker) -> None:
     lost_third(one)
     one.run()
     assert one.on_ledger("ledger", "verify").code == 0
+
+
+def test_a_probe_that_did_not_arrive_takes_a_persons_word_either_way(evening: Maker) -> None:
+    def probed(source: str, target: str) -> str:
+        return f"probe: [{{issue: {source.upper()}-1, target: {target.upper()}-1}}]"
+
+    one = evening(text=plan_text(TWO, pairs=(("eng", "ops"),), extra=probed))
+    one.world.fates[url_of("eng"), url_of("ops")] = "empty"
+    assert one.run().code == 7
+    assert one.on_ledger("resolve", "latest", "eng-to-ops", "--accepted", "x").code == 2
+    one.world.fates.clear()
+    assert one.on_ledger("resolve", "latest", "eng-to-ops", "--send-again").code == 0
+    assert one.run().code == 0
+    assert one.posts() == {("eng", "ops"): 2}
+    results = [e["payload"]["result"] for e in one.events() if e["kind"] == "probe.read"]
+    assert results == ["absent", "not_arrived", "absent", "arrived"]
+
+
+def test_going_on_without_a_probe_is_a_persons_word_too(evening: Maker) -> None:
+    def probed(source: str, target: str) -> str:
+        return f"probe: [{{issue: {source.upper()}-1, target: {target.upper()}-1}}]"
+
+    one = evening(text=plan_text(TWO, extra=probed))
+    one.world.fates[url_of("eng"), url_of("ops")] = "empty"
+    assert one.run().code == 7
+    assert one.on_ledger("resolve", "latest", "eng-to-ops", "--accepted-no-id").code == 0
+    assert one.run().code == 0
