@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from runbook.clock import parse_utc
 from runbook.errors import PlanError, UsageError
 from runbook.jobs import SITE_ID_PLACEHOLDER, CmaJob
 from runbook.plan.model import Plan
-from runbook.view import AT_ATLASSIAN, SENDABLE, JobState, JobView, RunView
+from runbook.view import AT_ATLASSIAN, SENDABLE, JobState, JobView, RunView, served_at
 from runbook.windows import Pair
 
 DIFFERENCE_LINES = 200
@@ -217,16 +216,3 @@ def round_of(
             hint="name the jobs: `--again ID … --reason TEXT`",
         )
     return tuple(chosen)
-
-
-def served_at(view: JobView | None) -> tuple[datetime, ...]:
-    """Return the moments at which a submission of the job was, or may have been, accepted."""
-    if view is None:
-        return ()
-    return tuple(
-        parse_utc(one.at) for one in view.sent if one.outcome in ("accepted", "unknown")
-    ) + tuple(
-        parse_utc(at)
-        for at, word in view.resolutions
-        if word.resolution in ("accepted", "accepted_no_id")
-    )

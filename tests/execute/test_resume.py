@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from runbook.errors import PlanError, UsageError
-from runbook.execute.resume import Begin, GoOn, NothingToDo, decide, difference_of, served_at
+from runbook.execute.resume import Begin, GoOn, NothingToDo, decide, difference_of
 from runbook.jobs import jobs_digest, jobs_of
 from runbook.ledger.events import JobResolved, RunStarted, StopRequested
 from runbook.plan import Plan, load_plan_bytes
-from runbook.view import JobState, RunState, RunView, Submission, job_views
+from runbook.view import JobState, RunState, RunView, Submission, job_views, served_at
 from runbook.windows import pairs_of
 from tests.flows.evening import CUTOVER, plan_text
 
