@@ -1,17 +1,19 @@
 """Credentials as a type that never shows itself, and a mask for every sink.
 
-The ledger writer, the console and the error boundary pass their text through a `Mask`, so that a
-credential which a server echoes, in any usual encoding, is not kept either.
+The transport passes every answer through a `Mask` before anything else sees it; the ledger writer,
+the console and the error boundary do so again, so that a credential which a server echoes, in any
+usual encoding, is not kept either.
 """
 
 import base64
-import json
 import re
 from dataclasses import dataclass
-from urllib.parse import quote, quote_plus
+from typing import Any
+
+from runbook.encodings import SHORTEST, Disguises, letters_escaped
 
 MASKED = "***"
-_ESCAPES = re.compile("%[0-9A-F]{2}")
+_OWN_WORD = re.compile("[a-z_]{1,24}")
 
 
 class Secret:
@@ -56,63 +58,59 @@ class Account:
 
 
 class Mask:
-    """Replace every known secret, in every usual encoding, by `***`."""
+    """Replace every known secret, in every usual encoding, by `***`.
+
+    Words of fewer than `SHORTEST` characters are left alone: they are what people practise with
+    (real hosts are never sent one), and masking `x` or `e` would make text unreadable.
+    """
 
     def __init__(self, accounts: tuple[Account, ...] = ()) -> None:
-        self._needles: tuple[str, ...] = ()
+        self._needles: tuple[Disguises, ...] = ()
         for account in accounts:
             self.add(account)
 
     def add(self, account: Account) -> None:
         """Mask this account's token, alone and inside its basic-auth pair, from now on."""
         token = account.token.reveal()
-        found = set(self._needles)
-        for plain in (token, f"{account.email}:{token}"):
-            found |= _encodings(plain)
-        self._needles = tuple(sorted(found, key=lambda needle: (-len(needle), needle)))
+        if len(token) >= SHORTEST and not any(one.of(token) for one in self._needles):
+            self._needles = (*self._needles, Disguises(token))
 
     def text(self, text: str) -> str:
         """Return `text` without any registered secret."""
-        for needle in self._needles:
-            if needle in text:
-                text = text.replace(needle, MASKED)
-        return text
+        if not self._needles:
+            return text
+        data = text.encode("utf-8", "surrogatepass")
+        masked = self.data(data)
+        return text if masked is data else masked.decode("utf-8", "surrogatepass")
 
     def data(self, data: bytes) -> bytes:
-        """Return bytes without any registered secret."""
-        for needle in self._needles:
-            raw = needle.encode()
-            if raw in data:
-                data = data.replace(raw, MASKED.encode())
-        return data
+        """Return bytes without any registered secret: `data` itself where there is none."""
+        if not any(one.maybe_in(data) for one in self._needles) and not (
+            self._needles and letters_escaped(data)
+        ):
+            return data
+        spots = sorted(spot for one in self._needles for spot in one.spots(data))
+        if not spots:
+            return data
+        parts, last = list[bytes](), 0
+        for begin, end in spots:
+            if begin >= last:
+                parts += (data[last:begin], MASKED.encode())
+            last = max(last, end)
+        return b"".join((*parts, data[last:]))
 
+    def value(self, value: Any) -> Any:
+        """Return a JSON value with every text in it masked: keys and plain words of ours stay.
 
-def _encodings(plain: str) -> set[str]:
-    raw = plain.encode()
-    standard = base64.b64encode(raw).decode("ascii")
-    urlsafe = base64.urlsafe_b64encode(raw).decode("ascii")
-    in_json = json.dumps(plain)[1:-1]
-    percent = {quote(text, safe=safe) for text in (plain, standard) for safe in ("", "/")}
-    percent.add(quote_plus(plain))
-    return {
-        plain,
-        standard,
-        standard.rstrip("="),
-        urlsafe,
-        urlsafe.rstrip("="),
-        *percent,
-        *(_ESCAPES.sub(lambda found: found.group().lower(), text) for text in percent),
-        in_json,
-        in_json.replace("/", "\\/"),
-        json.dumps(in_json)[1:-1],
-        json.dumps(plain, ensure_ascii=False)[1:-1],
-        _in_html(plain),
-        raw.hex(),
-        raw.hex().upper(),
-    } - {""}
-
-
-def _in_html(plain: str) -> str:
-    for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;")):
-        plain = plain.replace(character, entity)
-    return plain.replace("'", "&#x27;")
+        A name of a field, and a whole text of one word in lower case (`accepted`, `not_attempted`),
+        is our own vocabulary; without it nobody could read a record of practice with such a token.
+        """
+        match value:
+            case str():
+                return value if _OWN_WORD.fullmatch(value) else self.text(value)
+            case dict():
+                return {key: self.value(one) for key, one in value.items()}
+            case list() | tuple():
+                return [self.value(one) for one in value]
+            case _:
+                return value

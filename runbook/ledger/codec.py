@@ -15,6 +15,7 @@ from runbook.errors import LedgerError
 from runbook.ledger.events import RUN_EVENTS
 from runbook.ledger.handover_events import HANDOVER_EVENTS
 from runbook.ledger.link_events import LINK_EVENTS
+from runbook.secrets import Mask
 
 FIRST_HASH = "0" * 64
 
@@ -70,12 +71,14 @@ class Recorded:
     hash: str
 
 
-def encode(event: Event) -> str:
-    """Return an event's payload: JSON with sorted keys, always valid UTF-8.
+def encode(event: Event, mask: Mask | None = None) -> str:
+    """Return an event's payload: JSON with sorted keys, always valid UTF-8, its texts masked.
 
     Half a surrogate pair, which a server's JSON may hold, becomes the replacement character.
     """
     fields = {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}
+    if mask is not None:
+        fields = {name: mask.value(value) for name, value in fields.items()}
     payload = json.dumps(fields, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     try:
         payload.encode()

@@ -83,7 +83,7 @@ class Ledger:
         Raises:
             LedgerError: the disk refused, or another process took the lease.
         """
-        payload = self._mask.text(encode(event))
+        payload = encode(event, self._mask)
         with self._writing():
             if self._lease is not None:
                 self._check_lease(self._lease)

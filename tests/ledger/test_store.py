@@ -295,6 +295,20 @@ def test_secrets_are_masked_before_they_are_stored(ledger_path: Path, clock: Vir
     assert CANARY.encode() not in ledger_path.read_bytes()
 
 
+@pytest.mark.parametrize("token", ["x", "reason", "accepted", "requested_by", "no-go tonight"])
+def test_a_token_to_practise_with_breaks_no_row(
+    ledger_path: Path, clock: VirtualClock, token: str
+) -> None:
+    """Names of fields stay whatever the token is, and so does every word of ours."""
+    mask = Mask((Account("default", "j@x.example", Secret(token)),))
+    with create_ledger(ledger_path, clock=clock, mask=mask) as made:
+        made.append(stop("no-go tonight"))
+        made.append(stop("accepted"))
+        first, second = (seen.event.reason for seen in made.events())
+    assert first == ("***" if token == "no-go tonight" else "no-go tonight")
+    assert second == "accepted"
+
+
 def test_half_a_surrogate_pair_is_stored_as_a_replacement(ledger: Ledger) -> None:
     """A server's JSON may hold what UTF-8 cannot; that must not end a run."""
     ledger.append(stop("broken \ud800, whole \ud83d\ude00, nul \x00"))
