@@ -12,6 +12,9 @@ from typing import Any, Protocol
 
 from runbook.clock import isoformat_utc
 
+# Whoever reads an answer may descend into it without counting.
+DEEPEST = 100
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
@@ -62,9 +65,15 @@ class Answer:
         """Return the parsed body.
 
         Raises:
-            ValueError: the body is not JSON.
+            ValueError: the body is not JSON, or nested deeper than any answer of an API.
         """
-        return json.loads(self.body)
+        try:
+            value = json.loads(self.body)
+        except RecursionError as problem:
+            raise ValueError("the body is nested too deeply") from problem
+        if self.body.count(b"[") + self.body.count(b"{") > DEEPEST and _deeper(value, DEEPEST):
+            raise ValueError(f"the body is nested more than {DEEPEST} levels deep")
+        return value
 
     def is_html(self) -> bool:
         """Return whether the body is a web page: a login page or a proxy, never an API."""
@@ -105,6 +114,20 @@ class Lost:
 
 
 Outcome = Answer | NotSent | Lost
+
+
+def _deeper(value: Any, levels: int) -> bool:
+    level = [value]
+    for _ in range(levels):
+        level = [
+            one
+            for holder in level
+            for one in (holder.values() if isinstance(holder, dict) else holder)
+            if isinstance(one, dict | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 class Send(Protocol):

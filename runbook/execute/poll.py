@@ -107,7 +107,8 @@ def _word_in(answer: Answer) -> str | None:
 
 def _find_word(value: Any, depth: int) -> str | None:
     if isinstance(value, str):
-        return value.strip()[:200] or None
+        # Half a surrogate pair cannot be written down.
+        return value.strip()[:200].encode("utf-8", "replace").decode() or None
     if not isinstance(value, dict) or depth > 3:
         return None
     for name in ("status", "state", "jobStatus", "value", "name", "data", "job"):

@@ -116,11 +116,20 @@ def _job_id(value: Any) -> str | None:
         return None
     for name in ID_FIELDS:
         found = value.get(name)
-        if isinstance(found, str) and found.strip():
+        if isinstance(found, str) and found.strip() and _is_text(found):
             return found.strip()
     return next(
         (found for key in ("data", "job") if (found := _job_id(value.get(key))) is not None), None
     )
+
+
+def _is_text(text: str) -> bool:
+    """Return whether it can be written down: half a surrogate pair cannot, and so is no id."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def words_of(answer: Answer) -> str:

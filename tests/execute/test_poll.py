@@ -38,6 +38,8 @@ def test_a_status_is_understood_in_every_shape(body: str, state: JobState) -> No
 
 
 SAYS_NOTHING = {
+    "JSON that is nested without end": answer(200, "[" * 100_000),
+    "half a surrogate pair": answer(200, r'{"status":"\ud800"}'),
     "a word that is not known": answer(200, '{"status":"Frobnicating"}'),
     "no status at all": answer(200, '{"uuid":"x"}'),
     "prose": answer(200, "The job is being looked at by a lot of people right now"),

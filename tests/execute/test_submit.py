@@ -45,6 +45,15 @@ CASES = {
     "a bare UUID string is an id": Case(answer(200, f'"{ID}"'), Accepted, ID),
     "2xx without an id cannot be known": Case(answer(200, "{}"), Unknowable),
     "2xx with an empty id cannot be known": Case(answer(200, '{"uuid":""}'), Unknowable),
+    "2xx with half a surrogate pair as the id cannot be known": Case(
+        answer(200, '{"uuid":"\\ud800"}'), Unknowable
+    ),
+    "2xx with JSON that is nested without end cannot be known": Case(
+        answer(200, b"[" * 100_000), Unknowable
+    ),
+    "a refusal that is nested too deeply is a refusal": Case(
+        answer(400, b'{"message":' + b"[" * 900 + b"]" * 900 + b"}"), Refused, "400"
+    ),
     "2xx with a web page cannot be known": Case(answer(200, "<html>hi</html>"), Unknowable),
     "2xx without a body cannot be known": Case(answer(204), Unknowable),
     "a redirect cannot be known": Case(answer(302, Location="https://x.example"), Unknowable),
