@@ -13,7 +13,7 @@ from runbook.atlassian import transport
 from runbook.atlassian.endpoint import checked_endpoint
 from runbook.atlassian.transport import ANSWER_LIMIT_BYTES, HttpTransport
 from runbook.clock import VirtualClock
-from runbook.errors import UsageError
+from runbook.errors import CredentialError, UsageError
 from runbook.secrets import Account, Secret
 from runbook.wire import Answer, Lost, NotSent, Outcome, Request
 
@@ -219,3 +219,81 @@ def test_anything_else_is_no_endpoint(text: str) -> None:
     """Refused as a mistake in the command, before anything is sent."""
     with pytest.raises(UsageError):
         checked_endpoint(text)
+
+
+DEEP = {
+    "an array without end": b"[" * 100_000,
+    "an array that is closed": b"[" * 5000 + b"]" * 5000,
+    "deeper than any answer of an API": b'{"message":' * 150 + b"1" + b"}" * 150,
+}
+
+
+@pytest.mark.parametrize("body", DEEP.values(), ids=DEEP.keys())
+def test_json_that_is_nested_too_deeply_is_no_json(body: bytes) -> None:
+    """So that whoever reads an answer may descend into it."""
+    with pytest.raises(ValueError, match=r"."):
+        answer(body).json()
+
+
+def test_json_that_is_wide_is_json() -> None:
+    """A page of search results holds hundreds of objects."""
+    value = {"issues": [{"fields": {"a": [{}]}} for _ in range(500)]}
+    assert answer(json.dumps(value).encode()).json() == value
+    assert answer(json.dumps("[" * 500).encode()).json() == "[" * 500
+
+
+ECHOES = {
+    "as it is": CANARY.encode(),
+    "amid bytes that are no text": b"\xff bad: " + CANARY.encode(),
+    "as Gson escapes it": CANARY.replace("=", "\\u003d").replace("+", "\\u002b").encode(),
+    "inside a longer base64": base64.b64encode(b"Authorization: j@x.example:" + CANARY.encode()),
+}
+
+
+@pytest.mark.parametrize("fresh", [True, False], ids=["fresh", "kept"])
+@pytest.mark.parametrize("echo", ECHOES.values(), ids=ECHOES.keys())
+def test_an_answer_holds_no_credential_however_it_was_echoed(echo: bytes, fresh: bool) -> None:
+    """Neither its body nor a header; nobody behind the transport could cut or encode it."""
+    outcome = send_through(
+        lambda _: httpx.Response(400, headers=[(b"X-Echo", echo), (b"Date", b"d")], content=echo),
+        Request(method="GET", url="https://a/x", account="default", fresh=fresh),
+    )
+    assert isinstance(outcome, Answer)
+    assert outcome.header("date") == "d"
+    assert b"***" in outcome.body
+    assert "***" in (outcome.header("x-echo") or "")
+    kept = json.dumps(outcome.as_json())
+    assert CANARY[:6] not in kept
+    assert base64.b64encode(CANARY.encode()[2:20]).decode() not in kept
+
+
+@pytest.mark.parametrize("fresh", [True, False], ids=["fresh", "kept"])
+def test_the_words_of_a_failure_hold_no_credential(fresh: bool) -> None:
+    def fail(_: httpx.Request) -> httpx.Response:
+        raise httpx.RemoteProtocolError(f"illegal header line: {CANARY}")
+
+    outcome = send_through(fail, Request(method="GET", url="https://a/x", fresh=fresh))
+    assert outcome == Lost(reason="GET to a: illegal header line: ***")
+
+
+@pytest.mark.parametrize("fresh", [True, False], ids=["fresh", "kept"])
+def test_a_header_that_comes_twice_is_kept_twice(fresh: bool) -> None:
+    """The longest of two waits can be taken; joined they are no number."""
+    headers = [("Retry-After", "30"), ("Retry-After", "90")]
+    outcome = send_through(
+        lambda _: httpx.Response(429, headers=headers),
+        Request(method="GET", url="https://a/x", fresh=fresh),
+    )
+    assert isinstance(outcome, Answer)
+    assert [pair for pair in outcome.headers if pair[0] == "retry-after"] == [
+        ("retry-after", "30"),
+        ("retry-after", "90"),
+    ]
+
+
+def test_a_token_too_short_to_be_one_is_not_sent_to_real_hosts() -> None:
+    """It is a word to practise with, and `--endpoint` was forgotten; a stand-in takes it."""
+    account = Account("contoso", "j@x.example", Secret("dummy"))
+    with pytest.raises(CredentialError, match="contoso"):
+        HttpTransport(accounts=(account,), clock=VirtualClock(AT))
+    HttpTransport(accounts=(account,), clock=VirtualClock(AT), endpoint="http://127.0.0.1:9")

@@ -8,14 +8,14 @@ a pool of one of httpcore's, which speaks CONNECT.
 
 import ssl
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
-from urllib.request import getproxies, proxy_bypass
 
 import httpcore
+import httpx
 
 from runbook.atlassian.connection import AnswerTooLargeError, Connection, Message, RawAnswer
+from runbook.atlassian.proxies import Proxies
 
 # An idle connection is not used again after this: servers and firewalls close theirs after a minute
 # or more, and one that was closed meanwhile would lose a request.
@@ -42,14 +42,15 @@ class Lanes:
     trust_env: bool = True
     body_limit_bytes: int = 64 * 1024 * 1024
     _idle: dict[Place, list[Connection]] = field(default_factory=dict)
-    _proxies: Mapping[str, str] | None = None
+    _proxies: Proxies = field(default_factory=Proxies)
     _proxied: dict[Place, list[httpcore.AsyncConnectionPool]] = field(default_factory=dict)
 
     async def send(self, place: Place, message: Message) -> RawAnswer:
         """Send one request on a lane that is free, or on a new one; the body comes unpacked."""
-        proxy = self._proxy(place)
+        proxy = self.proxy(place)
         if proxy is not None:
-            answer = await self._send_proxied(place, proxy, message)
+            through = httpcore.Proxy(str(proxy.url), auth=proxy.raw_auth)
+            answer = await self._send_proxied(place, through, message)
         else:
             lane = self._free(place) or await Connection.open(
                 place.host,
@@ -124,25 +125,13 @@ class Lanes:
             idle.append(pool)
         return RawAnswer(response.status, response.headers, bytes(content))
 
-    def _proxy(self, place: Place) -> httpcore.Proxy | None:
-        """Return the proxy of the environment (on Windows also of the system's settings)."""
-        if not self.trust_env:
-            return None
-        if self._proxies is None:
-            self._proxies = getproxies()
-        if not self._proxies:
-            return None
-        address = self._proxies.get(place.scheme) or self._proxies.get("all")
-        if not address or proxy_bypass(place.host):
-            return None
-        return _proxy_of(address if "://" in address else f"http://{address}")
+    def proxy(self, place: Place) -> httpx.Proxy | None:
+        """Return the proxy to a place, None where it is reached directly.
 
-
-def _proxy_of(address: str) -> httpcore.Proxy:
-    import httpx
-
-    given = httpx.Proxy(address)
-    return httpcore.Proxy(str(given.url), auth=given.raw_auth)
+        Raises:
+            UsageError: the environment names a proxy that cannot be used.
+        """
+        return self._proxies.to(place.scheme, place.host) if self.trust_env else None
 
 
 def _unpacked(answer: RawAnswer, limit_bytes: int) -> RawAnswer:

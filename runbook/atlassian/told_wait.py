@@ -26,7 +26,10 @@ def told_wait_s(answer: Answer, now: datetime) -> float | None:
         wish
         for name in ("retry-after", "x-ratelimit-reset")
         for key, value in answer.headers
-        if key == name and (wish := _wait_s(value.strip(), now)) is not None
+        if key == name
+        # A proxy may have joined repeated headers; a date holds a comma of its own.
+        for text in dict.fromkeys((value, *value.split(",")))
+        if (wish := _wait_s(text.strip(), now)) is not None
     ]
     return max(wishes) if wishes else None
 

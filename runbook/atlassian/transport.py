@@ -1,12 +1,16 @@
 """The only place that speaks HTTP, and the only one that sees a token.
 
 Every failure becomes a value that answers the operator's question: could the request have
-arrived? Redirects are never followed, so no credential reaches a host it was not meant for.
+arrived? Redirects are never followed, so no credential reaches a host it was not meant for. What
+comes back is masked before anything else sees it, so that no part of a credential that a server
+echoes is ever cut, encoded or kept.
 """
 
+import asyncio
 import re
 import ssl
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,13 +22,16 @@ from runbook import __version__
 from runbook.atlassian.connection import AnswerTooLargeError, Message, RawAnswer
 from runbook.atlassian.lanes import Lanes, Place
 from runbook.clock import Clock
+from runbook.encodings import SHORTEST
 from runbook.errors import CredentialError, UsageError
-from runbook.secrets import Account
+from runbook.secrets import Account, Mask
 from runbook.wire import Answer, Lost, NotSent, Outcome, Request
 
 USER_AGENT = f"runbook/{__version__}"
 ANSWER_LIMIT_BYTES = 64 * 1024 * 1024
 _ENCODED = re.compile(r"/[A-Za-z0-9%/?&=._~-]*")
+# An answer that drips for ever is given up after so many times the wait for its next part.
+DEADLINE_WAITS = 5
 _NOT_KEPT = ("set-cookie", "authorization")
 
 # Whether a request can have arrived, for every leaf of httpx's transport errors; a test holds the
@@ -72,7 +79,12 @@ MAY_HAVE_ARRIVED: tuple[type[Exception], ...] = (
 class HttpTransport:
     """Send requests to their hosts, or all of them to one loopback endpoint.
 
-    `sockets` makes the httpx transport (tests hand in an in-process one).
+    `sockets` makes the httpx transport (tests hand in an in-process one); `mask` also knows the
+    credentials of other transports of the process.
+
+    Raises:
+        CredentialError: a token is too short to be one and real hosts would be asked.
+        UsageError: `ca_bundle` cannot be read.
     """
 
     def __init__(
@@ -84,8 +96,13 @@ class HttpTransport:
         ca_bundle: Path | None = None,
         sockets: Callable[[], httpx.AsyncBaseTransport] | None = None,
         connect_timeout_s: float = 10.0,
+        mask: Mask | None = None,
     ) -> None:
+        if endpoint is None and sockets is None:
+            for account in accounts:
+                _refuse_practice(account)
         self._accounts = {account.profile: account for account in accounts}
+        self._mask = Mask(accounts) if mask is None else mask
         self._clock = clock
         self._stand_in = None if endpoint is None else httpx.URL(endpoint)
         self._place = None if endpoint is None else _address(endpoint)[0]
@@ -100,13 +117,21 @@ class HttpTransport:
 
     async def __call__(self, request: Request) -> Outcome:
         """Send one request; a failure of the network is part of the returned value."""
+        whole_s = DEADLINE_WAITS * request.timeout_s
         with self._clock.busy():
-            if not request.fresh and self._kept is None:
-                return await self._send_kept(request)
-            if not request.fresh and self._kept is not None:
-                return await self._send(self._kept, request)
-            async with self._client(keep=False) as client:
-                return await self._send(client, request)
+            try:
+                async with asyncio.timeout(whole_s):
+                    return self._masked(await self._sent(request))
+            except TimeoutError:
+                return Lost(reason=f"{_to(request)}: no complete answer in {whole_s:g} s")
+
+    async def _sent(self, request: Request) -> Outcome:
+        if not request.fresh:
+            return await (
+                self._send_kept(request) if self._kept is None else self._send(self._kept, request)
+            )
+        async with self._client(request, keep=False) as client:
+            return await self._send(client, request)
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -140,15 +165,30 @@ class HttpTransport:
         return self._answer(got)
 
     def _answer(self, got: RawAnswer) -> Answer:
-        pairs = ((name.decode("latin-1").lower(), value) for name, value in got.headers)
+        pairs = got.headers
+        mask = self._mask.data
+        head = b"\n".join(part for pair in pairs for part in pair)
+        if mask(head) is not head:
+            pairs = [(mask(name), mask(value)) for name, value in pairs]
+        named = ((name.decode("latin-1").lower(), value) for name, value in pairs)
         return Answer(
             status=got.status,
             headers=tuple(
-                (name, value.decode("latin-1")) for name, value in pairs if name not in _NOT_KEPT
+                (name, value.decode("latin-1")) for name, value in named if name not in _NOT_KEPT
             ),
-            body=got.body,
+            body=mask(got.body),
             at=self._clock.now(),
         )
+
+    def _masked(self, outcome: Outcome) -> Outcome:
+        """Mask what the system or the protocol says of a failure; answers are masked when made."""
+        match outcome:
+            case NotSent():
+                return replace(outcome, reason=self._mask.text(outcome.reason))
+            case Lost():
+                return replace(outcome, reason=self._mask.text(outcome.reason))
+            case Answer():
+                return outcome
 
     async def _send(self, client: httpx.AsyncClient, request: Request) -> Outcome:
         try:
@@ -168,16 +208,7 @@ class HttpTransport:
             return Lost(reason=_reason(problem, request))
         except (httpx.HTTPError, OSError) as problem:
             return Lost(reason=_reason(problem, request))
-        return Answer(
-            status=response.status_code,
-            headers=tuple(
-                (name.lower(), value)
-                for name, value in response.headers.items()
-                if name.lower() not in _NOT_KEPT
-            ),
-            body=bytes(body),
-            at=self._clock.now(),
-        )
+        return self._answer(RawAnswer(response.status_code, response.headers.raw, bytes(body)))
 
     def _built(self, client: httpx.AsyncClient, request: Request) -> httpx.Request:
         url = httpx.URL(request.url)
@@ -206,16 +237,18 @@ class HttpTransport:
             )
         return account
 
-    def _client(self, *, keep: bool) -> httpx.AsyncClient:
+    def _client(self, request: Request | None = None, *, keep: bool) -> httpx.AsyncClient:
         limits = httpx.Limits(max_connections=100, max_keepalive_connections=20 if keep else 0)
-        stands_in = self._stand_in is not None or self._sockets is not None
+        # A stand-in, for hosts or for sockets, is never reached through a proxy.
+        direct = request is None or self._stand_in is not None or self._sockets is not None
+        proxy = None if direct or request is None else self._lanes.proxy(_address(request.url)[0])
         return httpx.AsyncClient(
             transport=None if self._sockets is None else self._sockets(),
             verify=self._tls if self._tls is not None else False,
             limits=limits,
             follow_redirects=False,
-            # A stand-in on loopback is never reached through a proxy.
-            trust_env=not stands_in,
+            proxy=proxy,
+            trust_env=False,
         )
 
     @staticmethod
@@ -233,8 +266,19 @@ class HttpTransport:
 
 
 def _reason(problem: Exception, request: Request) -> str:
-    words = str(problem) or type(problem).__name__
-    return f"{request.method} to {urlsplit(request.url).hostname}: {words}"
+    return f"{_to(request)}: {str(problem) or type(problem).__name__}"
+
+
+def _to(request: Request) -> str:
+    return f"{request.method} to {urlsplit(request.url).hostname}"
+
+
+def _refuse_practice(account: Account) -> None:
+    if len(account.token.reveal()) < SHORTEST:
+        raise CredentialError(
+            f"the API token of account `{account.profile}` is shorter than {SHORTEST} characters, so it is none of Atlassian's",
+            hint="create one at https://id.atlassian.com/manage-profile/security/api-tokens; to practise, name the stand-in with `--endpoint`",
+        )
 
 
 def _hint(problem: Exception) -> str:

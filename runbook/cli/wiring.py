@@ -92,8 +92,6 @@ class Root:
 
     def run_id(self) -> str:
         """Return a new run's id: the moment in UTC, and four digits of chance."""
-        import secrets as chance
-
         return f"{self.clock.now():%Y%m%d-%H%M%S}-{int(self.random() * 0x10000):04x}"
 
     def me(self, operator: str) -> "Me":
@@ -144,6 +142,7 @@ class Root:
             endpoint=self.endpoint(endpoint),
             ca_bundle=ca_bundle,
             sockets=self.transport,
+            mask=_PROCESS_MASK,
         )
         try:
             yield transport

@@ -1,8 +1,10 @@
 """What really goes over the wire, through every transport: a raw socket listens."""
 
 import asyncio
+import contextlib
 import gzip
 import ssl
+import traceback
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +18,7 @@ from runbook.atlassian.jira import create_write, delete_by_global_id_write
 from runbook.atlassian.lanes import Lanes, Place
 from runbook.atlassian.transport import HttpTransport
 from runbook.clock import SystemClock
-from runbook.errors import CredentialError
+from runbook.errors import CredentialError, UsageError
 from runbook.wire import Answer, Lost, NotSent, Outcome, Request
 from tests.atlassian.scripted import ACCOUNT, ENG, client
 from tests.canary import CANARY
@@ -79,6 +81,8 @@ def through(
         finally:
             await transport.aclose()
             server.close()
+            # The server's side of each connection notices that it was closed.
+            await asyncio.sleep(0.02)
 
     return asyncio.run(whole())
 
@@ -240,6 +244,60 @@ def test_time_that_runs_out_loses_the_answer() -> None:
     assert isinstance(through(Silent(OK), work), Lost)
 
 
+class Dripping(Listener):
+    """A server that begins an answer and goes on byte by byte, for ever."""
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        with contextlib.suppress(ConnectionError, asyncio.CancelledError):
+            for part in self.replies:
+                writer.write(part or b"")
+            while not writer.is_closing():
+                writer.write(b"x")
+                await writer.drain()
+                await asyncio.sleep(0.02)
+        writer.close()
+
+
+DRIPPING = {
+    "in the body": b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n",
+    "in the head": b"HTTP/1.1 200 OK\r\nX-Slow: ",
+}
+
+
+@pytest.mark.parametrize("fresh", [False, True], ids=["kept", "fresh"])
+@pytest.mark.parametrize("begun", DRIPPING.values(), ids=DRIPPING.keys())
+def test_an_answer_that_drips_for_ever_is_lost(begun: bytes, fresh: bool) -> None:
+    """Each byte comes in time, the whole never does."""
+
+    async def work(transport: HttpTransport) -> Outcome:
+        return await transport(
+            Request(method="GET", url=f"{ENG}/x", timeout_s=0.1, fresh=fresh, account="default")
+        )
+
+    outcome = through(Dripping(begun), work)
+    assert outcome == Lost(reason="GET to contoso-eng.atlassian.net: no complete answer in 0.5 s")
+
+
+@pytest.mark.parametrize("fresh", [False, True], ids=["kept", "fresh"])
+def test_an_echoed_credential_is_masked_in_head_and_body(fresh: bool) -> None:
+    """Also where it comes packed."""
+    body = gzip.compress(b"\xff" + CANARY.encode())
+    head = f"HTTP/1.1 400 No\r\nX-Echo: {CANARY}\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n"
+    outcome = through(Listener(head.encode() + body), get(fresh))
+    assert isinstance(outcome, Answer)
+    assert outcome.header("x-echo") == "***"
+    assert outcome.body == b"\xff***"
+
+
+@pytest.mark.parametrize("fresh", [False, True], ids=["kept", "fresh"])
+def test_headers_that_come_twice_stay_two(fresh: bool) -> None:
+    twice = b"HTTP/1.1 429 No\r\nRetry-After: 30\r\nRetry-After: 90\r\nContent-Length: 0\r\n\r\n"
+    outcome = through(Listener(twice), get(fresh))
+    assert isinstance(outcome, Answer)
+    assert [text for name, text in outcome.headers if name == "retry-after"] == ["30", "90"]
+
+
 def leaves(kind: type[Exception]) -> set[type[Exception]]:
     below = [one for one in kind.__subclasses__() if one.__module__.startswith("httpcore")]
     return {kind}.union(*(leaves(one) for one in below)) if below else {kind}
@@ -295,15 +353,54 @@ def test_a_proxy_of_the_environment_is_asked_for_other_hosts_only(
     monkeypatch.setenv("https_proxy", "http://me:secret@proxy.example:3128")
     monkeypatch.setenv("no_proxy", "contoso-ops.atlassian.net,localhost")
     lanes = Lanes()
-    proxy = lanes._proxy(Place("https", "contoso-eng.atlassian.net", 443))
+    proxy = lanes.proxy(Place("https", "contoso-eng.atlassian.net", 443))
     assert proxy is not None
-    assert (proxy.url.host, proxy.url.port, proxy.auth) == (
-        b"proxy.example",
+    assert (proxy.url.host, proxy.url.port, proxy.raw_auth) == (
+        "proxy.example",
         3128,
         (b"me", b"secret"),
     )
-    assert lanes._proxy(Place("https", "contoso-ops.atlassian.net", 443)) is None
-    assert Lanes(trust_env=False)._proxy(Place("https", "x.example", 443)) is None
+    assert lanes.proxy(Place("https", "contoso-ops.atlassian.net", 443)) is None
+    assert Lanes(trust_env=False).proxy(Place("https", "x.example", 443)) is None
+
+
+ODD_PROXIES = {
+    "another protocol": ("socks5://me:pr0xyPass@proxy.example:1080", "`socks5://`"),
+    "no protocol that is known": ("foo://me:pr0xyPass@proxy.example:1080", "`foo://`"),
+    "no port": ("http://me:pr0xyPass@proxy.example:pr0xyPass", "no address"),
+    "no host": ("http://", "`http://`"),
+}
+
+
+@pytest.mark.parametrize("fresh", [False, True], ids=["kept", "fresh"])
+@pytest.mark.parametrize(("address", "words"), ODD_PROXIES.values(), ids=ODD_PROXIES.keys())
+def test_a_proxy_that_cannot_be_used_is_a_mistake_in_the_settings(
+    address: str, words: str, fresh: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The variable is named, its password is not."""
+    monkeypatch.delenv("https_proxy", raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", address)
+    monkeypatch.setenv("no_proxy", "")
+    with pytest.raises(UsageError) as caught:
+        through(Listener(OK), get(fresh, "https://contoso-eng.atlassian.net/x"), endpoint=None)
+    assert "`HTTPS_PROXY`" in str(caught.value)
+    assert words in str(caught.value)
+    assert "http://[user:password@]host:port" in caught.value.hint
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "pr0xyPass" not in shown
+
+
+def test_a_proxy_for_all_matters_only_where_there_is_none_for_the_protocol(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("https_proxy", "proxy.example:3128")
+    monkeypatch.setenv("all_proxy", "socks5://proxy.example:1080")
+    monkeypatch.setenv("no_proxy", "contoso-ops.atlassian.net")
+    lanes = Lanes()
+    assert lanes.proxy(Place("https", "contoso-ops.atlassian.net", 443)) is None
+    proxy = lanes.proxy(Place("https", "contoso-eng.atlassian.net", 443))
+    assert proxy is not None
+    assert str(proxy.url) == "http://proxy.example:3128"
 
 
 @pytest.mark.parametrize("status", [407, 403, 502])

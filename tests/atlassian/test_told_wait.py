@@ -23,6 +23,11 @@ WAITS = {
         {"retry_after": "5", "x_ratelimit_reset": "2026-11-22T19:00:40Z"},
         40.0,
     ),
+    "two that a proxy joined": ({"retry_after": "30, 90"}, 90.0),
+    "two dates that a proxy joined": (
+        {"retry_after": "Sun, 22 Nov 2026 19:00:30 GMT, Sun, 22 Nov 2026 19:00:50 GMT"},
+        50.0,
+    ),
     "a broken one beside a good one": ({"retry_after": "soon", "x_ratelimit_reset": "3"}, 3.0),
     "a number that overflows": ({"retry_after": "9" * 400}, None),
     "a number that is none": ({"retry_after": "nan"}, None),
