@@ -167,6 +167,15 @@ def confirmed(root: Root, question: str, *, yes: bool) -> None:
     click.confirm(question, abort=True, err=True)
 
 
+def next_round(count: int, plan_file: str) -> str:
+    """Return what to do about missing links that the next round of the run can still serve."""
+    plan = printable(plan_file) or "PLAN"
+    return (
+        f"{plural(count, 'link')} for the next round: `runbook run {plan} --again --reason …`, "
+        "once every wave is in and has its `finished` in the plan"
+    )
+
+
 def host_of(url: str) -> str:
     """Return the host of an address, for tables."""
     return printable(url.partition("://")[2] or url)

@@ -43,6 +43,11 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Where no shape is known, create plain web links.",
 )
+@click.option(
+    "--also-unserved",
+    is_flag=True,
+    help="Create links that the next round of the run can still recreate, too; by default they are left to it.",
+)
 @click.option("--dry-run", is_flag=True, help="Show what would be created, and write nothing.")
 @yes_option
 @operator_option
@@ -57,6 +62,7 @@ def repair(
     after: Path | None,
     likes: tuple[str, ...],
     as_weblink: bool,
+    also_unserved: bool,
     dry_run: bool,
     yes: bool,
     operator: str | None,
@@ -122,15 +128,18 @@ def repair(
                     after=after,
                     likes=named,
                     as_weblink=as_weblink,
+                    also_unserved=also_unserved,
                     dry_run=dry_run,
                     progress=progress_line(),
                 )
                 for note in stage.notes:
                     say(f"note: {printable(note)}")
                 say_bad_rows(stage)
-                return await _carried_out(
+                code = await _carried_out(
                     root, job, by, dry_run=dry_run, yes=yes, output_format=output_format
                 )
+                _say_left(job.plan_list, view.started.plan_file)
+                return code
 
         with scratch() as folder, Stage(plan, folder=folder) as stage:
             code = root.await_(work(folder, stage))
@@ -157,7 +166,6 @@ async def _carried_out(
         left_code = foremost([left_code, ExitCode.REMOTE])
     if dry_run or not todo.orders:
         _show(todo, None, output_format)
-        _say_left(todo)
         return int(ExitCode.DONE if dry_run else left_code)
     if output_format == "text":
         _show(todo, None, output_format)
@@ -167,7 +175,6 @@ async def _carried_out(
     if output_format == "json":
         _show(todo, counts, output_format)
     say(f"repair: {added_up(counts)}")
-    _say_left(todo)
     if not todo.left and counts["done"] == len(todo.orders):
         say(f"  `runbook verify {job.run}` shows whether everything is there now")
     return int(foremost([outcome_code(outcomes, counts), left_code]))
@@ -224,13 +231,18 @@ def _show(todo: "RepairList", counts: dict[str, int] | None, output_format: str)
         show("nothing is missing")
 
 
-def _say_left(todo: "RepairList") -> None:
+def _say_left(todo: "RepairList", plan_file: str) -> None:
     from runbook.cli.console import say
+    from runbook.cli.linkwork import next_round
     from runbook.text import plural
 
+    others = len(todo.left) - todo.for_later
     if any("shape is not known" in one.reason for one in todo.left):
         say(
-            f"{plural(len(todo.left), 'link')} left: no link shows how Atlassian writes them in that direction. Make one by hand and name it with `--like SITE:ISSUE`, or add `--as-weblink`"
+            f"{plural(others, 'link')} left: no link shows how Atlassian writes them in that direction. Make one by hand and name it with `--like SITE:ISSUE`, or add `--as-weblink`"
         )
-    elif todo.left:
-        say(f"{plural(len(todo.left), 'link')} left, each with the reason")
+    elif others:
+        say(f"{plural(others, 'link')} left, each with the reason")
+    if todo.for_later:
+        say(next_round(todo.for_later, plan_file))
+        say("  `--also-unserved` creates them now")

@@ -123,7 +123,7 @@ def verify(
                     click.echo(piece, nl=False)
             else:
                 _show_text(verified, stage)
-            _say_verdict(verified, view.id)
+            _say_verdict(verified, view.id, view.started.plan_file)
     ctx.exit(int(verified.exit_code))
 
 
@@ -225,8 +225,9 @@ def _show_text(verified: "Verified", stage: "Stage") -> None:
             show(f"{kind.replace('_', ' ')}: … and {more} more; `--format json` lists all")
 
 
-def _say_verdict(verified: "Verified", run: str) -> None:
+def _say_verdict(verified: "Verified", run: str, plan_file: str) -> None:
     from runbook.cli.console import say
+    from runbook.cli.linkwork import next_round
     from runbook.remotelinks.compare import DIFFERENCES, Kind
     from runbook.text import plural, printable
 
@@ -247,7 +248,9 @@ def _say_verdict(verified: "Verified", run: str) -> None:
                 if verified.total(kind)
             )
             say(f"differences: {bad}")
-            if verified.total(Kind.MISSING):
+            if verified.later:
+                say(f"  {next_round(verified.later, plan_file)}")
+            if verified.total(Kind.MISSING) > verified.later:
                 say(f"  `runbook repair {run} --dry-run` shows what would be created")
         case _:
             unseen = verified.total(Kind.NOT_LOOKED_AT)

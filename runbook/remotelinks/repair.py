@@ -120,12 +120,16 @@ class Left:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepairList:
-    """What `repair` is about to do; `shapes` says for each job where its shape comes from."""
+    """What `repair` is about to do; `shapes` says for each job where its shape comes from.
+
+    `for_later` counts those of `left` that the next round of the run can still serve.
+    """
 
     listing: str
     orders: tuple[CreateOrder, ...]
     left: tuple[Left, ...]
     shapes: Mapping[str, str]
+    for_later: int = 0
 
 
 def planned(
@@ -136,10 +140,15 @@ def planned(
     numbers: Mapping[str, int],
     shapes: Mapping[str, Shape | NoShape],
     as_weblink: bool,
+    also_unserved: bool = False,
 ) -> RepairList:
-    """Return the orders for what is missing; each target of an issue once."""
+    """Return the orders for what is missing; each target of an issue once.
+
+    What the next round of the run can still serve is left to it, unless `also_unserved` is set.
+    """
     orders: list[CreateOrder] = []
     left: list[Left] = []
+    for_later = 0
     seen: set[tuple[str, str, str, str]] = set()
     for row in missing:
         shape = shapes.get(row.job, NoShape(reason="no link is there to learn from"))
@@ -147,7 +156,10 @@ def planned(
         identity = (row.site, row.issue, row.target_site, target.key)
         reason = ""
         record: dict[str, Any] = {}
-        if identity in seen:
+        if row.later and not also_unserved:
+            reason = row.detail
+            for_later += 1
+        elif identity in seen:
             reason = "Jira holds one link per target: the first row's label is used"
         elif isinstance(shape, Shape) or as_weblink:
             try:
@@ -181,7 +193,13 @@ def planned(
         )
     used = {order.job for order in orders}
     words = {job: _source(shapes.get(job)) for job in used}
-    return RepairList(listing=listing, orders=tuple(orders), left=tuple(left), shapes=words)
+    return RepairList(
+        listing=listing,
+        orders=tuple(orders),
+        left=tuple(left),
+        shapes=words,
+        for_later=for_later,
+    )
 
 
 def shapes_from_snapshot(stage: Stage, after: Path) -> dict[str, Shape | NoShape]:

@@ -10,7 +10,7 @@ import contextlib
 import random
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -31,6 +31,7 @@ from runbook.remotelinks.compare import (
 from runbook.remotelinks.expected import BadRow, ExpectedRow
 from runbook.remotelinks.mapping import PlanMap, Route
 from runbook.remotelinks.snapshot_file import open_snapshot
+from runbook.remotelinks.unserved import Unserved
 
 _BATCH = 2000
 HASH_DIGITS = 32  # of a record's content hash, as the ledger names arrived links
@@ -48,7 +49,7 @@ CREATE TABLE written(site INTEGER, link_id INTEGER, PRIMARY KEY(site, link_id)) 
 CREATE TABLE recorded(site INTEGER, link_id INTEGER, line TEXT, PRIMARY KEY(site, link_id))
     WITHOUT ROWID;
 CREATE TABLE finding(n INTEGER PRIMARY KEY, job INTEGER, kind TEXT, site TEXT, issue TEXT,
-    target TEXT, link_id INTEGER, detail TEXT, row INTEGER);
+    target TEXT, link_id INTEGER, detail TEXT, row INTEGER, later INTEGER DEFAULT 0);
 CREATE TABLE arrival(site INTEGER, job INTEGER, asked TEXT, issue TEXT, link_id INTEGER, hash TEXT, url TEXT,
     expected INTEGER, before TEXT, PRIMARY KEY(site, link_id)) WITHOUT ROWID;
 """
@@ -78,6 +79,9 @@ LEFT JOIN after.resolved r2
 LEFT JOIN after.issue t ON t.site = ts.url AND t.asked = e.target
 ORDER BY w.site, w.asked, w.n
 """
+
+# Issue keys as people count them: PLT-2 before PLT-10.
+_BY_KEY = "substr({0}, 1, instr({0}, '-')), CAST(substr({0}, instr({0}, '-') + 1) AS INTEGER), {0}"
 
 _LINKS = """
 SELECT s.number, l.issue, l.link_id, l.global_id, l.relationship, l.url, l.title,
@@ -136,7 +140,10 @@ class MadeLink(NamedTuple):
 
 
 class MissingRow(NamedTuple):
-    """An expected link that is not there, with what is needed to ask the changelog or to repair it."""
+    """An expected link that is not there, with what is needed to ask the changelog or to repair it.
+
+    `detail` is empty, or says why no submission could have made it; `later` that the next round can.
+    """
 
     finding: int
     job: str
@@ -146,6 +153,8 @@ class MissingRow(NamedTuple):
     target_keys: tuple[str, ...]
     target_id: int | None
     label: str
+    detail: str = ""
+    later: bool = False
 
 
 class Stage:
@@ -529,12 +538,12 @@ class Stage:
     # Results
 
     def findings(self, *kinds: Kind) -> Iterator[FindingRow]:
-        """Yield single findings in the order of jobs, sites and issues; only of `kinds` where given."""
+        """Yield single findings by job, site and issue, as people count; only of `kinds` where given."""
         marks = ",".join("?" * len(kinds))
         where = f"WHERE kind IN ({marks})" if kinds else ""
         for job, *rest in self._db.cursor().execute(
             f"SELECT job, kind, site, issue, target, link_id, detail FROM finding {where}"  # noqa: S608
-            " ORDER BY job IS NULL, job, n",
+            f" ORDER BY job IS NULL, job, site, {_BY_KEY.format('issue')}, n",
             [kind.value for kind in kinds],
         ):
             yield FindingRow(None if job is None else self.jobs[job], *rest)
@@ -575,8 +584,9 @@ class Stage:
         """Yield what is missing, with the target's present key and id, by site and issue."""
         with _attached(self._db, after, "after", []):
             rows = self._db.cursor().execute(
-                "SELECT f.n, f.job, f.site, f.issue, ts.url, e.target, e.target_was,"
-                " coalesce(r.key, r2.key, t.key), coalesce(r.id, r2.id, t.id), e.label"
+                "SELECT f.n, f.job, f.site, f.issue, ts.url, e.target, e.target_was,"  # noqa: S608
+                " coalesce(r.key, r2.key, t.key), coalesce(r.id, r2.id, t.id), e.label, f.detail,"
+                " f.later"
                 " FROM finding f JOIN expected e ON e.n = f.row"
                 " JOIN site ts ON ts.number = e.target_site"
                 " LEFT JOIN after.resolved r ON r.site = ts.url AND r.asked = e.target"
@@ -584,11 +594,23 @@ class Stage:
                 " LEFT JOIN after.resolved r2 ON r2.site = ts.url AND r2.asked = e.target_was"
                 "      AND r2.state = 'found'"
                 " LEFT JOIN after.issue t ON t.site = ts.url AND t.asked = e.target"
-                " WHERE f.kind = 'missing' ORDER BY f.site, f.issue, f.n"
+                f" WHERE f.kind = 'missing' ORDER BY f.site, {_BY_KEY.format('f.issue')}, f.n"
             )
-            for n, job, site, issue, target_site, key, was, now, issue_id, label in rows:
+            for n, job, site, issue, target_site, key, was, now, *rest in rows:
                 keys = tuple(dict.fromkeys(one for one in (now, key, was) if one))
-                yield MissingRow(n, self.jobs[job], site, issue, target_site, keys, issue_id, label)
+                issue_id, label, detail, later = rest
+                yield MissingRow(
+                    n,
+                    self.jobs[job],
+                    site,
+                    issue,
+                    target_site,
+                    keys,
+                    issue_id,
+                    label,
+                    detail,
+                    bool(later),
+                )
 
     def made_links(self, job: str, after: Path, *, limit: int) -> list[MadeLink]:
         """Return links to an expected target that a job recreated, not those that `repair` wrote."""
@@ -627,9 +649,28 @@ class Stage:
             self.counts[job][Kind.MISSING] -= 1
             self.counts[job][kind] += 1
 
-    def change_detail(self, row: MissingRow, detail: str) -> None:
-        """Add a word to a missing row."""
-        self._db.execute("UPDATE finding SET detail = ? WHERE n = ?", (detail, row.finding))
+    def mark_unserved(self, why: Callable[[str, str, str], Unserved | None]) -> int:
+        """Say of missing rows why no submission served them; return how many a later round serves.
+
+        `why` takes a job's id and the keys of both ends, as the plan maps them.
+        """
+
+        def detail(job: int, key: str, target: str) -> str:
+            word = why(self.jobs[job], key, target)
+            return "" if word is None else word.detail
+
+        def later(job: int, key: str, target: str) -> int:
+            word = why(self.jobs[job], key, target)
+            return 0 if word is None else int(word.later)
+
+        self._db.create_function("why_unserved", 3, detail, deterministic=True)
+        self._db.create_function("served_later", 3, later, deterministic=True)
+        self._db.execute(
+            "UPDATE finding SET (detail, later) = (SELECT why_unserved(e.job, e.key, e.target),"
+            " served_later(e.job, e.key, e.target) FROM expected e WHERE e.n = finding.row)"
+            " WHERE kind = 'missing'"
+        )
+        return int(self._db.execute("SELECT count(*) FROM finding WHERE later").fetchone()[0])
 
 
 def _adds(line: str, arrival: Arrival) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 from runbook.atlassian.jira import JiraSite
 from runbook.atlassian.limits import Limits
 from runbook.clock import Clock
-from runbook.errors import CredentialError, RunbookError, UsageError
+from runbook.errors import CredentialError, LedgerError, RunbookError, UsageError
 from runbook.ledger.store import Ledger
 from runbook.plan.model import Plan
 from runbook.remotelinks import repair, rollback
@@ -26,6 +26,7 @@ from runbook.remotelinks.shape import NoShape, Shape
 from runbook.remotelinks.snapshot import Progress, take
 from runbook.remotelinks.snapshot_file import create_snapshot
 from runbook.remotelinks.staging import Stage
+from runbook.remotelinks.unserved import UnservedPairs
 from runbook.remotelinks.verification import (
     Verified,
     ask_history,
@@ -33,7 +34,7 @@ from runbook.remotelinks.verification import (
     verify,
 )
 from runbook.remotelinks.writing import Order, Outcomes, Writer
-from runbook.view import RunView
+from runbook.view import RunView, run_of
 from runbook.wire import Send
 
 
@@ -91,6 +92,11 @@ async def verify_run(
         UsageError: a file cannot be read.
         LedgerError: the ledger cannot be written.
     """
+    view = run_of(ports.ledger.events(), run)
+    if view is None:
+        raise LedgerError(
+            f"the ledger knows no run `{run}`", hint="`runbook runs` lists those it knows"
+        )
     word = _staged(stage, expected, sample, seed=run)
     if after is None:
         after = await _taken(ports, stage)
@@ -103,6 +109,7 @@ async def verify_run(
         sample=word,
         history=history,
         history_absent=ports.why_not,
+        unserved=UnservedPairs(ports.plan, view, ports.clock.now()),
         ledger=ports.ledger,
         run=run,
         operator=operator,
@@ -140,11 +147,13 @@ async def list_repair(
     after: Path | None,
     likes: Sequence[tuple[str, str]] = (),
     as_weblink: bool = False,
+    also_unserved: bool = False,
     dry_run: bool = False,
     progress: Callable[[Order, str, str], None] = lambda *_: None,
 ) -> RepairWork:
     """Return what `repair` would create: what is missing now, and not removed by somebody on purpose.
 
+    What the next round of the run can still serve is left to it, unless `also_unserved` is set.
     Writes of an earlier process without a known end are looked up first (not in a dry run).
 
     Raises:
@@ -159,6 +168,7 @@ async def list_repair(
     recall(stage, ports.ledger, view.id)
     stage.compare(after)
     await ask_history(stage, after, SiteHistory(ports.sites), ports.why_not)
+    stage.mark_unserved(UnservedPairs(ports.plan, view, ports.clock.now()).of)
     addresses = _addresses(stage)
     shapes: dict[str, Shape | NoShape] = repair.shapes_from_snapshot(stage, after)
     by_hand = await repair.shapes_by_hand(likes, ports.plan, ports.sites, addresses, stage.numbers)
@@ -172,6 +182,7 @@ async def list_repair(
         numbers=stage.numbers,
         shapes=shapes,
         as_weblink=as_weblink,
+        also_unserved=also_unserved,
     )
     return RepairWork(
         ports=ports,

@@ -27,6 +27,7 @@ from runbook.remotelinks.expected import ExpectedFile
 from runbook.remotelinks.history import History, removal
 from runbook.remotelinks.sampling import SampleWord
 from runbook.remotelinks.staging import HASH_DIGITS, Arrival, MissingRow, Stage
+from runbook.remotelinks.unserved import UnservedPairs
 
 FINDINGS_PER_EVENT = 1000
 _ISSUES_PER_QUESTION = 500
@@ -37,7 +38,10 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """What a verification found; `jobs` are those of `verify --format json`."""
+    """What a verification found; `jobs` are those of `verify --format json`.
+
+    `later` counts the missing links that the next round of the run can still serve.
+    """
 
     verification: str
     result: str
@@ -45,6 +49,7 @@ class Verified:
     pairs: tuple[dict[str, Any], ...]
     notes: tuple[str, ...]
     sample: SampleWord | None
+    later: int = 0
 
     @property
     def exit_code(self) -> ExitCode:
@@ -65,6 +70,7 @@ async def verify(
     sample: SampleWord | None,
     history: History | None,
     history_absent: str,
+    unserved: UnservedPairs,
     ledger: Ledger,
     run: str,
     operator: str,
@@ -72,7 +78,8 @@ async def verify(
     """Compare what is staged with the snapshots and record the result in the ledger.
 
     `sample` names what was drawn (its `looked_at` and `bad` are counted here). `history_absent` says
-    why no changelog can be read, where `history` is None.
+    why no changelog can be read, where `history` is None. `unserved` says of missing links which no
+    submission could have made.
 
     Raises:
         UsageError: a snapshot cannot be read.
@@ -93,6 +100,7 @@ async def verify(
     recall(stage, ledger, run)
     stage.compare(after, before)
     await ask_history(stage, after, history, history_absent)
+    later = stage.mark_unserved(unserved.of)
     jobs = job_counts(stage)
     word = None if sample is None else _counted(sample, jobs)
     result = result_of(jobs, partial=sample is not None or stage.expected_total() == 0)
@@ -119,6 +127,7 @@ async def verify(
         pairs=tuple(pairs),
         notes=tuple(stage.notes),
         sample=word,
+        later=later,
     )
 
 

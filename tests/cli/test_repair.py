@@ -10,7 +10,7 @@ from runbook.errors import LedgerError
 from runbook.ledger.store import Ledger
 from runbook.simulator.faults import FaultKind
 from runbook.simulator.model import SimAccount
-from tests.remotelinks.nights import ENG, OPS, Night, night
+from tests.remotelinks.nights import ENG, LATE_WAVE, OPS, Night, night
 
 __all__ = ["night"]
 Make = Callable[..., Night]
@@ -93,6 +93,39 @@ def test_doing_it_again_finds_nothing_missing(night: Make) -> None:
     again = one.repair("--yes")
     assert (again.code, again.out) == (0, "nothing is missing\n")
     assert one.all_links() == before
+
+
+def test_what_the_next_round_can_serve_is_left_to_it(night: Make) -> None:
+    one = night(text=LATE_WAVE, links_per_pair=30)
+    before = one.all_links()
+    document = json.loads(one.repair("--dry-run", "--format", "json").out)
+    assert document["planned"] == []
+    reasons = {left["reason"].partition(" was ")[2] for left in document["left"]}
+    assert reasons == {"not in at the last submission; the next round serves it"}
+    seen = one.repair("--yes")
+    assert seen.code == 8
+    assert one.all_links() == before
+    count = len(document["left"])
+    assert f"{count} links for the next round: `runbook run plan.yaml --again" in seen.err
+    assert "each with the reason" not in seen.err
+    assert "`--also-unserved` creates them now" in seen.err
+    assert one.repair("--yes", "--also-unserved").code == 0
+    assert one.verify().code == 0
+
+
+def test_what_no_round_can_serve_is_repaired(night: Make) -> None:
+    one = night(text=LATE_WAVE, links_per_pair=30)
+    one.clock.advance(timedelta(days=14).total_seconds())
+    assert one.repair("--yes").code == 0
+    assert one.verify().code == 0
+
+
+def test_the_list_counts_as_people_count(night: Make) -> None:
+    one = night(links_per_pair=40, leave_out=0.7)
+    document = json.loads(one.repair("--dry-run", "--format", "json").out)
+    issues = [order["issue"] for order in document["planned"] if order["site"] == ENG]
+    assert issues == sorted(issues, key=lambda key: int(key.partition("-")[2]))
+    assert issues != sorted(issues)
 
 
 def test_it_works_after_the_two_weeks(night: Make) -> None:

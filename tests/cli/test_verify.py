@@ -9,7 +9,7 @@ import pytest
 from runbook.simulator.faults import FaultKind
 from runbook.simulator.model import SimAccount
 from tests.flows.evening import plan_text
-from tests.remotelinks.nights import DIRECTIONS, ENG, OPS, Night, counts, night
+from tests.remotelinks.nights import DIRECTIONS, ENG, LATE_WAVE, OPS, Night, counts, night
 
 __all__ = ["night"]
 Make = Callable[..., Night]
@@ -214,6 +214,51 @@ def test_bad_rows_are_said_with_line_and_reason(night: Make) -> None:
     seen = one.verify()
     assert seen.code == 0
     assert "expected links, line 14: `source_key` begins with `=`" in seen.err
+
+
+def test_links_of_a_wave_that_is_not_in_wait_for_the_next_round(night: Make) -> None:
+    one = night(text=LATE_WAVE, links_per_pair=30)
+    seen = one.verify()
+    assert seen.code == 8
+    missing = [f for f in one.verified()["findings"] if f["kind"] == "missing"]
+    assert missing
+    for finding in missing:
+        here, there = ("two", "wave-1") if finding["site"] == ENG else ("wave-1", "two")
+        assert finding["detail"] == (
+            f"{here} -> {there} was not in at the last submission; the next round serves it"
+        )
+    assert f"{len(missing)} links for the next round: `runbook run plan.yaml --again" in seen.err
+    assert "runbook repair" not in seen.err
+    one.clock.advance(timedelta(days=3).total_seconds())
+    one.write(LATE_WAVE.replace("planned:", "finished:"))
+    assert one.run("--again", "--reason", "wave two is in").code == 0
+    assert one.verify().code == 0
+
+
+def test_a_wave_that_no_round_can_serve_any_more_is_left_to_repair(night: Make) -> None:
+    one = night(text=LATE_WAVE, links_per_pair=30)
+    one.clock.advance(timedelta(days=14).total_seconds())
+    seen = one.verify()
+    assert "was not in at the last submission; its window is closed; only repair helps" in seen.out
+    assert "--again" not in seen.err
+    assert "runbook repair" in seen.err
+
+
+def test_other_missing_links_are_repaired_meanwhile(night: Make) -> None:
+    one = night(text=LATE_WAVE, links_per_pair=30)
+    link = one.made()
+    issue = one.issue(link.source_key)
+    del issue.links[link.link_id]
+    seen = one.verify()
+    assert "--again" in seen.err
+    assert "runbook repair" in seen.err
+
+
+def test_issues_are_listed_as_people_count(night: Make) -> None:
+    one = night(links_per_pair=40, leave_out=1.0)
+    issues = [f["issue"] for f in one.verified()["findings"] if f["site"] == ENG]
+    assert issues == sorted(issues, key=lambda key: int(key.partition("-")[2]))
+    assert issues != sorted(issues)
 
 
 def test_hostile_labels_do_not_reach_the_terminal(night: Make) -> None:

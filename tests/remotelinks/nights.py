@@ -19,6 +19,14 @@ from tests.flows.evening import TOKEN, Evening, Result, plan_text
 
 DIRECTIONS = (("eng", "ops"), ("ops", "eng"))
 ENG, OPS = "https://contoso-eng.atlassian.net", "https://contoso-ops.atlassian.net"
+LATE_WAVE = plan_text(("eng", "ops"), pairs=DIRECTIONS).replace(
+    """    projects: [ENG]
+    migrations: [{started: 2026-11-19T18:00:00+01:00, finished: 2026-11-20T02:30:00+01:00}]""",
+    """    projects: [ENG, PLT]
+    migrations:
+      - {name: one, projects: [ENG], finished: 2026-11-20T02:30:00+01:00}
+      - {name: two, projects: [PLT], planned: 2026-11-24T02:30:00+01:00}""",
+)
 
 
 class _Watched(httpx.AsyncBaseTransport):
