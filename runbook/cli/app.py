@@ -4,8 +4,6 @@ Commands are named here with their one-line help and imported when they are call
 `runbook --help` costs little more than importing click.
 """
 
-import contextlib
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -62,6 +60,13 @@ class _ReaderGoneError(Exception):
     """Nobody reads our output any more."""
 
 
+class _Held:
+    """The composition root of a process, which the boundary knows too once a command needs it."""
+
+    def __init__(self, root: Any) -> None:
+        self.root = root
+
+
 class LazyGroup(click.Group):
     """A group that imports a command when it is called, not when it is listed."""
 
@@ -82,10 +87,12 @@ class LazyGroup(click.Group):
         """Call the command; a reader of our output that went away (`| head`) is no error of ours."""
         try:
             return super().invoke(ctx)
-        except BrokenPipeError:
-            # What is still buffered must not fail when the process ends.
-            with contextlib.suppress(OSError, ValueError):
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except OSError as problem:
+            from runbook.cli.console import reader_gone, silence
+
+            if not reader_gone(problem):
+                raise
+            silence()
             raise _ReaderGoneError from None
 
     def resolve_command(
@@ -124,10 +131,14 @@ class LazyGroup(click.Group):
 @click.pass_context
 def cli(ctx: click.Context, no_color: bool, verbose: bool) -> None:
     """Recreate issue links between Jira Cloud sites: planned, rehearsed, run once, verified."""
-    if ctx.obj is None:
-        from runbook.cli.wiring import Root
+    if isinstance(ctx.obj, _Held):
+        held = ctx.obj
+        if held.root is None:
+            # Only here: `--help` and `--version` do without.
+            from runbook.cli.wiring import Root
 
-        ctx.obj = Root.of_this_process()
+            held.root = Root.of_this_process()
+        ctx.obj = held.root
     ctx.obj.verbose = verbose
     ctx.obj.no_color = no_color or bool(ctx.obj.environ.get("NO_COLOR"))
     if ctx.obj.no_color:
@@ -141,24 +152,30 @@ def main(argv: Sequence[str] | None = None, root: Any = None) -> int:
     """
     if root is None:
         _let_any_code_page_do()
+    held = _Held(root)
     try:
         result = cli.main(
             args=None if argv is None else list(argv),
             prog_name="runbook",
             standalone_mode=False,
-            obj=root,
+            obj=held,
         )
         return int(result or 0)
     except click.exceptions.Exit as ended:
         return int(ended.exit_code)
     except click.ClickException as problem:
-        problem.show()
+        from runbook.cli.console import unheard_is_fine
+
+        with unheard_is_fine(err=True):
+            problem.show()
         return int(ExitCode.USAGE)
     except RunbookError as problem:
-        _show_error(problem, root)
+        _show_error(problem, verbose=held.root is not None and held.root.verbose)
         return int(problem.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted; the same command goes on where it stood", err=True)
+        from runbook.cli.console import say
+
+        say("interrupted; the same command goes on where it stood")
         return int(ExitCode.INTERRUPTED)
     except _ReaderGoneError:
         return int(ExitCode.DONE)
@@ -167,20 +184,16 @@ def main(argv: Sequence[str] | None = None, root: Any = None) -> int:
         return int(ExitCode.INTERNAL)
 
 
-def _masked(text: str) -> str:
-    from runbook.cli.wiring import process_mask
+def _show_error(problem: RunbookError, *, verbose: bool) -> None:
+    from runbook.cli.console import say
 
-    return process_mask().text(text)
-
-
-def _show_error(problem: RunbookError, root: Any) -> None:
-    if root is not None and getattr(root, "verbose", False):
+    if verbose:
         import traceback
 
-        click.echo(_masked(traceback.format_exc()), err=True)
-    click.echo(_masked(_lines(f"error: {problem}")), err=True)
+        say(traceback.format_exc())
+    say(_lines(f"error: {problem}"))
     if problem.hint:
-        click.echo(_masked(_lines(f"\nhint: {problem.hint}")), err=True)
+        say(_lines(f"\nhint: {problem.hint}"))
 
 
 def _lines(text: str) -> str:
@@ -200,9 +213,10 @@ def _let_any_code_page_do() -> None:
 def _show_bug() -> None:
     import traceback
 
-    click.echo(_masked(traceback.format_exc()), err=True)
-    click.echo(
+    from runbook.cli.console import say
+
+    say(traceback.format_exc())
+    say(
         "error: this is a bug of runbook; what was written to the ledger is safe\n\n"
-        "hint: `runbook status` shows where the run stands; please report the lines above",
-        err=True,
+        "hint: `runbook status` shows where the run stands; please report the lines above"
     )

@@ -1,5 +1,6 @@
 """The command group and the error boundary: codes, hints, masks, and no traceback for a user's mistake."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 from runbook import __version__
 from runbook.cli import app
 from runbook.cli.app import COMMANDS, main
+from runbook.cli.console import reader_gone
 from runbook.cli.wiring import Root, process_mask
 from runbook.clock import VirtualClock
 from runbook.errors import (
@@ -227,6 +229,59 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
         child.stdout.close()
         assert b"Traceback" not in child.stderr.read()
     assert child.returncode == 0
+
+
+def test_a_listener_that_goes_away_changes_no_exit_code(tmp_path: Path) -> None:
+    """Talk on stderr may be lost; what became of the command may not."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "runbook", "status", "--ledger", str(tmp_path / "none.ledger")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+    ) as child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        child.stderr.close()
+        assert child.stdout.read() == b""
+    assert child.returncode == 9
+
+
+GONE = {
+    "a broken pipe": (BrokenPipeError(errno.EPIPE, "Broken pipe"), True),
+    "a stream that was closed": (ValueError("I/O operation on closed file."), True),
+    "a full disk": (OSError(errno.ENOSPC, "No space left on device"), False),
+    "another value": (ValueError("not that"), False),
+}
+
+
+@pytest.mark.parametrize(("problem", "gone"), GONE.values(), ids=GONE.keys())
+def test_a_reader_that_went_away_is_told_from_other_trouble(
+    problem: Exception, gone: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert reader_gone(problem) is gone
+    assert not capsys.readouterr().out
+
+
+def test_windows_calls_a_closed_pipe_an_invalid_argument(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = OSError(errno.EINVAL, "Invalid argument")
+    assert not reader_gone(problem)
+    monkeypatch.setattr("runbook.cli.console.os.name", "nt")
+    gone = reader_gone(problem)
+    monkeypatch.undo()
+    assert gone
+
+
+def test_verbose_shows_the_traceback_in_a_process_of_its_own(tmp_path: Path) -> None:
+    """Where nobody hands in a composition root."""
+    plan = tmp_path / "plan.yaml"
+    plan.write_text("format: 9\n", encoding="utf-8")
+    verbose = in_a_process("--verbose", "run", str(plan), "--yes")
+    assert verbose.returncode == 3
+    assert b"Traceback" in verbose.stderr
+    quiet = in_a_process("run", str(plan), "--yes")
+    assert quiet.returncode == 3
+    assert b"Traceback" not in quiet.stderr
+    assert verbose.stderr.endswith(quiet.stderr)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
