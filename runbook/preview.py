@@ -275,6 +275,16 @@ def _attested(instance: Instance) -> bool:
     return link is not None and link.authorized and bool(link.by) and link.at is not None
 
 
+# Arguments of processes are shown to everybody on a machine; `printf` is part of the shell.
+_AUTHORIZATION = (
+    "# The header with e-mail and API token, for the standard input of curl (7.55 or later): as an",
+    "# argument everybody on this machine could read it.",
+    "authorization() {",
+    """  printf 'Authorization: Basic %s\\n' "$(printf '%s:%s' "$1" "$2" | base64 | tr -d '\\n')\"""",
+    "}",
+)
+
+
 def preview_curl(plan: Plan, variables: Callable[[str], tuple[str, str]]) -> str:
     """Return a POSIX shell script of the same requests.
 
@@ -289,6 +299,8 @@ def preview_curl(plan: Plan, variables: Callable[[str], tuple[str, str]]) -> str
         "# it waits for no window and no other job, keeps no ledger and sees no unknown outcome.",
         "# `runbook run` does all that. Nothing that was sent can be cancelled or undone.",
         "set -eu",
+        "",
+        *_AUTHORIZATION,
         "",
     ]
     for profile in dict.fromkeys(job.account for job in jobs):
@@ -338,11 +350,12 @@ def _job_curl(
         url = f'{before}"${name}"{after}'
         status = f'{before}"${name}"{after.removesuffix("/cma")}/status/'
     yield f"# {job.order}. {printable(job.id)}{needs}"
-    yield f'curl --silent --show-error --user "${email}:${token}" \\'
+    login = f'authorization "${email}" "${token}" | curl --silent --show-error --header @-'
+    yield f"{login} \\"
     yield f"  --request {job.method} \\"
     for header in HEADERS:
         yield f"  --header {shlex.quote(': '.join(header))} \\"
     yield f"  --data-binary {shlex.quote(job.body_bytes().decode())} \\"
     yield f"  {url}"
     yield "# its status, with the uuid of the answer:"
-    yield f'#   curl --silent --show-error --user "${email}:${token}" {status}UUID'
+    yield f"#   {login} {status}UUID"

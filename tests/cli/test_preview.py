@@ -1,5 +1,6 @@
 """`runbook preview`: the exact requests in order, on a machine without a network."""
 
+import base64
 import json
 import os
 import shutil
@@ -260,18 +261,30 @@ def test_bad_calls(
 
 # The shell script
 
+LONG_TOKEN = "ATATT3/with+odd=chars%s\\n$HOME" * 9  # longer than one line of `base64`
 HOSTILE = "https://jira.example/$(touch pwned)`touch pwned`'\"\\;touch pwned;${HOME}!\t#"
 
 
-def run_script(script: str, folder: Path) -> list[dict[str, Any]]:
-    """Run a script with a `curl` that writes down its arguments, and return those of each call."""
+def header(email: str, token: str) -> str:
+    return "Authorization: Basic " + base64.b64encode(f"{email}:{token}".encode()).decode()
+
+
+def run_script(
+    script: str, folder: Path, *, shell: str | None = None
+) -> list[dict[str, list[str]]]:
+    """Run a script with a `curl` that writes down what it is given, and return it for each call.
+
+    That are its arguments, and behind them the headers that it reads from stdin.
+    """
     fake = folder / "bin" / "curl"
     fake.parent.mkdir()
     log = folder / "calls"
     fake.write_text(
         f"#!{sys.executable}\n"
         "import json, sys\n"
-        f"open({str(log)!r}, 'a').write(json.dumps(sys.argv[1:]) + '\\n')\n"
+        "given = sys.argv[1:]\n"
+        "piped = sys.stdin.read().splitlines() if '@-' in given else []\n"
+        f"open({str(log)!r}, 'a').write(json.dumps({{'given': given, 'piped': piped}}) + '\\n')\n"
         'print(\'{"cloudId":"looked-up-id"}\')\n'
     )
     fake.chmod(fake.stat().st_mode | stat.S_IXUSR)
@@ -280,9 +293,9 @@ def run_script(script: str, folder: Path) -> list[dict[str, Any]]:
         "RUNBOOK_EMAIL": "j@x.example",
         "RUNBOOK_API_TOKEN": "what-curl-is-given",
         "RUNBOOK_CONTOSO_EMAIL": "c@x.example",
-        "RUNBOOK_CONTOSO_API_TOKEN": "other",
+        "RUNBOOK_CONTOSO_API_TOKEN": LONG_TOKEN,
     }
-    shell = shutil.which("sh")
+    shell = shell or shutil.which("sh")
     assert shell is not None
     done = subprocess.run(
         [shell], input=script, env=environ, cwd=folder, text=True, capture_output=True, check=False
@@ -295,11 +308,12 @@ def run_script(script: str, folder: Path) -> list[dict[str, Any]]:
 def test_the_script_sends_exactly_what_is_previewed(
     plan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Same addresses, headers and bodies; the token comes from a variable."""
+    """Same addresses, headers and bodies; the token comes from a variable, and through stdin."""
     assert call("preview", str(plan), "--format", "curl") == 0
     script = capsys.readouterr().out
-    assert '"$RUNBOOK_CONTOSO_EMAIL:$RUNBOOK_CONTOSO_API_TOKEN"' in script
-    lookup, first, second = run_script(script, tmp_path)
+    assert 'authorization "$RUNBOOK_CONTOSO_EMAIL" "$RUNBOOK_CONTOSO_API_TOKEN" |' in script
+    calls = run_script(script, tmp_path)
+    lookup, first, second = (call["given"] for call in calls)
     assert lookup[-1] == "https://contoso-ops.atlassian.net/_edge/tenant_info"
     assert not any("user" in word for word in lookup)
     jobs = jobs_of(read_plan(plan))
@@ -308,8 +322,31 @@ def test_the_script_sends_exactly_what_is_previewed(
         assert json.loads(sent[sent.index("--data-binary") + 1]) == job.body
         assert sent[sent.index("--request") + 1] == "POST"
         assert "Content-Type: application/json" in sent
-    assert first[first.index("--user") + 1] == "c@x.example:other"
-    assert second[second.index("--user") + 1] == "j@x.example:what-curl-is-given"
+    assert [call["piped"] for call in calls] == [
+        [],
+        [header("c@x.example", LONG_TOKEN)],
+        [header("j@x.example", "what-curl-is-given")],
+    ]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the script is for a POSIX shell")
+def test_no_process_of_the_script_has_the_token_as_an_argument(
+    plan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`ps` shows the arguments of every process to everybody on the machine."""
+    assert call("preview", str(plan), "--format", "curl") == 0
+    script = capsys.readouterr().out
+    # A shell says every command that it runs, builtins too; only `printf`, a builtin, has the token.
+    traced = f"exec 9> {tmp_path}/trace; BASH_XTRACEFD=9; set -x\n{script}"
+    shell = shutil.which("bash")
+    if shell is None:
+        pytest.skip("needs a bash that traces")
+    run_script(traced, tmp_path, shell=shell)
+    secrets = ("what-curl-is-given", base64.b64encode(b"j@x.example:what-curl-is-given").decode())
+    lines = (tmp_path / "trace").read_text().splitlines()
+    told = [line.lstrip("+ ") for line in lines if any(secret in line for secret in secrets)]
+    assert told
+    assert {line.split()[0] for line in told} <= {"printf", "authorization", ":"}
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the script is for a POSIX shell")
@@ -341,7 +378,7 @@ def test_hostile_values_of_a_plan_stay_values(plan: Path, tmp_path: Path) -> Non
     )
     script = preview_curl(hostile, variable_names)
     script = script.replace("RUNBOOK_X__TOUCH_PWNED__", "RUNBOOK_")
-    calls = run_script(script, tmp_path)
+    calls = [call["given"] for call in run_script(script, tmp_path)]
     assert not (tmp_path / "pwned").exists()
     bodies = [json.loads(c[c.index("--data-binary") + 1]) for c in calls if "--data-binary" in c]
     assert [body["migratedFrom"] for body in bodies] == [HOSTILE] * 2
