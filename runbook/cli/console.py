@@ -60,9 +60,12 @@ def silence(*, err: bool = False) -> None:
         os.close(nowhere)
 
 
-def show_json(document: Mapping[str, Any]) -> None:
-    """Print one JSON document to stdout: indented, in ASCII, so that any code page can carry it."""
-    show(json.dumps(document, indent=2))
+def show_json(document: Mapping[str, Any], *, indent: int | None = 2) -> None:
+    """Print one JSON document to stdout, in ASCII, so that any code page can carry it.
+
+    Its texts are masked, its names are not: programs look for them. `indent=None` is one line.
+    """
+    click.echo(json.dumps(process_mask().value(document), indent=indent))
 
 
 def show_utf8(line: str) -> None:

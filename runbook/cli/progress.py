@@ -4,13 +4,12 @@ Observers learn from events that are on disk already; they can never hold a run 
 """
 
 import contextlib
-import json
 from collections.abc import Iterator
 from datetime import tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runbook.cli.console import say, show, unheard_is_fine
+from runbook.cli.console import say, show_json, unheard_is_fine
 from runbook.cli.wiring import Root
 from runbook.clock import Clock, parse_utc
 from runbook.errors import RunbookError
@@ -55,7 +54,7 @@ class JsonStream:
         if isinstance(event, RunEnded):
             document |= {"state": event.state, "counts": event.counts}
         with unheard_is_fine():
-            show(json.dumps(document))
+            show_json(document, indent=None)
 
     def waits(self, job: str, until: str, why: str) -> None:
         """Do nothing: waiting is no event."""
