@@ -230,13 +230,14 @@ async def _write(
             click.confirm("write this?", abort=True, err=True)
             await look_again(jira, intent)
         written = await carry_out(jira, intent, ledger)
+        where = f", recorded in `{printable(str(ledger.path))}`"
     issue = printable(intent.write.issue)
     if intent.after is None:
-        say(f"removed link {intent.link_id} from `{issue}`")
+        say(f"removed link {intent.link_id} from `{issue}`{where}")
     elif written.created:
-        say(f"created link {written.link_id} on `{issue}`")
+        say(f"created link {written.link_id} on `{issue}`{where}")
     else:
-        say(f"updated link {written.link_id or intent.link_id} on `{issue}`")
+        say(f"updated link {written.link_id or intent.link_id} on `{issue}`{where}")
 
 
 def _headline(intent: "Intent") -> str:
@@ -256,8 +257,8 @@ def _with_site(
     ca_bundle: Path | None,
     work: "Callable[[JiraSite], Awaitable[Any]]",
 ) -> Any:
-    url = site_url(site)
-    root.endpoint(endpoint)  # a wrong address is said before a credential is asked for
+    # A wrong address is said before a credential is asked for.
+    url = site_url(site, stand_in=root.endpoint(endpoint) is not None)
     accounts = root.accounts([account])
 
     async def whole() -> Any:

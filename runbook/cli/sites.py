@@ -1,11 +1,13 @@
 """What commands that talk to Jira sites share: the address of a site, and a client for it."""
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from runbook.cli.wiring import Root
 from runbook.errors import UsageError
+from runbook.text import printable
 
 if TYPE_CHECKING:
     from runbook.atlassian.jira import JiraSite
@@ -14,11 +16,17 @@ if TYPE_CHECKING:
     from runbook.wire import Send
 
 
-def site_url(text: str) -> str:
+_CLOUD_HOST = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+(atlassian\.net|jira\.com)")
+
+
+def site_url(text: str, *, stand_in: bool) -> str:
     """Return a site's address without a trailing slash.
 
+    `stand_in` says that every request goes to a stand-in on this machine (`--endpoint`), so that any
+    host may be named; else a mistyped one would be sent a credential.
+
     Raises:
-        UsageError: it is no `https` address of a host alone.
+        UsageError: it is no `https` address of a host alone, or no Jira Cloud site.
     """
     hint = "name the site as in the plan, such as `https://contoso-eng.atlassian.net`"
     try:
@@ -32,6 +40,11 @@ def site_url(text: str) -> str:
         raise UsageError(f"SITE is no site address: {text!r}", hint=hint)
     if parts.path not in ("", "/") or parts.query or parts.fragment:
         raise UsageError(f"SITE has more than a host: {text!r}", hint=hint)
+    if not (stand_in or _CLOUD_HOST.fullmatch(parts.netloc.lower())):
+        raise UsageError(
+            f"`{printable(text)}` is no Jira Cloud site, and no credential is sent anywhere else",
+            hint="the host of a site ends in `.atlassian.net` or `.jira.com`; for a stand-in on this machine name `--endpoint URL`",
+        )
     return f"https://{parts.netloc.lower()}"
 
 

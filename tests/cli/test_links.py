@@ -7,6 +7,7 @@ from typing import Any
 import click
 import pytest
 
+from runbook.cli.sites import site_url
 from runbook.simulator.faults import FaultKind
 from tests.flows.evening import Evening, Result, plan_text, url_of
 
@@ -253,3 +254,43 @@ def test_a_command_that_cannot_work_is_a_matter_of_usage(
     assert done.code == 2
     assert done.err
     assert "secret" not in done.err
+
+
+STRANGERS = {
+    "another host": "https://contoso-eng.example",
+    "a host that ends alike": "https://contoso-eng.evil-atlassian.net",
+    "Atlassian's name in front": "https://contoso-eng.atlassian.net.example",
+    "the suffix alone": "https://atlassian.net",
+    "a dot alone": "https://.atlassian.net",
+    "a dot at the end": "https://contoso-eng.atlassian.net.example.",
+    "a backslash in front": "https://evil.example\\.atlassian.net",
+    "an escaped slash in front": "https://evil.example%2f.atlassian.net",
+    "another port": "https://contoso-eng.atlassian.net:8443",
+}
+
+
+@pytest.mark.parametrize("site", STRANGERS.values(), ids=STRANGERS.keys())
+def test_no_credential_goes_to_a_host_that_is_no_cloud_site(site: str, desk: Desk) -> None:
+    done = desk.command("links", "list", site, "ENG-1")
+    assert done.code == 2
+    assert "is no Jira Cloud site" in done.err
+    assert "`.atlassian.net` or `.jira.com`" in done.err
+    assert not desk.world.counts
+
+
+@pytest.mark.parametrize("site", ["https://X.Atlassian.NET", "https://x.jira.com/"])
+def test_a_cloud_site_is_taken_in_any_case(site: str) -> None:
+    assert site_url(site, stand_in=False) == site.lower().rstrip("/")
+
+
+def test_a_stand_in_may_have_any_host() -> None:
+    assert site_url("https://jira.example", stand_in=True) == "https://jira.example"
+
+
+def test_every_write_names_the_ledger_that_holds_it(desk: Desk) -> None:
+    said = f", recorded in `{desk.ledger}`"
+    assert said in desk.set("--yes").err
+    link_id = str(next(iter(desk.world.issue("ENG-1").links)))
+    desk.put({**LINK, "relationship": "clones"})
+    assert said in desk.set("--yes").err
+    assert said in desk.links("delete", "--id", link_id, "--yes").err
