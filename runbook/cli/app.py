@@ -67,6 +67,18 @@ class _Held:
         self.root = root
 
 
+def _accept_ledger(command: click.Command) -> None:
+    """Let a command that keeps no ledger take `--ledger` all the same, so that scripts may always give it."""
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            _accept_ledger(below)
+        return
+    if not any("--ledger" in option.opts for option in command.params):
+        command.params.append(
+            click.Option(["--ledger"], expose_value=False, hidden=True, metavar="FILE")
+        )
+
+
 class LazyGroup(click.Group):
     """A group that imports a command when it is called, not when it is listed."""
 
@@ -81,6 +93,7 @@ class LazyGroup(click.Group):
             return None
         module, attribute = entry[0].split(":")
         command: click.Command = getattr(import_module(module), attribute)
+        _accept_ledger(command)
         return command
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -78,6 +78,23 @@ def test_an_unknown_option_is_a_usage_error(
     assert "--no-such-option" in shown.err or "Usage" in shown.err
 
 
+@pytest.mark.parametrize("words", every_command(), ids=" ".join)
+def test_every_command_takes_a_ledger(
+    words: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A script may give `--ledger` to each, also to those that need none."""
+    main([*words, "--ledger", str(tmp_path / "x.ledger"), "--help-is-no-option"])
+    assert "No such option: '--ledger'" not in capsys.readouterr().err.replace('"', "'")
+
+
+def test_a_plan_is_checked_with_a_ledger_that_is_not_there_yet(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["schema", "--ledger", str(tmp_path / "x.ledger")]) == 0
+    assert main(["explain", "RB205", "--ledger", str(tmp_path / "x.ledger")]) == 0
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_help_lists_every_command_with_its_line(capsys: pytest.CaptureFixture[str]) -> None:
     """In the order of an evening, without importing any."""
     assert call("--help") == 0
