@@ -82,6 +82,7 @@ def snapshot(
     scope = scope_of(read, links=links_file, sites=sites, jql=jql, everything=everything)
     _say_scope(scope)
     root.endpoint(endpoint)
+    fresh = not output.exists()
     accounts = root.accounts([site.account for site in scope.sites])
     with create_snapshot(
         output, plan=read.name, digest=read.digest, scope=scope.as_json(), at=root.clock.now()
@@ -99,8 +100,12 @@ def snapshot(
                 return await _take(root, read, file, scope, send, rate)
 
         taken = root.await_(work())
-        _show(file, scope, taken.errors, output_format)
-    ctx.exit(_ended(taken, output))
+        empty = not any(file.planned(site.url) for site in scope.sites)
+        if output_format == "json" or not (taken.errors and empty):
+            _show(file, scope, taken.errors, output_format)
+    if fresh and empty and taken.errors:
+        output.unlink(missing_ok=True)
+    ctx.exit(_ended(taken, scope, output, empty=empty))
 
 
 async def _take(
@@ -123,19 +128,46 @@ async def _take(
         )
 
 
-def _ended(taken: "Taken", output: Path) -> int:
-    """Say what is left to do and return the exit code."""
+def _ended(taken: "Taken", scope: "Scope", output: Path, *, empty: bool) -> int:
+    """Say what is left to do and return the exit code; `empty` says that no issue was even found."""
+    queries = _say_queries(taken, by_hand=scope.kind == "jql")
     for site, error in taken.errors:
+        if site in queries:
+            continue
         say(f"error: {site}: {printable(str(error))}")
         if error.hint:
             say(f"hint: {error.hint}")
     failed = taken.states.get("failed", 0)
-    if taken.errors:
+    if taken.errors and empty:
+        say(f"nothing was read{'' if output.exists() else f', so there is no `{output}`'}")
+    elif queries:
+        say(f"`{output}` is not whole: the same query would be refused again")
+    elif taken.errors:
         say(f"`{output}` is not whole; the same command goes on behind the last whole chunk")
     elif failed:
         say(f"{plural(failed, 'issue')} failed; the same command asks for them again")
     codes = [error.exit_code for _, error in taken.errors]
     return int(foremost([*codes, *([ExitCode.REMOTE] if failed else [])]))
+
+
+def _say_queries(taken: "Taken", *, by_hand: bool) -> set[str]:
+    """Say each refused query once, with Jira's words; return the sites that refused one."""
+    from runbook.remotelinks.snapshot import QueryRefusedError
+
+    refused: dict[tuple[str, str], list[str]] = {}
+    for site, error in taken.errors:
+        if isinstance(error, QueryRefusedError):
+            refused.setdefault((error.query, error.said), []).append(site)
+    for (query, said), sites in refused.items():
+        where = sites[0] if len(sites) == 1 else plural(len(sites), "site")
+        say(
+            f"error: Jira refused the query `{shortened(query, 500)}` on {where}: {printable(said)}"
+        )
+    if refused and by_hand:
+        say("hint: correct the query of `--jql`, or name with `--site` where it can be answered")
+    elif refused:
+        say("hint: correct the project keys of that site in the plan")
+    return {site for sites in refused.values() for site in sites}
 
 
 def _exclusive(jql: str | None, links_file: Path | None, everything: bool) -> None:

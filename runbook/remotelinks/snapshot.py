@@ -15,7 +15,7 @@ from runbook.atlassian.limits import Limits
 from runbook.atlassian.outcomes import Patience
 from runbook.atlassian.refusals import JiraRefusedError, NotDocumentedError, NotReachedError
 from runbook.clock import Clock
-from runbook.errors import RunbookError
+from runbook.errors import RemoteError, RunbookError
 from runbook.plan.model import Plan, Site
 from runbook.remotelinks.model import RemoteLink, link_of
 from runbook.remotelinks.scope import Scope
@@ -34,6 +34,15 @@ CHUNK_ISSUES = 1000
 LANES = 100
 # So many issues that fail one after the other are not the issues' fault.
 FAILURES_IN_A_ROW = 20
+
+
+class QueryRefusedError(RemoteError):
+    """A site does not take the query that names its issues; `said` are Jira's own words on it."""
+
+    def __init__(self, query: str, said: str) -> None:
+        super().__init__(f"Jira refused the query `{query}`: {said}")
+        self.query = query
+        self.said = said
 
 
 class Progress(Protocol):
@@ -224,9 +233,10 @@ class _SiteReader:
         try:
             return tuple([issue.key async for issue in self.jira.search(jql)])
         except JiraRefusedError as refusal:
-            if refusal.status == 400:
-                refusal.hint = f"the query was `{jql}`: correct it, or the plan's project keys"
-            raise
+            if refusal.status != 400:
+                raise
+            said = "; ".join(refusal.messages) or "it gave no reason"
+            raise QueryRefusedError(jql, said) from refusal
 
     async def _read_chunks(self, chunks: Sequence[Chunk]) -> None:
         """Read chunks with all lanes; the next chunk begins while the last issues of one are out."""

@@ -93,10 +93,51 @@ def test_expected_links_and_a_query_narrow_what_is_read(desk: Desk) -> None:
         assert {row.site for row in file.issues()} == {OPS}
 
 
-def test_a_query_that_jira_refuses_is_shown(desk: Desk) -> None:
+def test_a_query_that_jira_refuses_is_said_once_and_leaves_no_file(desk: Desk) -> None:
     done = desk.snapshot("--jql", "project = NIX")
     assert done.code == 5
-    assert "project = NIX" in done.err
+    assert done.err.count("error: ") == 1
+    assert "error: Jira refused the query `project = NIX` on 2 sites: " in done.err
+    assert done.err.count("NIX") == 2, "in the query and in Jira's own words"
+    assert "hint: correct the query of `--jql`" in done.err
+    assert "goes on" not in done.err
+    assert f"nothing was read, so there is no `{desk.file}`" in done.err
+    assert done.out == ""
+    assert not desk.file.exists()
+    assert desk.snapshot("--jql", "project = ENG", "--site", ENG).code == 0
+
+
+def test_a_query_that_one_site_refuses_keeps_what_the_other_gave(desk: Desk) -> None:
+    done = desk.snapshot("--jql", "project = ENG")
+    assert done.code == 5
+    assert f"error: Jira refused the query `project = ENG` on {OPS}: " in done.err
+    assert "goes on" not in done.err
+    assert "not whole: the same query would be refused again" in done.err
+    with open_snapshot(desk.file) as file:
+        assert {row.site for row in file.issues()} == {ENG}
+
+
+def test_a_project_of_the_plan_that_is_not_there_names_the_plan(desk: Desk) -> None:
+    desk.write(desk.text.replace("projects: [ENG]", "projects: [NIX]"))
+    done = desk.snapshot("--site", ENG)
+    assert done.code == 5
+    assert "hint: correct the project keys of that site in the plan" in done.err
+
+
+def test_a_network_that_fails_at_once_leaves_no_empty_file(desk: Desk) -> None:
+    desk.fault(FaultKind.STATUS, {"path": "*"}, status=503, times=9999)
+    done = desk.snapshot()
+    assert done.code == 5
+    assert "so there is no" in done.err
+    assert not desk.file.exists()
+    document = desk.snapshot("--format", "json").json()
+    assert [one["issues"] for one in document["sites"]] == [None, None]
+
+
+def test_a_file_that_was_there_before_is_never_removed(desk: Desk) -> None:
+    desk.file.touch()
+    assert desk.snapshot("--jql", "project = NIX").code == 5
+    assert desk.file.exists()
 
 
 def test_a_cap_slows_reading_down(desk: Desk) -> None:
