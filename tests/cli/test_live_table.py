@@ -8,9 +8,12 @@ import pytest
 from rich.console import Console
 
 from runbook.cli.live_table import LiveTable
+from runbook.cli.wiring import process_mask
 from runbook.clock import VirtualClock
+from runbook.ledger.events import SubmitLost
 from runbook.ledger.store import create_ledger
-from runbook.secrets import Mask
+from runbook.secrets import Account, Mask, Secret
+from tests.canary import CANARY
 from tests.evening import RUN, START, answered, intended, lost, polled, run_ended, run_started
 
 ZONE = timezone(timedelta(hours=1))
@@ -45,6 +48,25 @@ def test_every_job_has_a_line_with_its_state(tmp_path: Path, width: int) -> None
     shown = drawn(tmp_path, width)
     for words in ("one", "two", "three", "» in progress", "? unknown", "· planned"):
         assert words in shown
+
+
+def test_no_credential_comes_to_the_screen_not_even_its_beginning(tmp_path: Path) -> None:
+    """In the table, where words are cut, above it, and in an alarm."""
+    process_mask().add(Account("default", "j@x.example", Secret(CANARY)))
+    screen = io.StringIO()
+    console = Console(file=screen, width=300, force_terminal=True, no_color=True)
+    clock = VirtualClock(START)
+    with create_ledger(tmp_path / "x.ledger", clock=clock, mask=process_mask()) as ledger:
+        table = LiveTable(clock, console, ledger, ZONE)
+        started = run_started()
+        table.saw(ledger.append(started, run=RUN), started)
+        for cut in range(30, 60, 4):
+            event = SubmitLost(reason=f"{'x' * cut} {CANARY}")
+            table.saw(ledger.append(event, run=RUN, job="two"), event)
+        table.alarm(f"the server said {CANARY}")
+        table.close()
+    assert "***" in screen.getvalue()
+    assert CANARY[:4] not in screen.getvalue()
 
 
 def test_nothing_is_drawn_before_the_run_begins(tmp_path: Path) -> None:
