@@ -1,5 +1,7 @@
 """What `runbook check` prints for people: findings as a compiler shows them, then what lies ahead."""
 
+from datetime import datetime
+
 import click
 
 from runbook.checks.outlook import Outlook, outlook
@@ -30,7 +32,7 @@ def finding_text(one: Finding, source: Source) -> str:
         f"{' ' * margin}--> {place}",
     ]
     quoted, offset = _window(source.line(one.line), one.column - 1)
-    if quoted.strip():
+    if quoted.strip() and source.is_text(one.line):
         gutter = " " * margin
         caret = " " * offset + click.style("^", fg=colour, bold=True)
         lines += [f"{gutter} |", f"{one.line} | {quoted}", f"{gutter} | {caret}"]
@@ -74,7 +76,7 @@ def closing_text(examined: Examined, *, at_said: str) -> str:
     ]
     lines += _to_do(ahead)
     if not plan.broken:
-        lines += _rounds(plan, ahead)
+        lines += _rounds(plan, ahead, facts.at, at_said)
         after = "from now" if at_said == PRESENT else "after the planned moment"
         lines += _deadline(plan, ahead, examined, after)
     return "\n".join(lines)
@@ -103,7 +105,7 @@ def _to_do(ahead: Outlook) -> list[str]:
     return ["", "left to do:", *(f"  {item}" for item in items)]
 
 
-def _rounds(plan: Plan, ahead: Outlook) -> list[str]:
+def _rounds(plan: Plan, ahead: Outlook, at: datetime, at_said: str) -> list[str]:
     if not ahead.rounds:
         return []
     lines = [
@@ -121,6 +123,15 @@ def _rounds(plan: Plan, ahead: Outlook) -> list[str]:
         )
     if len(ahead.rounds) > _LISTED:
         lines.append(f"  and {len(ahead.rounds) - _LISTED} more")
+    if at < ahead.rounds[0].begins:
+        now = "the present" if at_said == PRESENT else "the planned moment"
+        # Where nothing closes next, nothing is open.
+        some = (
+            "some pairs wait for it, see RB206"
+            if ahead.closing
+            else "no pair is open then, see RB203"
+        )
+        lines.append(f"  {now} lies before round 1: {some}")
     return lines
 
 

@@ -5,6 +5,7 @@ text wherever it stands again, and, for text that could not be parsed, by their 
 """
 
 import re
+import unicodedata
 
 from runbook.plan.document import Node
 from runbook.plan.fields import KNOWN_KEYS
@@ -33,6 +34,11 @@ _KEY_END = re.compile(r"[\w.-]{0,60}[\"']?\s*[:=]\s*(?=\S)")
 _KEY_START = re.compile(r"[\w.-]*\Z")
 _USER_INFO = re.compile(r"://([^/?#\s]*)@")
 _TOKEN = re.compile(r"\bAT[ACS]TT[A-Za-z0-9][\w=+/-]{8,}")
+
+
+# A line reads as text with up to one character in eight that is none, looked for at its beginning.
+_ODD_SHARE = 8
+_LOOKED_AT = 400
 
 
 def is_secret_key(key: str) -> bool:
@@ -88,14 +94,23 @@ class Source:
 
     def line(self, number: int) -> str:
         """Return one line; empty where the file has none of that number."""
-        if self._lines is None:
-            self._lines = _LINE_END.split(self._without_spans())
-        if not 1 <= number <= len(self._lines):
-            return ""
-        line = self.mask(self._lines[number - 1])
+        line = self.mask(self._raw(number))
         if not self._spans and "\x1b" not in line and line.isascii() and line.isprintable():
             return _without_looks(line)
         return printable(_without_looks(line))
+
+    def is_text(self, number: int) -> bool:
+        """Return whether a line reads as text: an odd byte may stand in it, a binary file's may not."""
+        begin = self._raw(number)[:_LOOKED_AT]
+        if begin.isascii() and begin.isprintable():
+            return True
+        odd = sum(map(_is_odd, begin))
+        return "\0" not in begin and odd * _ODD_SHARE <= len(begin)
+
+    def _raw(self, number: int) -> str:
+        if self._lines is None:
+            self._lines = _LINE_END.split(self._without_spans())
+        return self._lines[number - 1] if 1 <= number <= len(self._lines) else ""
 
     def _without_spans(self) -> str:
         if not self._spans:
@@ -111,6 +126,12 @@ class Source:
             pieces += [self._text[done:begin], _stars(self._text[begin:end])]
             done = end
         return "".join((*pieces, self._text[done:]))
+
+
+def _is_odd(character: str) -> bool:
+    return character == "\ufffd" or (
+        character != "\t" and unicodedata.category(character) in ("Cc", "Cn", "Co")
+    )
 
 
 def _stars(secret: str) -> str:

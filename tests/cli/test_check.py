@@ -183,6 +183,72 @@ def test_unreadable_plans_are_shown_with_their_line(capsys, tmp_path):
     assert "Traceback" not in out
 
 
+BINARY = {
+    "a program": b"\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x03\x00\x3e\x00\xd0\xff",
+    "an archive": b"PK\x03\x04\x14\x00\x00\x00\x00\x00\x8d\x35\x76]\xa8a hello",
+    "noise": bytes(range(256)).replace(b"\n", b"") * 4,
+    "UTF-16": "format: 1\nname: contoso\n".encode("utf-16"),
+    "a database": b"SQLite format 3\x00\x10\x00\x01\x01\x00\xdf\x20",
+}
+
+
+@pytest.mark.parametrize("content", BINARY.values(), ids=BINARY.keys())
+def test_a_binary_file_is_not_quoted(capsys, tmp_path, content):
+    path = tmp_path / "plan.yaml"
+    path.write_bytes(content)
+    assert call("check", str(path)) == 3
+    out = capsys.readouterr().out
+    assert "error[RB100]" in out
+    assert f"{path}:1:" in out
+    assert " | " not in out
+    assert "^" not in out
+    assert "\ufffd" not in out
+
+
+def test_a_text_with_an_odd_byte_is_quoted(capsys, tmp_path):
+    path = tmp_path / "plan.yaml"
+    path.write_bytes(b"format: 1\nname: M\xfcller \x1b[2J\n")
+    assert call("check", str(path)) == 3
+    assert "2 | name: M\ufffdller [2J" in capsys.readouterr().out
+
+
+LATE_WAVE = (
+    "      - {started: 2026-11-13T18:00:00Z, finished: 2026-11-14T02:00:00Z}\n"
+    "      - {name: late, finished: 2026-11-21T10:00:00+01:00}\n"
+)
+BEFORE_ROUND_1 = {
+    "some pairs wait": (
+        (),
+        "the planned moment lies before round 1: some pairs wait for it, see RB206",
+    ),
+    "every pair waits": (
+        ("--at", "2026-11-13T20:00:00+01:00"),
+        "the planned moment lies before round 1: no pair is open then, see RB203",
+    ),
+    "it lies in round 1": (("--at", "2026-11-22T20:00:00+01:00"), ""),
+}
+
+
+@pytest.mark.parametrize(("more", "words"), BEFORE_ROUND_1.values(), ids=BEFORE_ROUND_1.keys())
+def test_a_planned_moment_before_the_first_round_is_said(capsys, tmp_path, more, words):
+    path = tmp_path / "plan.yaml"
+    path.write_text(PLAN.replace(LATE_WAVE.splitlines(keepends=True)[0], LATE_WAVE, 1))
+    call("check", str(path), *more)
+    out = capsys.readouterr().out
+    assert "rounds: 1 serves every pair" in out
+    assert words in out
+    assert ("lies before" in out) == bool(words)
+
+
+def test_without_a_planned_moment_the_present_lies_before_the_first_round(capsys, tmp_path):
+    path = tmp_path / "plan.yaml"
+    text = PLAN.replace("cutover: 2026-11-20T20:00:00+01:00\n", "")
+    path.write_text(text)
+    clock = VirtualClock(datetime(2026, 11, 1, tzinfo=UTC))
+    call("check", str(path), clock=clock)
+    assert "the present lies before round 1" in capsys.readouterr().out
+
+
 def test_a_folder_is_a_wrong_call(capsys, tmp_path):
     assert call("check", str(tmp_path)) == 2
     assert "is a folder" in capsys.readouterr().err
