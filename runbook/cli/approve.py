@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -52,7 +53,7 @@ def approve(
             f"`{plan}` sends nothing, so there is nothing to approve", hint="add `instances`"
         )
     digest = jobs_digest(jobs)
-    file = None if evidence is None else read_evidence(plan, evidence_name(plan, evidence))
+    file = None if evidence is None else _approval_file(plan, evidence)
     with root.create_ledger(root.ledger_path(ledger_file, plan)) as ledger:
         earlier = approvals_for(ledger.events(), digest)
         row = ledger.append(
@@ -87,3 +88,8 @@ def approve(
     if file is not None:
         click.echo(f"evidence `{printable(file['path'])}` has SHA-256 {file['sha256']}", err=True)
     click.echo(f"to run only this: `runbook run {plan} --digest {digest}`", err=True)
+
+
+def _approval_file(plan: Path, given: Path) -> dict[str, Any]:
+    name = evidence_name(plan, given, such_as="the signed sheet or the mail that approves")
+    return read_evidence(plan, name)

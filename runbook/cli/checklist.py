@@ -1,6 +1,8 @@
 """`runbook checklist`: walk through the app-link authorization and record who did it, and when."""
 
 import json
+import re
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -29,6 +31,8 @@ from runbook.plan.model import Plan
 from runbook.text import plural, printable
 
 Values = dict[str, str | bool]
+
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
 
 @click.command()
@@ -194,7 +198,6 @@ def _say_evidence(path: Path, values: Values) -> None:
 def _walk(root: Root, path: Path, plan: Plan, *, by: str | None, as_account: str | None) -> None:
     groups = groups_of(plan)
     click.echo(summary(plan, groups), err=True)
-    by = by or root.environ.get("RUNBOOK_OPERATOR") or None
     for group in groups:
         todo = [one for one in group.directions if one.state is not LinkState.DONE]
         if not todo:
@@ -205,7 +208,11 @@ def _walk(root: Root, path: Path, plan: Plan, *, by: str | None, as_account: str
         )
         for text in preparation(group):
             click.echo(f"  - {text}", err=True)
-        signed_in = as_account or _suggested_account(root, group)
+        earlier = [one.link for one in group.directions if one.link is not None]
+        named = next((link.by for link in reversed(earlier) if link.by), None)
+        account = next((link.as_account for link in reversed(earlier) if link.as_account), None)
+        by = by or named or root.environ.get("RUNBOOK_OPERATOR") or None
+        signed_in = as_account or account or _suggested_account(root, group)
         for direction in todo:
             answer = _ask(group, direction)
             if answer == "q":
@@ -236,13 +243,14 @@ def _ask(group: Group, direction: Direction) -> str:
     click.echo(f"\n  to {host(direction.destination)} ({ids}): {direction.state.value}", err=True)
     for number, text in enumerate(clicks(group, direction), start=1):
         click.echo(f"    {number}. {text}", err=True)
-    answer = click.prompt(
-        "  authorized? (y)es, (s)kip, (q)uit",
-        type=click.Choice(["y", "s", "q"], case_sensitive=False),
-        show_choices=False,
-        err=True,
-    )
-    return str(answer)
+    while True:
+        typed = str(click.prompt("  authorized? (y)es, (s)kip, (q)uit", err=True)).strip().lower()
+        for word in ("yes", "skip", "quit"):
+            if typed in (word, word[0]):
+                return word[0]
+        click.echo("  `y`: it is authorized, record it (who, as whom, when)", err=True)
+        click.echo("  `s`: leave it open and go to the next one", err=True)
+        click.echo("  `q`: leave; what was answered so far is in the plan", err=True)
 
 
 def _record(
@@ -256,18 +264,56 @@ def _record(
 ) -> tuple[str, str | None]:
     """Ask who, as whom, when and with which evidence; write it; return the answers to offer again."""
     while True:
-        by = click.prompt("  who attests it", default=by, err=True)
-        account = click.prompt("  signed in as (e-mail)", default=signed_in or "", err=True)
-        at = click.prompt("  when", default="now", err=True)
-        evidence = click.prompt("  evidence file (empty for none)", default="", err=True)
+        by = _answer("who attests it", by, _person)
+        account = _answer("signed in as (e-mail)", signed_in or "", _account)
+        at = _answer("when", "now", lambda text: _when(root, plan, text))
+        evidence = _answer(
+            "evidence file (empty for none)", "", lambda text: _evidence(path, text.strip())
+        )
+        values = _values(root, plan, by=by, at=at, as_account=account)
+        if evidence:
+            values["evidence"] = evidence
         try:
-            values = _values(root, plan, by=str(by), at=str(at), as_account=str(account).strip())
-            if str(evidence).strip():
-                values["evidence"] = evidence_name(path, Path(str(evidence).strip()))
             attest(path, tuple(one.id for one in direction.instances), values)
         except UsageError as problem:
             click.echo(f"  {problem}; {problem.hint or 'please answer again'}", err=True)
             continue
         click.echo(f"  recorded in `{path}`", err=True)
         _say_evidence(path, values)
-        return str(by), str(account).strip() or None
+        return by, account or None
+
+
+def _answer(question: str, default: str | None, check: Callable[[str], str]) -> str:
+    """Ask until the answer holds; what is wrong with it is said where it was typed."""
+    while True:
+        typed = str(click.prompt(f"  {question}", default=default, err=True))
+        try:
+            return check(typed)
+        except UsageError as problem:
+            click.echo(f"  {problem}{f'; {problem.hint}' if problem.hint else ''}", err=True)
+
+
+def _person(text: str) -> str:
+    name = _named(text, "who attests it")
+    if not any(character.isalpha() for character in name):
+        raise UsageError(f"`{name}` is no name of a person", hint="name who attests it")
+    return name
+
+
+def _account(text: str) -> str:
+    name = " ".join(printable(text).split())
+    if name and not _EMAIL.fullmatch(name):
+        click.echo(f"  note: `{name}` looks like no e-mail address; it is kept as typed", err=True)
+    return name
+
+
+def _evidence(path: Path, text: str) -> str:
+    if not text:
+        return ""
+    name = evidence_name(path, Path(text))
+    read_evidence(path, name)
+    return name
+
+
+def _when(root: Root, plan: Plan, text: str) -> str:
+    return _moment(root, plan, text).isoformat(timespec="seconds")

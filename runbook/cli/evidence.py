@@ -9,10 +9,13 @@ from runbook.errors import UsageError
 LIMIT_BYTES = 64 * 1024 * 1024
 
 
-def evidence_name(plan: Path, given: Path) -> str:
+def evidence_name(
+    plan: Path, given: Path, *, such_as: str = "a screenshot of the authorization"
+) -> str:
     """Return how the plan names an evidence file: relative to its folder, with `/`.
 
-    `given` may be relative to the working directory or to the plan's folder.
+    `given` may be relative to the working directory or to the plan's folder; `such_as` says for the
+    hint what it would show.
 
     Raises:
         UsageError: it is no file, or it lies outside the plan's folder.
@@ -23,7 +26,7 @@ def evidence_name(plan: Path, given: Path) -> str:
     if found is None:
         raise UsageError(
             f"no evidence file `{given}`",
-            hint="name a file that is there, such as a screenshot of the authorization",
+            hint=f"name a file that is there, such as {such_as}",
         )
     if not found.is_relative_to(folder):
         raise UsageError(

@@ -90,3 +90,11 @@ def test_what_is_refused_leaves_no_ledger(code, text, argv, plan, capsys):
     assert approve(str(plan), *argv) == code
     assert not (plan.parent / "runbook.ledger").exists()
     assert capsys.readouterr().out == ""
+
+
+def test_evidence_that_is_not_there_is_asked_for_as_an_approvals(plan, capsys):
+    assert approve(str(plan), "--by", "J", "--evidence", "nope.pdf") == 2
+    said = capsys.readouterr().err
+    assert "no evidence file `nope.pdf`" in said
+    assert "such as the signed sheet or the mail that approves" in said
+    assert "screenshot" not in said

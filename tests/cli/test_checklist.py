@@ -207,10 +207,56 @@ def test_leaving_by_interrupt_keeps_what_was_answered(plan):
     assert read_plan(plan).instance("short").app_link.by == "J. Doe"
 
 
-def test_a_wrong_answer_is_asked_again(plan, capsys):
-    assert call(plan, answers=f"y\nJ. Doe\n\nyesterday\n\n\n\n{AT}\n\nq\n") == 0
-    assert "is no moment with an offset" in capsys.readouterr().err
+WRONG_ANSWERS = {
+    "no person": (" \nJ. Doe\n\n{at}\n\n", "`who attests it` is empty"),
+    "a person without a letter": ("42\nJ. Doe\n\n{at}\n\n", "`42` is no name of a person"),
+    "no moment": ("J. Doe\n\nyesterday\n{at}\n\n", "'yesterday' is no moment with an offset"),
+    "no offset": ("J. Doe\n\n2026-11-20 09:15\n{at}\n\n", "is no moment with an offset"),
+    "no such evidence": ("J. Doe\n\n{at}\nabsent.png\n\n", "no evidence file `absent.png`"),
+}
+
+
+@pytest.mark.parametrize(("typed", "words"), WRONG_ANSWERS.values(), ids=WRONG_ANSWERS.keys())
+def test_a_wrong_answer_is_asked_again_where_it_was_typed(typed, words, plan, capsys):
+    assert call(plan, answers=f"y\n{typed.format(at=AT)}q\n") == 0
+    said = capsys.readouterr().err
+    assert words in said
+    assert said.count("signed in as") == 1
+    link = read_plan(plan).instance("short").app_link
+    assert (link.by, link.at.isoformat()) == ("J. Doe", "2026-11-20T08:15:00+00:00")
+
+
+def test_an_account_that_is_no_email_is_kept_with_a_hint(plan, capsys):
+    assert call(plan, answers=f"y\nJ. Doe\nthe admin\n{AT}\n\nq\n") == 0
+    assert (
+        "`the admin` looks like no e-mail address; it is kept as typed" in capsys.readouterr().err
+    )
+    assert read_plan(plan).instance("short").app_link.as_account == "the admin"
+
+
+def test_a_wrong_key_explains_the_keys(plan, capsys):
+    assert call(plan, answers="j\nq\n") == 0
+    said = capsys.readouterr().err
+    assert "`y`: it is authorized, record it" in said
+    assert "`s`: leave it open and go to the next" in said
+    assert "`q`: leave" in said
+    assert call(plan, answers="Quit\n") == 0
+    assert call(plan, answers=f"YES\nJ. Doe\n\n{AT}\n\nskip\n") == 0
     assert read_plan(plan).instance("short").app_link.by == "J. Doe"
+
+
+def test_who_and_as_whom_are_offered_again_within_a_site_also_in_the_next_session(plan):
+    plan.write_text(PLAN.replace("by: A. Early", "by: A. Early\n      as: a.early@x.example"))
+    assert call(plan, answers=f"y\n\n\n{AT}\n\nq\n", RUNBOOK_ADMIN_EMAIL="token@x.example") == 0
+    link = read_plan(plan).instance("short").app_link
+    assert (link.by, link.as_account) == ("A. Early", "a.early@x.example")
+
+
+def test_as_whom_is_not_carried_to_another_site(plan):
+    answers = f"y\nJ. Doe\nadmin@x.example\n{AT}\n\ny\n\n\n{AT}\n\n"
+    assert call(plan, answers=answers) == 0
+    link = read_plan(plan).instance("b-to-a").app_link
+    assert (link.by, link.as_account) == ("J. Doe", None)
 
 
 class Seen(HTMLParser):
