@@ -14,7 +14,7 @@ rehearse: $(VENV)/.installed
 	$(BIN)/runbook rehearse plans/contoso-split.yaml --report rehearsal-report.html
 
 test: $(VENV)/.developing
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: $(VENV)/.developing
 	$(BIN)/ruff format --check .

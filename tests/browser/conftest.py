@@ -78,11 +78,13 @@ class Driven:
         if not callable(value):
             return self._driven(value)
 
-        def call(*given: Any, **named: Any) -> Any:
+        async def called(*given: Any, **named: Any) -> Any:
+            # Even a call that is not awaited, such as `on`, asks for the loop that runs.
             result = value(*given, **named)
-            if inspect.isawaitable(result):
-                result = self._loop.run_until_complete(result)
-            return self._driven(result)
+            return await result if inspect.isawaitable(result) else result
+
+        def call(*given: Any, **named: Any) -> Any:
+            return self._driven(self._loop.run_until_complete(called(*given, **named)))
 
         return call
 

@@ -111,10 +111,11 @@ def test_jobs_can_be_filtered_searched_and_sorted(opened: Any) -> None:
 
 def test_a_request_is_copied_as_curl_without_the_token(opened: Any) -> None:
     """The command names shell variables of the right account, and runs in a shell as it stands."""
-    seen = opened("clean", permissions=["clipboard-read", "clipboard-write"])
-    button = seen.page.locator("#job-ops-to-eng .raw[data-account] button")
-    button.click()
-    assert button.inner_text() == "Copied"
+    allowed = ["clipboard-read", "clipboard-write"]
+    seen = opened("clean", hands_on_clock=True, permissions=allowed)
+    selector = "#job-ops-to-eng .raw[data-account] button"
+    seen.page.click(selector)
+    seen.page.wait_for_function(f"document.querySelector('{selector}').textContent === 'Copied'")
     text = seen.page.evaluate("navigator.clipboard.readText()")
     assert '--user "$RUNBOOK_CONTOSO_OPS_EMAIL:$RUNBOOK_CONTOSO_OPS_API_TOKEN"' in text
     assert "--request 'POST' 'https://api.atlassian.com/links/v1/" in text
