@@ -456,6 +456,34 @@ def test_a_file_that_is_no_ledger(ledger_path: Path, clock: VirtualClock, data: 
     assert ledger_path.read_bytes() == data
 
 
+STRANGERS = {
+    "a plan": (b"format: 1\nname: contoso-split\n" * 20, False),
+    "a snapshot of the evening as a zip": (b"PK\x03\x04\x14\x00" * 200, True),
+}
+
+
+@pytest.mark.parametrize(("data", "copy"), STRANGERS.values(), ids=STRANGERS.keys())
+def test_a_file_that_never_was_a_ledger(
+    ledger_path: Path, clock: VirtualClock, data: bytes, copy: bool
+) -> None:
+    """It is not called damaged; only of one that is no text a copy is spoken of."""
+    ledger_path.write_bytes(data)
+    with pytest.raises(LedgerError, match="is no ledger of runbook") as caught:
+        opened(ledger_path, clock)
+    assert "damaged" not in str(caught.value)
+    assert "`--ledger FILE`" in caught.value.hint
+    assert "`runbook.ledger` beside the plan" in caught.value.hint
+    assert ("last good copy" in caught.value.hint) == copy
+
+
+def test_a_ledger_with_a_torn_header_is_damaged(ledger_path: Path, clock: VirtualClock) -> None:
+    """What begins as a ledger does was one."""
+    ledger_path.write_bytes(NO_LEDGERS["a torn header"])
+    with pytest.raises(LedgerError, match="damaged") as caught:
+        opened(ledger_path, clock)
+    assert "last good copy" in caught.value.hint
+
+
 def test_a_database_of_another_program(ledger_path: Path, clock: VirtualClock) -> None:
     """Another program's SQLite file is not touched."""
     with sqlite3.connect(ledger_path) as db:
