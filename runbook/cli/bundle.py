@@ -93,7 +93,7 @@ def pack(
 
     The same ledger gives the same bytes; a signature of an ed25519 key does not change that.
     """
-    from runbook.cli.files import write_atomically
+    from runbook.cli.files import PRIVATE, write_atomically
     from runbook.cli.runs_lookup import find_run, runs_in
     from runbook.report.bundle import SIGNATURE, SUMS, Choices, files_of, sums_text, zip_bytes
     from runbook.report.redact import redact_rows
@@ -123,7 +123,7 @@ def pack(
 
         files[SIGNATURE] = sign(files[SUMS], key)
     data = zip_bytes(files, last_at)
-    write_atomically(output, data)
+    write_atomically(output, data, mode=PRIVATE)
     say(f"{plural(len(files), 'file')} packed into `{output}`, {len(data)} bytes")
     say(f"SHA-256 of the zip: {hashlib.sha256(data).hexdigest()}")
     if redact:

@@ -7,11 +7,16 @@ from pathlib import Path
 
 from runbook.errors import UsageError
 
+USUAL = 0o666
+PRIVATE = 0o600
+"""For what holds titles of issues or raw answers: the owner's alone, like the ledger."""
 
-def write_atomically(path: Path, content: str | bytes) -> None:
+
+def write_atomically(path: Path, content: str | bytes, *, mode: int = USUAL) -> None:
     """Put `content` (text as UTF-8) at `path`: a reader sees the old file or the new one, whole.
 
-    An existing file keeps its rights; a link is followed, not replaced.
+    A new file gets the rights of `mode`, less the umask; one that is there keeps its own. A link is
+    followed, not replaced.
 
     Raises:
         UsageError: the folder is not there, or the file cannot be written.
@@ -34,7 +39,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
                 stream.flush()
                 os.fsync(stream.fileno())
             with contextlib.suppress(OSError):
-                Path(name).chmod(_mode_for(target))
+                Path(name).chmod(_mode_for(target, mode))
             Path(name).replace(target)
         except BaseException:
             with contextlib.suppress(OSError):
@@ -47,11 +52,11 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         ) from problem
 
 
-def _mode_for(target: Path) -> int:
+def _mode_for(target: Path, mode: int) -> int:
     """Return the rights of the file that is replaced, else those of a new file."""
     try:
         return target.stat().st_mode & 0o777
     except OSError:
         mask = os.umask(0)
         os.umask(mask)
-        return 0o666 & ~mask
+        return mode & ~mask

@@ -168,12 +168,12 @@ class LiveReport:
 
 def write_report(file: Path, ledger: Ledger, run: str, *, led: bool = False) -> None:
     """Write the HTML report of a run as the ledger knows it now."""
-    from runbook.cli.files import write_atomically
+    from runbook.cli.files import PRIVATE, write_atomically
     from runbook.report import build, render
 
     view = run_of(ledger.events(), run, led=run if led else None)
     if view is not None:
-        write_atomically(file, render(build(view)))
+        write_atomically(file, render(build(view)), mode=PRIVATE)
 
 
 @contextlib.contextmanager

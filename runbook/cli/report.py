@@ -69,9 +69,9 @@ def report(
     if output == STDOUT:
         click.echo(text.encode(), nl=False)
         return
-    from runbook.cli.files import write_atomically
+    from runbook.cli.files import PRIVATE, write_atomically
 
-    write_atomically(Path(output), text)
+    write_atomically(Path(output), text, mode=PRIVATE)
     click.echo(f"wrote `{output}`: run `{view.id}`, {view.state.value}", err=True)
 
 

@@ -6,6 +6,7 @@ file of a killed process holds whole chunks only and the same command goes on be
 
 import contextlib
 import json
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -325,7 +326,7 @@ class SnapshotFile:
 def create_snapshot(
     path: Path, *, plan: str, digest: str, scope: Mapping[str, Any], at: datetime
 ) -> SnapshotFile:
-    """Make a snapshot file, or open the one of the same scope to go on with it.
+    """Make a snapshot file (mode 0600), or open the one of the same scope to go on with it.
 
     Raises:
         UsageError: the path cannot be written, holds something else, or a snapshot of another scope.
@@ -352,6 +353,7 @@ def create_snapshot(
             f"the folder of the snapshot `{path}` is not there",
             hint="create it, or name another file with `-o`",
         )
+    _make_private(path)
     with _translated(path):
         db = sqlite3.connect(path, timeout=10.0, isolation_level=None)
         try:
@@ -373,6 +375,13 @@ def create_snapshot(
             db.close()
             raise
     return SnapshotFile(path, db)
+
+
+def _make_private(path: Path) -> None:
+    """Make an empty file for its owner alone, as links hold titles; one that is there stays."""
+    # Where this fails SQLite fails, too, and its words are told.
+    with contextlib.suppress(OSError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def open_snapshot(path: Path) -> SnapshotFile:

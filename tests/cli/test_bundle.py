@@ -54,6 +54,11 @@ def test_another_time_zone_and_locale_give_the_same_bytes(ledger, packed, tmp_pa
     assert other.read_bytes() == packed.read_bytes()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows knows no modes")
+def test_a_bundle_is_the_owners_alone(packed):
+    assert packed.stat().st_mode & 0o777 == 0o600
+
+
 def test_verify_says_what_the_bundle_holds(packed, capsys):
     assert bundle("verify", packed) == 0
     said = capsys.readouterr()

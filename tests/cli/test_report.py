@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,16 @@ def test_the_same_ledger_gives_the_same_file_and_stays_as_it_is(
         assert call("report", evenings.RUN[:12], "-o", str(file), "--ledger", str(ledger)) == 0
     assert files[0].read_bytes() == files[1].read_bytes()
     assert hashlib.sha256(ledger.read_bytes()).hexdigest() == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows knows no modes")
+def test_a_report_is_the_owners_alone(ledger: Path, tmp_path: Path) -> None:
+    """It holds titles and raw answers."""
+    for form in ("html", "json"):
+        file = tmp_path / f"report.{form}"
+        argv = ("latest", "-o", str(file), "--format", form, "--ledger", str(ledger))
+        assert call("report", *argv) == 0
+        assert file.stat().st_mode & 0o777 == 0o600
 
 
 def test_json_goes_to_stdout_with_a_dash(ledger: Path, capfd: pytest.CaptureFixture[str]) -> None:

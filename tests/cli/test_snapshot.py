@@ -1,5 +1,6 @@
 """`snapshot`: what it shows, what it refuses, and how it ends."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,16 @@ def test_a_snapshot_is_taken_once_and_then_said_to_be_whole(desk: Desk) -> None:
     for site in document["sites"]:
         assert sum(site["states"].values()) == site["issues"]
     assert document["not_read"] == document["errors"] == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows knows no modes")
+def test_a_snapshot_is_the_owners_alone(desk: Desk) -> None:
+    before = os.umask(0o022)
+    try:
+        assert desk.snapshot().code == 0
+    finally:
+        os.umask(before)
+    assert desk.file.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_snapshot_that_is_not_whole_ends_with_5_and_is_gone_on_with(desk: Desk) -> None:
