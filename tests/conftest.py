@@ -1,13 +1,16 @@
 """What tests of several subjects share."""
 
+import contextlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from runbook.clock import VirtualClock
 from tests.canary import CANARY, leaking_files, leaks
@@ -17,6 +20,10 @@ __all__ = ["CANARY"]
 MEMORY = Path("/dev/shm")
 ENOUGH_BYTES = 1 << 30
 KEPT_IN_MEMORY = pytest.StashKey[Path]()
+
+# How long an example takes says more about what else the machine does than about the program.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -29,6 +36,11 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     if not os.access(MEMORY, os.W_OK) or shutil.disk_usage(MEMORY).free < ENOUGH_BYTES:
         return
+    for left in MEMORY.glob("runbook-tests-*"):
+        # A run that was killed could not clear up.
+        with contextlib.suppress(FileNotFoundError):
+            if left.stat().st_mtime < time.time() - 86_400:
+                shutil.rmtree(left, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix="runbook-tests-", dir=MEMORY))
     config.stash[KEPT_IN_MEMORY] = folder
     config.option.basetemp = str(folder / "pytest")
