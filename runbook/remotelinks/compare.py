@@ -5,8 +5,8 @@ sites. Out: one verdict for each expected link, and one for each link besides th
 word. Pure: files, SQL and the network are in `staging` and `verification`.
 
 A link matches an expected target when its `globalId` carries the target's numeric id
-(`appId=…&issueId=…`) and its address is not that of another known site, or when its address is
-`/browse/KEY` on the target site's base or display URL, with the key as it was expected or as it is
+(`appId=…&issueId=…`) and its address is no `/browse/` address of another site, known or not (ids of
+different sites may be equal), or when its address is `/browse/KEY` on the target site's base or display URL, with the key as it was expected or as it is
 now. The kinds, in the order in which they are tried:
 
 - `recreated`: a matching link of the job's shape (or one that the ledger names as ours) with the
@@ -237,7 +237,7 @@ def _hits(want: Wanted, point: Pointer) -> bool:
     return (
         want.issue_id is not None
         and point.issue_id == want.issue_id
-        and (point.site is None or point.site == want.site)
+        and (point.key is None or point.site == want.site)
     )
 
 

@@ -93,7 +93,7 @@ class CreateOrder:
         return (
             self.issue_id is not None
             and point.issue_id == self.issue_id
-            and point.site in (None, self.site_number)
+            and (point.key is None or point.site == self.site_number)
         )
 
 

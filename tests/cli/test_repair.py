@@ -211,6 +211,25 @@ def test_a_link_that_somebody_made_meanwhile_is_left_as_it_is(night: Make) -> No
     assert theirs in [x.record for x in site.issue(link.source_key).links.values()]
 
 
+def test_a_link_to_a_foreign_site_with_an_equal_numeric_id_stands_for_nothing(night: Make) -> None:
+    one = night(links_per_pair=20, leave_out=0.2)
+    link = next(x for x in one.world.lost_links if x.left_out)
+    issue = one.world.sites[link.source_site].issue(link.source_key)
+    target = one.world.sites[link.destination_site].issue(link.destination_key)
+    theirs = {
+        "globalId": f"appId=11111111-2222-3333-4444-555555555555&issueId={target.id}",
+        "application": {"type": "com.atlassian.jira", "name": "Partner"},
+        "relationship": "relates to",
+        "object": {"url": "https://partner.atlassian.net/browse/XYZ-5", "title": "XYZ-5"},
+    }
+    one.world.write_link(issue, theirs, SOMEBODY)
+    missing = [f for f in one.verified()["findings"] if f["kind"] == "missing"]
+    assert link.source_key in {f["issue"] for f in missing}
+    done = one.repair("--yes")
+    assert "repair: 8 = 8 done" in done.err
+    assert theirs in [x.record for x in issue.links.values()]
+
+
 def test_two_labels_to_one_target_make_one_link(night: Make) -> None:
     one = night(links_per_pair=20, leave_out=0.2)
     link = next(x for x in one.world.lost_links if x.left_out)

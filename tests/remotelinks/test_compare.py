@@ -81,10 +81,15 @@ CASES: dict[str, tuple[list[Wanted], list[Found], list[Kind]]] = {
         [link(url="HTTPS://OPS.atlassian.net/browse/ops-77?focused=1")],
         [Kind.RECREATED],
     ),
-    "only the id tells, the address is an unknown one": (
+    "only the id tells, the address is no browse address": (
         [want()],
-        [link(url="https://go.example/browse/OLD-1", title="OLD-1")],
+        [link(url="https://go.example/OLD-1", title="OLD-1")],
         [Kind.RECREATED],
+    ),
+    "the same numeric id on a site that the plan does not know is another issue": (
+        [want()],
+        [link(url="https://partner.atlassian.net/browse/XYZ-5", title="XYZ-5")],
+        [Kind.MISSING],
     ),
     "the target was moved and the link carries its new key": (
         [want(keys=("OPS-77", "OPS-77", "NET-5"), issue_id=None)],
