@@ -38,6 +38,8 @@ OF_THIS_VERSION = frozenset({REPORT, "README.txt", "check_chain.py"})
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _EARLIEST = (1980, 1, 1, 0, 0, 0)
 _LATEST_YEAR = 2107
+_SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+_MOST_ROWS = 2**63
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +84,7 @@ def files_of(
     view = view_of(rows, run)
     placed, files = _placed_evidence(evidence)
     files |= derived_files(rows, view, choices)
-    manifest = _manifest(rows, view, placed, choices)
+    manifest = manifest_of(rows, view, placed, choices)
     files[MANIFEST] = (json.dumps(manifest, indent=2, sort_keys=True) + "\n").encode()
     files["README.txt"] = readme(manifest).encode()
     return dict(sorted(files.items()))
@@ -163,20 +165,27 @@ def row_of_line(line: bytes) -> tuple[Row, bool]:
     """Return the row of a line, and whether it was redacted.
 
     Raises:
-        ValueError: the line is no row.
+        ValueError: the line is no row, or holds half a character, which no ledger does.
+        RecursionError: it nests too deep to be read.
     """
     value = json.loads(line)
-    if not isinstance(value, dict) or not isinstance(value.get("seq"), int):
-        raise ValueError("it is no row of a ledger")  # noqa: TRY004 - one error for all bad lines
+    seq = value.get("seq") if isinstance(value, dict) else None
+    if not isinstance(seq, int) or isinstance(seq, bool) or not 0 < seq < _MOST_ROWS:
+        raise ValueError("it is no row of a ledger")
     for name in ("at", "kind", "hash"):
         if not isinstance(value.get(name), str):
-            raise ValueError(f"`{name}` is missing")  # noqa: TRY004
+            raise ValueError(f"`{name}` is missing")  # noqa: TRY004 - one error for all bad lines
+    if not _SHA256.match(value["hash"]):
+        raise ValueError("`hash` is no SHA-256")
     for name in ("run", "job"):
         if not isinstance(value.get(name), str | None):
             raise ValueError(f"`{name}` is no text")  # noqa: TRY004
     text = value.get("payload_text", _payload_text(value.get("payload")))
     if not isinstance(text, str):
         raise ValueError("`payload_text` is no text")  # noqa: TRY004
+    json.loads(text)
+    for one in (value["at"], value["kind"], value.get("run"), value.get("job"), text):
+        (one or "").encode()
     row = Row(
         seq=value["seq"],
         at=value["at"],
@@ -196,9 +205,10 @@ def _payload_text(payload: Any) -> str:
 # The files
 
 
-def _manifest(
+def manifest_of(
     rows: tuple[Row, ...], view: RunView, evidence: list[dict[str, Any]], choices: Choices
 ) -> dict[str, Any]:
+    """Return what `bundle.json` says: all but the evidence follows from the rows and the choices."""
     last = rows[-1]
     return {
         "format": 1,

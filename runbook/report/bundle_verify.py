@@ -25,6 +25,7 @@ from runbook.report.bundle import (
     archive_comment,
     chain_problems,
     derived_files,
+    manifest_of,
     row_of_line,
     view_of,
     zip_bytes,
@@ -143,18 +144,30 @@ def _manifest(files: Mapping[str, bytes], verdict: Verdict) -> dict[str, Any]:
         wanted = (
             isinstance(value["run"], str)
             and isinstance(value["lang"], str)
+            and isinstance(value["tool_version"], str)
             and isinstance(value["redacted"], bool)
             and isinstance(value["evidence"], list)
-            and all(isinstance(one, dict) for one in value["evidence"])
+            and all(_is_placed_evidence(one) for one in value["evidence"])
             and isinstance(ledger["rows"], int)
             and isinstance(ledger["head"], str)
         )
+        # Half a character cannot be printed, and no manifest of ours holds one.
+        json.dumps(value, ensure_ascii=False).encode()
         if wanted:
             return dict(value)
     except (ValueError, KeyError, TypeError, RecursionError):
         pass
     verdict.problems.append(Problem(MANIFEST, "it cannot be read"))
     return {}
+
+
+def _is_placed_evidence(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.keys() >= {"path", "sha256", "file", "why_left_out"}
+        and isinstance(value["path"], str)
+        and all(isinstance(value[name], str | None) for name in ("sha256", "file", "why_left_out"))
+    )
 
 
 def _rows(files: Mapping[str, bytes], verdict: Verdict) -> list[tuple[Row, bool]]:
@@ -213,15 +226,27 @@ def _compare_with_rows(
     try:
         view = view_of(rows, manifest["run"])
         derived = derived_files(rows, view, choices)
-    except (RunbookError, ValueError, KeyError, TypeError, AttributeError, IndexError) as problem:
+    except (
+        RunbookError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        IndexError,
+        OverflowError,
+        RecursionError,
+    ) as problem:
         verdict.problems.append(Problem(LEDGER, f"its events cannot be read: {problem}"))
         return
     same_version = manifest.get("tool_version") == __version__
     if same_version:
-        try:
-            derived["README.txt"] = readme(manifest).encode()
-        except (KeyError, TypeError):
-            verdict.problems.append(Problem(MANIFEST, "it does not hold what it should"))
+        wanted = manifest_of(rows, view, manifest["evidence"], choices)
+        for name in sorted(wanted.keys() | manifest.keys()):
+            if name not in manifest or name not in wanted or manifest[name] != wanted[name]:
+                verdict.problems.append(
+                    Problem(MANIFEST, f"its `{name}` is not what the ledger says")
+                )
+        derived["README.txt"] = readme(wanted).encode()
     else:
         verdict.notes.append(
             f"made by runbook {manifest.get('tool_version')}, this is {__version__}: the report is not compared with the ledger"
