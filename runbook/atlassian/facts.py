@@ -8,9 +8,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from runbook.atlassian.jira import JiraSite, Record
+from runbook.atlassian.jira_values import member_in, number_of
 from runbook.atlassian.limits import Limits
 from runbook.atlassian.outcomes import Patience
 from runbook.atlassian.refusals import JiraRefusedError, LoginLostError
@@ -191,6 +192,8 @@ async def _told(clock: Clock, question: Callable[[], Awaitable[Value]]) -> Told[
         return NotTold(f"refused with {refusal.status}{said}")
     except RunbookError as problem:
         return NotTold(str(problem))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as problem:
+        return NotTold(f"the answer is not as documented ({type(problem).__name__}: {problem})")
 
 
 def _server(answered: Told[tuple[Record, Answer]] | NotTold) -> Told[Server] | NotTold:
@@ -231,23 +234,25 @@ async def _administers(jira: JiraSite) -> bool:
 
 async def _linking(jira: JiraSite) -> bool:
     settings, _ = await jira.configuration()
-    return settings.get("issueLinkingEnabled") is True
+    return member_in(settings, "issueLinkingEnabled", bool)
 
 
 async def _near_limit(jira: JiraSite) -> tuple[tuple[str, int], ...]:
     report = await jira.limit_report()
     found: dict[str, int] = {}
     for group in ("issuesApproachingLimit", "issuesBreachingLimit"):
-        issues: Any = (report.get(group) or {}).get("remoteIssueLinks") or {}
-        found |= {str(key): int(count) for key, count in issues.items()}
+        # A field of which no issue is near its limit is left out of the group, the group never.
+        fields = {"remoteIssueLinks": {}, **member_in(report, group, dict)}
+        issues = member_in(fields, "remoteIssueLinks", dict)
+        found |= {str(key): number_of(count) for key, count in issues.items()}
     return tuple(sorted(found.items()))
 
 
 async def _projects(jira: JiraSite, keys: tuple[str, ...]) -> tuple[ProjectUse, ...]:
     if not keys:
         return ()
-    records = {str(one.get("key")).upper(): one for one in await jira.projects(keys)}
-    ids = {key: int(one["id"]) for key, one in records.items()}
+    records = {member_in(one, "key", str).upper(): one for one in await jira.projects(keys)}
+    ids = {key: number_of(one.get("id")) for key, one in records.items()}
     granted = (
         await jira.check_permissions(("BROWSE_PROJECTS", "LINK_ISSUES"), tuple(ids.values()))
         if ids

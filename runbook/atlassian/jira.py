@@ -27,6 +27,8 @@ from runbook.atlassian.jira_values import (
     list_in,
     list_path,
     matched,
+    member_in,
+    number_of,
     one_path,
     record_in,
     update_write,
@@ -311,22 +313,31 @@ class JiraSite:
     async def my_permissions(
         self, permissions: Sequence[str], *, project: str | None = None
     ) -> dict[str, bool]:
-        """Return which permissions the account has: in a project, or in any where none is named."""
+        """Return which permissions the account has: in a project, or in any where none is named.
+
+        Raises:
+            NotDocumentedError: the answer does not say so of each of them.
+        """
         query = [("permissions", ",".join(permissions))]
         if project is not None:
             query.append(("projectKey", project))
         body, _ = await self._object("mypermissions", query)
-        listed = body.get("permissions")
-        held = listed if isinstance(listed, dict) else {}
+        held = member_in(body, "permissions", dict)
         return {
-            name: bool(isinstance(held.get(name), dict) and held[name].get("havePermission"))
+            name: member_in(member_in(held, name, dict), "havePermission", bool)
             for name in permissions
         }
 
     async def check_permissions(
         self, permissions: Sequence[str], projects: Sequence[int]
     ) -> dict[str, frozenset[int]]:
-        """Return for each permission the ids of those projects (up to 1 000) in which the account has it."""
+        """Return for each permission the ids of those projects (up to 1 000) in which the account has it.
+
+        A permission that is held in none of them may be left out of the answer.
+
+        Raises:
+            NotDocumentedError: the answer does not list permissions with their projects.
+        """
         body, _ = await self._caller.read(
             "POST",
             "permissions/check",
@@ -338,10 +349,9 @@ class JiraSite:
             },
         )
         granted: dict[str, frozenset[int]] = dict.fromkeys(permissions, frozenset())
-        for one in list_in(body, "projectPermissions"):
-            granted[str(one.get("permission"))] = frozenset(
-                int(n) for n in one.get("projects") or ()
-            )
+        for one in member_in(body, "projectPermissions", list):
+            ids = member_in(one, "projects", list)
+            granted[member_in(one, "permission", str)] = frozenset(map(number_of, ids))
         return granted
 
     async def projects(self, keys: Sequence[str]) -> tuple[Record, ...]:
@@ -355,7 +365,7 @@ class JiraSite:
                 ("maxResults", str(_PROJECT_PAGE)),
             ]
             body, _ = await self._object("project/search", query)
-            records += [record_in(one) for one in list_in(body, "values")]
+            records += [record_in(one) for one in member_in(body, "values", list)]
         return tuple(records)
 
     async def limit_report(self) -> Record:

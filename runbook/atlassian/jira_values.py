@@ -6,15 +6,17 @@ since a field left out becomes null (jira-rest.md B1). Pure.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from runbook.atlassian.refusals import Exchange, NotDocumentedError, WriteUnknownError
 from runbook.wire import Answer
 
 Record = dict[str, Any]
+Member = TypeVar("Member")
 
 GLOBAL_ID_LIMIT = 255
+_MOST_DIGITS = 18
 LIST = "issue/{issue}/remotelink"
 ONE = "issue/{issue}/remotelink/{link}"
 
@@ -166,6 +168,39 @@ def list_in(value: Any, name: str) -> list[Any]:
             hint="check what stands between this machine and the site",
         )
     return listed
+
+
+def member_in(value: Any, name: str, kind: type[Member]) -> Member:
+    """Return a documented member of an answer's object, which has to be there and of its type.
+
+    Raises:
+        NotDocumentedError: it is absent or of another type; `True` is no number.
+    """
+    member = record_in(value).get(name)
+    if not isinstance(member, kind) or (isinstance(member, bool) and kind is not bool):
+        raise NotDocumentedError(
+            f"an answer has no `{name}` as documented",
+            {},
+            hint="check what stands between this machine and the site",
+        )
+    return member
+
+
+def number_of(value: Any) -> int:
+    """Return a whole number that an answer gives as a number or as text, as ids are.
+
+    Raises:
+        NotDocumentedError: it is neither.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and len(value) <= _MOST_DIGITS and value.isdecimal():
+        return int(value)
+    raise NotDocumentedError(
+        "an answer has something other than a whole number where one is documented",
+        {},
+        hint="check what stands between this machine and the site",
+    )
 
 
 def issue_in(value: Any) -> IssueRef:

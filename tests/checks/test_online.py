@@ -1,6 +1,7 @@
 """What the sites say about a plan: asked of the simulator, judged as findings."""
 
 import asyncio
+import json
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -19,6 +20,7 @@ from runbook.plan.model import Place
 from runbook.simulator.app import make_app
 from runbook.simulator.faults import Fault, FaultKind
 from runbook.simulator.world import World
+from runbook.wire import Outcome, Request
 from tests.atlassian.scripted import ACCOUNT
 from tests.canary import leaks
 from tests.simulator.openapi import DOCUMENT, validate_request
@@ -235,3 +237,77 @@ def test_an_answer_of_another_shape_is_no_answer(scene: Scene) -> None:
     assert "RB602" in scene.codes()
     told = scene.asked()
     assert isinstance(told.sites[0].site_id, NotTold)
+
+
+ODD_ANSWERS: dict[str, tuple[str, Any, str]] = {
+    "settings without the one that is asked for": ("configuration", {}, "issue linking"),
+    "settings in a list": ("configuration", [], "issue linking"),
+    "a word instead of yes or no": (
+        "configuration",
+        {"issueLinkingEnabled": "true"},
+        "issue linking",
+    ),
+    "permissions that are not listed": ("mypermissions", {}, "administrator"),
+    "permissions in a list": ("mypermissions", [], "administrator"),
+    "a limit report without its groups": ("issue/limit/report", {}, "limit"),
+    "a limit report with a list for a group": (
+        "issue/limit/report",
+        {"issuesApproachingLimit": [], "issuesBreachingLimit": {}},
+        "limit",
+    ),
+    "a limit report with a list of issues": (
+        "issue/limit/report",
+        {
+            "issuesApproachingLimit": {"remoteIssueLinks": ["ENG-1"]},
+            "issuesBreachingLimit": {},
+        },
+        "limit",
+    ),
+    "a limit report with a word for a number": (
+        "issue/limit/report",
+        {
+            "issuesApproachingLimit": {"remoteIssueLinks": {"ENG-1": "many"}},
+            "issuesBreachingLimit": {},
+        },
+        "limit",
+    ),
+    "a project without id": ("project/search", {"values": [{"key": "ENG"}]}, "projects"),
+    "no list of projects": ("project/search", {"values": None}, "projects"),
+    "an empty object instead of projects": ("project/search", {}, "projects"),
+    "rights that are not listed": ("permissions/check", {}, "projects"),
+    "rights for ids that are no numbers": (
+        "permissions/check",
+        {"projectPermissions": [{"permission": "BROWSE_PROJECTS", "projects": ["x"]}]},
+        "projects",
+    ),
+    "rights in a list of lists": ("permissions/check", {"projectPermissions": [[]]}, "projects"),
+}
+
+
+@pytest.mark.parametrize(("path", "body", "what"), ODD_ANSWERS.values(), ids=ODD_ANSWERS.keys())
+def test_an_answer_that_is_not_as_documented_is_rb690_and_no_verdict(
+    path: str, body: Any, what: str, scene: Scene
+) -> None:
+    async def whole() -> OnlineFacts:
+        transport = HttpTransport(
+            accounts=(ACCOUNT,),
+            clock=scene.clock,
+            sockets=lambda: httpx.ASGITransport(app=make_app(scene.world)),
+        )
+
+        async def odd(request: Request) -> Outcome:
+            outcome = await transport(request)
+            if f"contoso-eng.atlassian.net/rest/api/3/{path}" not in request.url:
+                return outcome
+            return replace(outcome, status=200, body=json.dumps(body).encode())
+
+        try:
+            return await ask(scene.plan, odd, scene.clock)
+        finally:
+            await transport.aclose()
+
+    facts = Facts(at=NOW, online=asyncio.run(whole()))
+    found = [one for check in ONLINE_CHECKS for one in check(scene.plan, facts)]
+    found = [one for one in found if "base URL" not in one.message]
+    assert {one.code for one in found} == {"RB690"}
+    assert any(what in one.message for one in found)
