@@ -146,8 +146,9 @@ def say_bad_rows(stage: "Stage") -> None:
     """Say which rows of the expected links were not taken, with line and reason."""
     for row in stage.bad[:BAD_ROWS_SHOWN]:
         say(f"warning: expected links, {printable(str(row))}")
-    if len(stage.bad) > BAD_ROWS_SHOWN:
-        say(f"warning: … and more rows that cannot be read, {BAD_ROWS_SHOWN} are shown")
+    more = stage.bad_count - min(len(stage.bad), BAD_ROWS_SHOWN)
+    if more:
+        say(f"warning: … and {plural(more, 'more row')} that cannot be read")
 
 
 def confirmed(root: Root, question: str, *, yes: bool) -> None:

@@ -235,11 +235,10 @@ def _say_verdict(verified: "Verified", run: str, plan_file: str) -> None:
         say(f"note: {printable(note)}")
     if verified.sample is not None:
         say(f"sample: {verified.sample.sentence()}")
-    total = sum(job["expected"] for job in verified.jobs)
     match verified.result:
         case "clean":
             say(
-                f"clean: every one of {plural(total, 'expected link')} was looked at and none is missing, wrong or old"
+                f"clean: every one of {plural(verified.concerned, 'expected link')} was looked at and none is missing, wrong or old"
             )
         case "differences":
             bad = ", ".join(
@@ -253,7 +252,28 @@ def _say_verdict(verified: "Verified", run: str, plan_file: str) -> None:
             if verified.total(Kind.MISSING) > verified.later:
                 say(f"  `runbook repair {run} --dry-run` shows what would be created")
         case _:
-            unseen = verified.total(Kind.NOT_LOOKED_AT)
-            say(
-                f"partial: no difference in what was looked at; {plural(unseen, 'expected link')} not looked at"
-            )
+            _say_partial(verified)
+
+
+def _say_partial(verified: "Verified") -> None:
+    """Say what was really looked at, and name the rest."""
+    from runbook.cli.console import say
+    from runbook.remotelinks.compare import Kind
+    from runbook.text import plural
+
+    words = {
+        Kind.SOURCE_ABSENT: "whose issue does not exist or is not visible to this account",
+        Kind.TARGET_ABSENT: "whose target does not exist or is not visible to this account",
+        Kind.NOT_LOOKED_AT: "not looked at",
+        Kind.NO_JOB: "that no job of the plan serves",
+    }
+    unseen = verified.unseen()
+    looked_at = verified.concerned - sum(unseen.values())
+    rest = [f"{plural(count, 'expected link')} {words[kind]}" for kind, count in unseen.items()]
+    if verified.bad_rows:
+        rest.append(f"{plural(verified.bad_rows, 'row')} that cannot be read")
+    if looked_at:
+        seen = f"no difference in what was looked at ({plural(looked_at, 'expected link')})"
+    else:
+        seen = "not one expected link was looked at"
+    say(f"partial: {seen}{'; left: ' if rest else ''}{', '.join(rest)}")

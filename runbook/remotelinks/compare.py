@@ -50,6 +50,7 @@ class Kind(StrEnum):
 BESIDES = (Kind.DUPLICATE, Kind.UNEXPECTED)
 KINDS = tuple(kind for kind in Kind if kind not in BESIDES)
 DIFFERENCES = (Kind.MISSING, Kind.WRONG_TARGET, Kind.OLD_URL)
+UNSEEN = (Kind.SOURCE_ABSENT, Kind.TARGET_ABSENT, Kind.NOT_LOOKED_AT, Kind.NO_JOB)
 
 JIRA_APPLICATION = "com.atlassian.jira"
 DEFAULT_LABEL = "links to"

@@ -165,6 +165,8 @@ class Stage:
         self.map = PlanMap(plan)
         self.notes: list[str] = []
         self.bad: list[BadRow] = []
+        self.bad_count = 0
+        self.local_count = 0
         self.sampled: int | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="runbook-", dir=folder)
         self._db = sqlite3.connect(
@@ -204,21 +206,22 @@ class Stage:
     def add_expected(self, rows: Iterable[ExpectedRow | BadRow], *, keep_bad: int = 1000) -> None:
         """Stage the expected rows; those that no job serves are settled at once.
 
-        Bad rows are counted, and the first `keep_bad` kept with their lines.
+        Bad rows are counted (`bad_count`), and the first `keep_bad` kept with their lines;
+        `local_count` counts the links with both ends on one site.
         """
-        local, bad_count, routes = 0, 0, self.map.route
+        routes = self.map.route
         batch: list[tuple[Any, ...]] = []
         self._db.execute("BEGIN")
         for row in rows:
             if isinstance(row, BadRow):
-                bad_count += 1
+                self.bad_count += 1
                 if len(self.bad) < keep_bad:
                     self.bad.append(row)
                 continue
             self._expected_total += 1
             route = routes(row)
             if route.job is None or route.source is None or route.target is None:
-                local += route.same_site
+                self.local_count += route.same_site
                 self._no_job(row, route)
                 continue
             batch.append(
@@ -239,12 +242,12 @@ class Stage:
         self._stage(batch)
         self._flush()
         self._db.execute("COMMIT")
-        if local:
+        if self.local_count:
             self.notes.append(
-                f"{local} expected links have both ends on one site: local links that no job recreates, counted as no_job and not listed"
+                f"{self.local_count} expected links have both ends on one site: local links that no job recreates, counted as no_job and not listed"
             )
-        if bad_count:
-            self.notes.append(f"{bad_count} rows of the expected links were not taken")
+        if self.bad_count:
+            self.notes.append(f"{self.bad_count} rows of the expected links were not taken")
 
     def _stage(self, batch: list[tuple[Any, ...]]) -> None:
         self._db.executemany(

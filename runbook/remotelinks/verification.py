@@ -2,7 +2,8 @@
 
 In: a stage with the expected rows, snapshots, and ports (ledger, history). Out: counts per job and
 kind, notes, and the result: `differences` where anything is missing, wrong or old, else `partial`
-where something was not looked at, else `clean`. Single findings stay on the stage and stream from it.
+where something was not looked at (absent ends, rows that no job serves and that are not local, rows
+that could not be read), else `clean`. Single findings stay on the stage and stream from it.
 """
 
 import hashlib
@@ -22,7 +23,7 @@ from runbook.ledger.link_events import (
     WriteIntended,
 )
 from runbook.ledger.store import Ledger
-from runbook.remotelinks.compare import DIFFERENCES, KINDS, Kind
+from runbook.remotelinks.compare import DIFFERENCES, KINDS, UNSEEN, Kind
 from runbook.remotelinks.expected import ExpectedFile
 from runbook.remotelinks.history import History, removal
 from runbook.remotelinks.sampling import SampleWord
@@ -40,7 +41,8 @@ Item = TypeVar("Item")
 class Verified:
     """What a verification found; `jobs` are those of `verify --format json`.
 
-    `later` counts the missing links that the next round of the run can still serve.
+    `later` counts the missing links that the next round of the run can still serve, `local` the
+    expected links with both ends on one site, `bad_rows` the rows that were not taken.
     """
 
     verification: str
@@ -50,6 +52,19 @@ class Verified:
     notes: tuple[str, ...]
     sample: SampleWord | None
     later: int = 0
+    local: int = 0
+    bad_rows: int = 0
+
+    @property
+    def concerned(self) -> int:
+        """Return how many expected links there are without the local ones, which no job recreates."""
+        return sum(job["expected"] for job in self.jobs) - self.local
+
+    def unseen(self) -> dict[Kind, int]:
+        """Return how many expected links were not really looked at, by kind; local ones left out."""
+        found = {kind: self.total(kind) for kind in UNSEEN}
+        found[Kind.NO_JOB] -= self.local
+        return {kind: count for kind, count in found.items() if count}
 
     @property
     def exit_code(self) -> ExitCode:
@@ -103,7 +118,11 @@ async def verify(
     later = stage.mark_unserved(unserved.of)
     jobs = job_counts(stage)
     word = None if sample is None else _counted(sample, jobs)
-    result = result_of(jobs, partial=sample is not None or stage.expected_total() == 0)
+    result = result_of(
+        jobs,
+        local=stage.local_count,
+        partial=sample is not None or stage.expected_total() == 0 or stage.bad_count > 0,
+    )
     for batch in batches(stage.findings(), FINDINGS_PER_EVENT):
         findings = [finding.as_json() for finding in batch]
         ledger.append(VerifyFound(verification=verification, findings=findings), run=run)
@@ -128,6 +147,8 @@ async def verify(
         notes=tuple(stage.notes),
         sample=word,
         later=later,
+        local=stage.local_count,
+        bad_rows=stage.bad_count,
     )
 
 
@@ -222,12 +243,15 @@ def pair_counts(stage: Stage, jobs: Iterable[dict[str, Any]]) -> list[dict[str, 
     return result
 
 
-def result_of(jobs: Iterable[dict[str, Any]], *, partial: bool) -> str:
-    """Return `differences`, `partial` or `clean`."""
+def result_of(jobs: Iterable[dict[str, Any]], *, local: int, partial: bool) -> str:
+    """Return `differences`, `partial` or `clean`.
+
+    `local` expected links have both ends on one site: no job serves them, and none has to.
+    """
     jobs = tuple(jobs)
     if any(job[kind.value] for job in jobs for kind in DIFFERENCES):
         return "differences"
-    if partial or any(job[Kind.NOT_LOOKED_AT.value] for job in jobs):
+    if partial or sum(job[kind.value] for job in jobs for kind in UNSEEN) > local:
         return "partial"
     return "clean"
 

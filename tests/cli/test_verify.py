@@ -150,6 +150,66 @@ def test_what_could_not_be_read_is_not_called_fine(night: Make) -> None:
     assert one.status()["run"]["verification"] == "partial"
 
 
+HEADER = "source_key,destination_key,link_type,direction\n"
+
+
+def all_hidden(one: Night) -> None:
+    for site in one.world.sites.values():
+        for issue in site.issues.values():
+            issue.visible_to = set()
+
+
+def other_projects(one: Night) -> None:
+    rows = "".join(f"ZZZ-{n},OPS-{n},blocks,outward\n" for n in range(1, 51))
+    one.csv.write_text(HEADER + rows, encoding="utf-8")
+
+
+def all_bad_but_one(one: Night) -> None:
+    link = one.made()
+    rows = "".join(f"ENG 0{n},OPS-{n},blocks,outward\n" for n in range(1, 2001))
+    good = f"{link.source_key},{link.destination_key},blocks,outward\n"
+    one.csv.write_text(HEADER + good + rows, encoding="utf-8")
+
+
+def sources_answer_404(one: Night) -> None:
+    one.fault(FaultKind.STATUS, {"method": "GET", "path": "*/remotelink"}, status=404, times=10**6)
+
+
+NOT_SEEN: dict[str, tuple[Callable[[Night], None], str]] = {
+    "the account can browse nothing": (all_hidden, "not one expected link was looked at"),
+    "no issue shows its links": (sources_answer_404, "not one expected link was looked at"),
+    "every row is of other projects": (
+        other_projects,
+        "not one expected link was looked at; left: 50 expected links that no job",
+    ),
+    "all rows but one are bad": (
+        all_bad_but_one,
+        "what was looked at (1 expected link); left: 2000 rows that cannot be read",
+    ),
+}
+
+
+@pytest.mark.parametrize(("spoil", "words"), NOT_SEEN.values(), ids=NOT_SEEN.keys())
+def test_what_nobody_looked_at_is_never_clean(
+    spoil: Callable[[Night], None], words: str, night: Make
+) -> None:
+    one = night(leave_out=0.0)
+    spoil(one)
+    seen = one.verify()
+    assert seen.code == 0, seen.out
+    assert "clean" not in seen.err
+    assert "partial: " in seen.err
+    assert words in seen.err
+    assert one.status()["run"]["verification"] == "partial"
+
+
+def test_local_links_do_not_make_it_partial_and_are_not_counted(night: Make) -> None:
+    one = night()
+    one.add_row("ENG-1", "ENG-2", "blocks", "outward")
+    seen = one.verify()
+    assert "clean: every one of 12 expected links was looked at" in seen.err
+
+
 def test_users_own_links_are_told_apart_by_the_snapshot_from_before(night: Make) -> None:
     one = night(begun=False)
     link = next(x for x in one.world.lost_links if x.source_site == ENG)
