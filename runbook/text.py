@@ -32,6 +32,15 @@ def _printable_character(character: str) -> str:
     return "" if category in ("Cc", "Co", "Cn") else character
 
 
+def encodable(text: str) -> str:
+    """Return text with U+FFFD in place of each half of a character, which UTF-8 cannot hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
 def shortened(text: str, limit: int) -> str:
     """Return printable text of at most `limit` characters, with `…` where something was cut."""
     text = printable(text[: 16 * limit]) if len(text) > 16 * limit else printable(text)

@@ -4,7 +4,6 @@
 credential always, count against the limits, and raise what `runbook.atlassian.refusals` names.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -30,6 +29,7 @@ from runbook.atlassian.refusals import (
     write_unknown,
 )
 from runbook.atlassian.told_wait import told_wait_s
+from runbook.canonical import json_text
 from runbook.clock import Clock
 from runbook.wire import Answer, Outcome, Request, Send
 
@@ -151,8 +151,10 @@ class Caller:
         self, base: str, method: str, path: str, query: Query, body: Any, *, fresh: bool
     ) -> Request:
         # quote, not quote_plus: every reserved character of a globalId must be percent-encoded.
-        encoded = "?" + urlencode(query, quote_via=quote, safe="") if query else ""
-        raw = None if body is None else json.dumps(body, ensure_ascii=False).encode()
+        # Half a character, as a server's own JSON may hold it, cannot be encoded: it is passed on.
+        words = urlencode(query, quote_via=quote, safe="", errors="surrogatepass")
+        encoded = f"?{words}" if query else ""
+        raw = None if body is None else json_text(body, compact=False, sort_keys=False).encode()
         kind = () if raw is None else (("Content-Type", "application/json"),)
         return Request(
             method=method,

@@ -5,10 +5,11 @@ compared, the record itself, and a hash of everything that a client can write. P
 """
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from runbook.canonical import json_text
 
 # Set by Jira, never by a client: a link that was removed and made again has others.
 _OF_JIRA = ("id", "self")
@@ -83,8 +84,8 @@ def content(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def canonical_json(value: Any) -> str:
-    """Return the one JSON text of a value: sorted keys, no spaces."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    """Return the one JSON text of a value: sorted keys, no spaces, always valid UTF-8."""
+    return json_text(value)
 
 
 def _without_nothing(value: Any) -> Any:

@@ -15,9 +15,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+from runbook.canonical import json_text
 from runbook.clock import isoformat_utc
 from runbook.errors import UsageError
 from runbook.remotelinks.model import RemoteLink, content_hash
+from runbook.text import encodable
 
 APPLICATION_ID = 0x52424B53  # "RBKS"
 FORMAT = 1
@@ -205,7 +207,7 @@ class SnapshotFile:
         with self._writing() as db:
             db.execute(
                 "UPDATE site SET base_url = ?, display_url = ?, app_via = ? WHERE url = ?",
-                (base_url, display_url, via, url),
+                (_held(base_url), _held(display_url), via, url),
             )
 
     def finish_site(self, url: str, at: datetime) -> None:
@@ -264,7 +266,7 @@ class SnapshotFile:
             db.executemany(
                 "INSERT OR REPLACE INTO issue VALUES (?, ?, ?, ?, ?, ?)",
                 (
-                    (chunk.site, one.asked, one.key, one.id, one.state.value, one.detail)
+                    (chunk.site, one.asked, one.key, one.id, one.state.value, encodable(one.detail))
                     for one in issues
                 ),
             )
@@ -450,13 +452,17 @@ def _link_row(site: str, issue: str, link: RemoteLink) -> LinkRow:
         site,
         issue,
         link.link_id,
-        link.global_id,
-        link.relationship,
-        link.url,
-        link.title,
-        json.dumps(link.record, ensure_ascii=False, sort_keys=True, separators=(",", ":")),
+        _held(link.global_id),
+        _held(link.relationship),
+        encodable(link.url),
+        encodable(link.title),
+        json_text(link.record),
         content_hash(link.record),
     )
+
+
+def _held(text: str | None) -> str | None:
+    return None if text is None else encodable(text)
 
 
 def _scope_words(scope: Mapping[str, Any]) -> str:
