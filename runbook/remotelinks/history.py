@@ -6,7 +6,7 @@ reported, not documented): so a change that cannot be read this way is no eviden
 """
 
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from runbook.atlassian.jira import JiraSite
 
 _FIELD = "remoteissuelink"
+_QUOTED = re.compile(r'"(.*)"', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,18 @@ class LinkChange:
         """Return whether the text names one of these issue keys."""
         return any(
             re.search(rf"(?<![\w-]){re.escape(key)}(?![\w-])", self.text, re.IGNORECASE)
+            for key in keys
+        )
+
+    def titled(self, keys: Iterable[str]) -> bool:
+        """Return whether the quoted title is one of these issue keys: `"KEY"` or `"KEY (App)"`."""
+        quoted = _QUOTED.search(self.text)
+        if quoted is None:
+            return False
+        return any(
+            re.fullmatch(
+                rf"{re.escape(key)}(?: \(.*\))?", quoted[1].strip(), re.IGNORECASE | re.DOTALL
+            )
             for key in keys
         )
 
@@ -114,11 +127,25 @@ def link_changes(histories: Iterable[Any]) -> tuple[LinkChange, ...]:
     return tuple(sorted(result, key=lambda change: change.at or oldest))
 
 
-def removal(changes: Iterable[LinkChange], keys: Sequence[str]) -> LinkChange | None:
-    """Return the removal that was the last word on a link to one of `keys`, None where there is none."""
+def removal(
+    changes: Iterable[LinkChange],
+    keys: Sequence[str],
+    *,
+    submitted_at: datetime,
+    ours: Callable[[str], bool] = lambda _: False,
+) -> LinkChange | None:
+    """Return the removal that was the last word on a link to one of `keys`, None where there is none.
+
+    Only what happened at or after `submitted_at`, the job's first submission, counts: earlier the link
+    was none of the job's. The quoted title must be the key itself, since other links (a wiki page's)
+    may name it in theirs; of a link whose id is `ours` it is enough that the text names the key.
+    """
     last: LinkChange | None = None
     for change in changes:
-        if change.names(keys):
+        if change.at is None or change.at < submitted_at:
+            continue
+        known = change.link_id is not None and ours(change.link_id)
+        if change.titled(keys) or (known and change.names(keys)):
             last = change
     return last if last is not None and last.removed else None
 

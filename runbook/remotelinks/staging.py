@@ -335,6 +335,14 @@ class Stage:
         if written:
             self._db.executemany("INSERT OR IGNORE INTO written VALUES (?, ?)", known)
 
+    def is_ours(self, site: str, link_id: str) -> bool:
+        """Return whether the ledger names a link as recorded or written by us."""
+        query = "SELECT 1 FROM named WHERE site = ? AND link_id = ?"
+        if not (link_id.isascii() and link_id.isdigit() and len(link_id) < 19):
+            return False
+        found = self._db.execute(query, (self._numbers.get(site), int(link_id))).fetchone()
+        return found is not None
+
     # The comparison
 
     def compare(self, after: Path, before: Path | None = None) -> None:

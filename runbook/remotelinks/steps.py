@@ -30,6 +30,7 @@ from runbook.remotelinks.unserved import UnservedPairs
 from runbook.remotelinks.verification import (
     Verified,
     ask_history,
+    first_submissions,
     recall,
     verify,
 )
@@ -110,6 +111,7 @@ async def verify_run(
         history=history,
         history_absent=ports.why_not,
         unserved=UnservedPairs(ports.plan, view, ports.clock.now()),
+        submitted=first_submissions(view),
         ledger=ports.ledger,
         run=run,
         operator=operator,
@@ -167,7 +169,8 @@ async def list_repair(
         after = await _taken(ports, stage)
     recall(stage, ports.ledger, view.id)
     stage.compare(after)
-    await ask_history(stage, after, SiteHistory(ports.sites), ports.why_not)
+    history = SiteHistory(ports.sites)
+    await ask_history(stage, after, history, ports.why_not, first_submissions(view))
     stage.mark_unserved(UnservedPairs(ports.plan, view, ports.clock.now()).of)
     addresses = _addresses(stage)
     shapes: dict[str, Shape | NoShape] = repair.shapes_from_snapshot(stage, after)

@@ -7,12 +7,14 @@ that could not be read), else `clean`. Single findings stay on the stage and str
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
+from runbook.clock import parse_utc
 from runbook.errors import ExitCode, RunbookError
 from runbook.ledger.link_events import (
     LinksArrived,
@@ -29,6 +31,7 @@ from runbook.remotelinks.history import History, removal
 from runbook.remotelinks.sampling import SampleWord
 from runbook.remotelinks.staging import HASH_DIGITS, Arrival, MissingRow, Stage
 from runbook.remotelinks.unserved import UnservedPairs
+from runbook.view import RunView, served_at
 
 FINDINGS_PER_EVENT = 1000
 _ISSUES_PER_QUESTION = 500
@@ -58,7 +61,7 @@ class Verified:
     @property
     def concerned(self) -> int:
         """Return how many expected links there are without the local ones, which no job recreates."""
-        return sum(job["expected"] for job in self.jobs) - self.local
+        return int(sum(job["expected"] for job in self.jobs)) - self.local
 
     def unseen(self) -> dict[Kind, int]:
         """Return how many expected links were not really looked at, by kind; local ones left out."""
@@ -86,6 +89,7 @@ async def verify(
     history: History | None,
     history_absent: str,
     unserved: UnservedPairs,
+    submitted: Mapping[str, datetime],
     ledger: Ledger,
     run: str,
     operator: str,
@@ -94,7 +98,7 @@ async def verify(
 
     `sample` names what was drawn (its `looked_at` and `bad` are counted here). `history_absent` says
     why no changelog can be read, where `history` is None. `unserved` says of missing links which no
-    submission could have made.
+    submission could have made; `submitted` is what `first_submissions` returns.
 
     Raises:
         UsageError: a snapshot cannot be read.
@@ -114,7 +118,7 @@ async def verify(
     )
     recall(stage, ledger, run)
     stage.compare(after, before)
-    await ask_history(stage, after, history, history_absent)
+    await ask_history(stage, after, history, history_absent, submitted)
     later = stage.mark_unserved(unserved.of)
     jobs = job_counts(stage)
     word = None if sample is None else _counted(sample, jobs)
@@ -175,10 +179,23 @@ def recall(stage: Stage, ledger: Ledger, run: str) -> None:
     stage.name(written, written=True)
 
 
+def first_submissions(view: RunView) -> dict[str, datetime]:
+    """Return when each job of a run was first submitted; where it never was, when the run began."""
+    begun = parse_utc(view.started_at)
+    return {job.id: min(served_at(job), default=begun) for job in view.jobs}
+
+
 async def ask_history(
-    stage: Stage, after: Path, history: History | None, history_absent: str
+    stage: Stage,
+    after: Path,
+    history: History | None,
+    history_absent: str,
+    submitted: Mapping[str, datetime],
 ) -> None:
-    """Turn `missing` into `removed_since` where the issue's own history says that the link was removed."""
+    """Turn `missing` into `removed_since` where the issue's own history says that the link was removed.
+
+    Only removals since the job's first submission (`submitted`, by job) count.
+    """
     missing = stage.finding_count(Kind.MISSING)
     if not missing:
         return
@@ -191,7 +208,7 @@ async def ask_history(
         issues = ((key, list(members)) for key, members in groupby(rows, lambda row: row.issue))
         for batch in batches(issues, _ISSUES_PER_QUESTION):
             try:
-                await _ask(stage, history, site, dict(batch))
+                await _ask(stage, history, site, dict(batch), submitted)
             except RunbookError as problem:
                 stage.notes.append(
                     f"the changelog of `{site}` could not be read: {problem}; links that somebody removed since count as missing there"
@@ -200,12 +217,24 @@ async def ask_history(
 
 
 async def _ask(
-    stage: Stage, history: History, site: str, by_issue: dict[str, list[MissingRow]]
+    stage: Stage,
+    history: History,
+    site: str,
+    by_issue: dict[str, list[MissingRow]],
+    submitted: Mapping[str, datetime],
 ) -> None:
     async for issue, changes in history.changes(site, tuple(by_issue)):
         gone = []
         for row in by_issue.get(issue, ()):
-            change = removal(changes, row.target_keys)
+            since = submitted.get(row.job)
+            if since is None:
+                continue
+            change = removal(
+                changes,
+                row.target_keys,
+                submitted_at=since,
+                ours=lambda link_id: stage.is_ours(site, link_id),
+            )
             if change is not None:
                 when = "" if change.at is None else f" at {change.at:%Y-%m-%d %H:%M} UTC"
                 gone.append((row, Kind.REMOVED_SINCE, f"removed by {change.author}{when}"))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -148,6 +148,29 @@ def test_what_could_not_be_read_is_not_called_fine(night: Make) -> None:
     assert seen.code == 0
     assert "partial: no difference in what was looked at" in seen.err
     assert one.status()["run"]["verification"] == "partial"
+
+
+def test_removals_before_the_run_or_of_other_links_do_not_excuse_what_is_missing(
+    night: Make,
+) -> None:
+    one = night(links_per_pair=20, leave_out=0.2)
+    for link in one.world.lost_links:
+        if link.left_out:
+            issue = one.world.sites[link.source_site].issue(link.source_key)
+            gone = ("7", f'This issue links to "{link.destination_key} (Ops)"')
+            long_ago = datetime(2019, 5, 1, tzinfo=UTC)
+            one.world._note(issue, long_ago, SOMEBODY, gone, (None, None))
+            record = {
+                "globalId": "wiki",
+                "object": {
+                    "url": "https://wiki.example/1",
+                    "title": f"Minutes on {link.destination_key}",
+                },
+            }
+            page, _ = one.world.write_link(issue, record, SOMEBODY)
+            one.world.remove_link(issue, page, SOMEBODY)
+    assert {f["kind"] for f in one.verified()["findings"]} == {"missing"}
+    assert "repair: 8 = 8 done" in one.repair("--yes").err
 
 
 HEADER = "source_key,destination_key,link_type,direction\n"
