@@ -245,8 +245,10 @@ class Writer:
             self._say(order, "unknown", str(unknown))
             return False
         except JiraRefusedError as refusal:
-            self._refused[order.site] += 1
             gone = go.write.action == "delete" and refusal.status == 404
+            if gone:
+                gone = await self._is_gone(jira, order, intended, refusal)
+            self._refused[order.site] = 0 if gone else self._refused[order.site] + 1
             result = "skipped" if gone else "refused"
             detail = "it was gone already" if gone else str(refusal)
             self._end(intended, result, detail, refusal.exchange)
@@ -266,6 +268,26 @@ class Writer:
         self._end(intended, "done", detail, written.exchange, link_id=link_id, record=record)
         self._say(order, "done", detail)
         return True
+
+    async def _is_gone(
+        self, jira: JiraSite, order: Order, intended: WriteIntended, refusal: JiraRefusedError
+    ) -> bool:
+        """Return whether a link answered with 404 is no longer there, and the 404 no loss of access.
+
+        Raises:
+            LoginLostError, NotReachedError, NotDocumentedError: it could not be looked up; the write
+            is recorded as refused.
+        """
+        try:
+            await jira.confirm_login()
+            links = await jira.remote_links(order.issue)
+        except JiraRefusedError:
+            return False
+        except (NotReachedError, NotDocumentedError, LoginLostError):
+            self._end(intended, "refused", str(refusal), refusal.exchange)
+            self._say(order, "refused", str(refusal))
+            raise
+        return all(str(one.get("id")) != intended.link_id for one in links)
 
     def _settled(self, intended: WriteIntended, there: Record | bool | None, how: str) -> str:
         if there is None:

@@ -188,6 +188,37 @@ def test_a_refusal_ends_with_exit_5_and_says_so(night: Make) -> None:
     assert "12 = 11 done + 1 refused" in done.err
 
 
+def test_a_404_for_a_link_that_is_still_there_is_a_refusal(night: Make) -> None:
+    one = verified(night(leave_out=0.0))
+    links = one.all_links()
+    one.fault(FaultKind.STATUS, DELETE, status=404, times=10**6)
+    done = one.rollback("--yes")
+    assert done.code == 5
+    assert "refused" in done.err
+    assert "gone already" not in str(one.events())
+    assert one.all_links() == links
+    one.world.faults.clear()
+    assert one.rollback("--yes").code == 0
+    assert one.records() == one.first
+
+
+def test_a_404_for_a_link_that_somebody_removed_just_before_is_no_failure(night: Make) -> None:
+    one = verified(night())
+
+    def interfere(request: httpx.Request) -> None:
+        if request.method == "DELETE" and one.interfere is not None:
+            one.interfere = None
+            issue = one.issue(request.url.path.split("/")[-3])
+            link = issue.links[int(request.url.path.rpartition("/")[2])]
+            one.world.remove_link(issue, link, SOMEBODY)
+
+    one.interfere = interfere
+    done = one.rollback("--yes")
+    assert done.code == 0, done.err
+    assert "12 = 11 done + 1 skipped" in done.err
+    assert one.records() == one.first
+
+
 @pytest.mark.parametrize("number", [1, 2, 3, 8, 26])
 def test_killed_at_any_write_to_the_ledger_it_goes_on(
     number: int, night: Make, monkeypatch: pytest.MonkeyPatch
