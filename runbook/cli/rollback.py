@@ -16,6 +16,7 @@ from runbook.cli.options import (
 from runbook.cli.wiring import Root
 
 if TYPE_CHECKING:
+    from runbook.errors import ExitCode
     from runbook.remotelinks.rollback import RollbackList
 
 
@@ -63,6 +64,7 @@ def rollback(
         scratch,
     )
     from runbook.cli.runs_lookup import find_run, runs_in
+    from runbook.errors import ExitCode, foremost
     from runbook.remotelinks.rollback import NOT_UNDONE
     from runbook.remotelinks.snapshot_file import open_snapshot
     from runbook.remotelinks.steps import list_rollback
@@ -98,10 +100,11 @@ def rollback(
                 todo = job.plan_list
                 if job.settled:
                     say(f"{plural(job.settled, 'write')} of an earlier process looked up first")
+                left_code = _unread_code(todo)
                 if dry_run or not todo.orders:
                     _show(todo, None, output_format)
                     _say_nothing(todo, view.id)
-                    return 0
+                    return int(ExitCode.DONE if dry_run else left_code)
                 if output_format == "text":
                     _show(todo, None, output_format)
                 confirmed(root, f"take back {plural(len(todo.orders), 'link')}?", yes=yes)
@@ -112,7 +115,7 @@ def rollback(
                 say(f"rollback: {added_up(counts)}")
                 if todo.left:
                     say(f"{plural(len(todo.left), 'link')} left as they are, each with the reason")
-                return int(outcome_code(outcomes, counts))
+                return int(foremost([outcome_code(outcomes, counts), left_code]))
 
         with scratch() as folder:
             code = root.await_(work(folder))
@@ -141,11 +144,25 @@ def _show(todo: "RollbackList", counts: dict[str, int] | None, output_format: st
         show(f"{listed_line('left', one.listed())}: {printable(one.reason)}")
 
 
+def _unread_code(todo: "RollbackList") -> "ExitCode":
+    """Say how many links could not be looked at; return the exit code that this asks for."""
+    from runbook.cli.console import say
+    from runbook.errors import ExitCode
+    from runbook.text import plural
+
+    if not todo.not_looked_at:
+        return ExitCode.DONE
+    say(f"warning: {plural(todo.not_looked_at, 'link')} could not be looked at: run it again later")
+    return ExitCode.REMOTE
+
+
 def _say_nothing(todo: "RollbackList", run: str) -> None:
     from runbook.cli.console import say
     from runbook.text import plural
 
     if todo.orders:
+        return
+    if todo.left and todo.not_looked_at == len(todo.left):
         return
     if todo.left:
         say(f"nothing is ours to take back; {plural(len(todo.left), 'link')} left, with the reason")

@@ -99,13 +99,14 @@ class CreateOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Left:
-    """A link that is left alone, with the reason."""
+    """A link that is left alone, with the reason; `unread` where its issue could not be read."""
 
     site: str
     issue: str
     target: str
     link_id: str | None
     reason: str
+    unread: bool = False
 
     def listed(self) -> dict[str, Any]:
         """Return it as `links.listed` keeps it."""

@@ -103,11 +103,15 @@ class TakeBack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollbackList:
-    """What `rollback` is about to do, and what it leaves alone."""
+    """What `rollback` is about to do, and what it leaves alone.
+
+    `not_looked_at` counts those of `left` whose issue could not be read.
+    """
 
     listing: str
     orders: tuple[TakeBack, ...]
     left: tuple[Left, ...]
+    not_looked_at: int = 0
 
 
 class Before:
@@ -250,7 +254,12 @@ class Judge:
             dataclasses.replace(one, name=f"{listing}.{number}")
             for number, one in enumerate(orders, start=1)
         )
-        return RollbackList(listing=listing, orders=numbered, left=tuple(left))
+        return RollbackList(
+            listing=listing,
+            orders=numbered,
+            left=tuple(left),
+            not_looked_at=sum(one.unread for one in left),
+        )
 
     async def _issue(
         self, site: str, issue: str, members: Sequence[Candidate], account: str
@@ -258,7 +267,8 @@ class Judge:
         try:
             records = await self.sites[site].remote_links(issue)
         except JiraRefusedError as refusal:
-            return [_left(one, "", f"the issue cannot be read: {refusal}") for one in members]
+            reason = f"the issue cannot be read: {refusal}"
+            return [dataclasses.replace(_left(one, "", reason), unread=True) for one in members]
         links = {str(one.get("id")): one for one in records}
         return [await self._order(one, links.get(one.link_id), account) for one in members]
 

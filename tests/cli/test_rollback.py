@@ -188,6 +188,26 @@ def test_a_refusal_ends_with_exit_5_and_says_so(night: Make) -> None:
     assert "12 = 11 done + 1 refused" in done.err
 
 
+@pytest.mark.parametrize("status", [403, 404])
+def test_issues_that_cannot_be_read_are_counted_and_end_with_exit_5(
+    status: int, night: Make
+) -> None:
+    one = verified(night())
+    links = one.all_links()
+    path = {"method": "GET", "path": "*/remotelink"}
+    one.fault(FaultKind.STATUS, path, status=status, times=10**6)
+    seen = one.rollback("--yes")
+    assert seen.code == 5
+    assert "12 links could not be looked at: run it again" in seen.err
+    assert "nothing is ours" not in seen.err
+    assert one.all_links() == links
+    one.world.faults.clear()
+    one.fault(FaultKind.STATUS, path, status=status, times=1)
+    assert one.rollback("--yes").code == 5
+    assert one.rollback("--yes").code == 0
+    assert one.records() == one.first
+
+
 def test_a_404_for_a_link_that_is_still_there_is_a_refusal(night: Make) -> None:
     one = verified(night(leave_out=0.0))
     links = one.all_links()
