@@ -153,7 +153,7 @@ async def _carried_out(
     from runbook.cli.console import say
     from runbook.cli.linkwork import confirmed, outcome_code
     from runbook.errors import ExitCode, foremost
-    from runbook.text import added_up, plural
+    from runbook.text import added_up, plural, printable
 
     todo = job.plan_list
     if job.settled:
@@ -174,6 +174,11 @@ async def _carried_out(
     counts = outcomes.counts(todo.orders)
     if output_format == "json":
         _show(todo, counts, output_format)
+    for order in todo.orders:
+        if order.name in outcomes.replaced:
+            say(
+                f"warning: {printable(order.issue)} -> {printable(order.target)}: somebody had made a link of the same globalId by then, and it was replaced; rollback leaves it"
+            )
     say(f"repair: {added_up(counts)}")
     if not todo.left and counts["done"] == len(todo.orders):
         say(f"  `runbook verify {job.run}` shows whether everything is there now")

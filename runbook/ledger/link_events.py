@@ -87,7 +87,8 @@ class WriteIntended:
 class WriteEnded:
     """What became of a write: `done`, `skipped`, `refused` or `unknown`, with the reason.
 
-    `record` is what Jira holds after it, where it was read back.
+    `record` is what Jira holds after it, where it was read back; `replaced` says that a creation met
+    a link of the same globalId, somebody's own, and wrote over it.
     """
 
     KIND: ClassVar[str] = "write.ended"
@@ -98,6 +99,7 @@ class WriteEnded:
     detail: str
     exchange: Json | None
     record: Json | None = None
+    replaced: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,7 +47,8 @@ class Candidate:
     """A link that the ledger names for this run.
 
     `hash` is that of the record as it was recorded (its first 32 digits); `before` is `absent`,
-    `unknown` or the hash it had before. `written` marks a link that `repair` wrote.
+    `unknown` or the hash it had before. `written` marks a link that `repair` wrote, `replaced`
+    that it wrote over somebody's own in doing so.
     """
 
     site: str
@@ -58,6 +59,7 @@ class Candidate:
     expected: bool
     before: str
     written: bool
+    replaced: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +169,10 @@ def candidates(view: RunView, ledger: Ledger) -> dict[tuple[str, str], Candidate
         if write.intended.purpose == "repair" and done:
             ours = _written(write)
             if ours is not None:
+                known = found.get((ours.site, ours.link_id))
+                if known is not None and known.written:
+                    # A link that was written twice is whose it was at first.
+                    ours = dataclasses.replace(ours, replaced=known.replaced)
                 found[ours.site, ours.link_id] = ours
     for write in view.writes:
         done = write.ended is not None and write.ended.result == "done"
@@ -206,6 +212,7 @@ def _written(write: Write) -> Candidate | None:
         expected=True,
         before="absent",
         written=True,
+        replaced=ended.replaced,
     )
 
 
@@ -277,6 +284,8 @@ class Judge:
             return _left(one, "", "it is gone already")
         shown = now.get("object")
         url = str(shown.get("url") or "") if isinstance(shown, Mapping) else ""
+        if one.replaced:
+            return _left(one, url, "repair wrote over a link that somebody had made meanwhile")
         if content_hash(now)[:HASH_DIGITS] != one.hash:
             return _left(one, url, "it changed since it was recorded")
         then = self.before.record(one.site, one.link_id)

@@ -118,9 +118,13 @@ def _equal(record: Record, before: Mapping[str, Any] | None) -> bool:
 
 @dataclass(slots=True, kw_only=True)
 class Outcomes:
-    """What became of the orders, by name: (result, detail)."""
+    """What became of the orders, by name: (result, detail).
+
+    `replaced` holds the names of creations that wrote over a link which was there by then.
+    """
 
     by_name: dict[str, tuple[str, str]] = field(default_factory=dict)
+    replaced: set[str] = field(default_factory=set)
     stopped_by: RunbookError | None = None
 
     def counts(self, orders: Iterable[Order]) -> dict[str, int]:
@@ -265,7 +269,17 @@ class Writer:
         record = None if removed else await self._read_back(jira, order, link_id)
         replaced = go.write.action == "create" and not written.created
         detail = "a link of the same globalId was there by then and was replaced" * replaced
-        self._end(intended, "done", detail, written.exchange, link_id=link_id, record=record)
+        if replaced:
+            self.outcomes.replaced.add(order.name)
+        self._end(
+            intended,
+            "done",
+            detail,
+            written.exchange,
+            link_id=link_id,
+            record=record,
+            replaced=replaced,
+        )
         self._say(order, "done", detail)
         return True
 
@@ -333,6 +347,7 @@ class Writer:
         *,
         link_id: str | None = None,
         record: Record | None = None,
+        replaced: bool = False,
     ) -> None:
         self.ledger.append(
             WriteEnded(
@@ -343,6 +358,7 @@ class Writer:
                 detail=detail,
                 exchange=exchange,
                 record=record,
+                replaced=replaced,
             ),
             run=self.run,
         )

@@ -188,6 +188,39 @@ def test_a_refusal_ends_with_exit_5_and_says_so(night: Make) -> None:
     assert "12 = 11 done + 1 refused" in done.err
 
 
+def test_a_link_that_repair_wrote_over_is_named_and_left(night: Make) -> None:
+    one = night(links_per_pair=20, leave_out=0.2)
+    lost = next(x for x in one.world.lost_links if x.left_out)
+    issue = one.world.sites[lost.source_site].issue(lost.source_key)
+    target = one.world.sites[lost.destination_site].issue(lost.destination_key)
+    app = one.world.app_link(lost.source_site, lost.destination_site).app_id
+    theirs = {
+        "globalId": f"appId={app}&issueId={target.id}",
+        "relationship": "my own words",
+        "object": {"url": f"{lost.destination_site}/browse/{target.key}", "title": "mine"},
+    }
+    made: list[int] = []
+
+    def interfere(request: httpx.Request) -> None:
+        ours = f"{lost.source_key}/remotelink" in request.url.path
+        if ours and request.method == "POST" and not made:
+            made.append(one.world.write_link(issue, theirs, SOMEBODY)[0].id)
+
+    one.interfere = interfere
+    done = one.repair("--yes")
+    assert done.code == 0
+    assert f"warning: {lost.source_key} -> {lost.destination_site}/browse/{target.key}" in done.err
+    ended = [event["payload"] for event in one.events() if event["kind"] == "write.ended"]
+    assert [e["link_id"] for e in ended if e["replaced"]] == [str(made[0])]
+    # A verification in between records the link as arrived; it stays somebody's own.
+    verified(one)
+    document = json.loads(one.rollback("--yes", "--format", "json").out)
+    (left,) = document["left"]
+    assert left["link_id"] == str(made[0])
+    assert "repair wrote over a link that somebody had made" in left["reason"]
+    assert made[0] in issue.links
+
+
 @pytest.mark.parametrize("status", [403, 404])
 def test_issues_that_cannot_be_read_are_counted_and_end_with_exit_5(
     status: int, night: Make
