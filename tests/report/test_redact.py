@@ -43,6 +43,81 @@ CASES = {
 }
 
 
+EMAILS = {
+    "encoded twice in a URL": "https://w.example/x?v=j.doe%2540contoso.example&z=1",
+    "with an apostrophe": "https://w.example/x?v=o'brien@contoso.example&z=1",
+    "with an HTML number for the @": "v=jane&#64;contoso.example&z=1",
+    "with a hexadecimal HTML number for the @": "v=jane&#x0040;contoso.example&z=1",
+    "with a JSON escape for the @": "v=jane\\u0040contoso.example&z=1",
+    "with an apostrophe as HTML": "v=o&#39;brien@contoso.example&z=1",
+    "with every character that a mailbox may have": "v=a!$'*+^`{|}~.b-c@contoso.example&z=1",
+}
+
+
+@pytest.mark.parametrize("text", EMAILS.values(), ids=EMAILS)
+def test_an_email_is_replaced_as_a_whole_however_it_is_written(text):
+    begin = text.index("v=") + 2
+    assert redacted(text) == f"{text[:begin]}person-1@redacted.invalid&z=1"
+
+
+SPELLINGS = {
+    "in another case": "ABOUT FIRE BOB & JÖRG NOW",
+    "in HTML": "about Fire Bob &amp; Jörg now",
+    "in a URL": "/Fire%20Bob%20%26%20J%C3%B6rg",
+    "in a form": "/Fire+Bob+%26+J%C3%B6rg",
+    "in JSON's ASCII": "about Fire Bob & J\\u00f6rg now",
+}
+
+
+@pytest.mark.parametrize("text", SPELLINGS.values(), ids=SPELLINGS)
+def test_a_title_is_replaced_in_every_spelling(text):
+    (_, after) = redacted([{"title": "Fire Bob & Jörg"}, text])
+    assert "title-1" in after
+    assert "bob" not in after.lower()
+    assert "rg" not in after.lower()
+
+
+def test_an_account_id_of_any_form_is_learned_and_replaced_everywhere():
+    value = [{"accountId": "qm:abc-def/9"}, "seen qm:abc-def/9 and qm%3Aabc-def%2F9"]
+    assert redacted(value) == [{"accountId": "account-1"}, "seen account-1 and account-1"]
+
+
+def test_an_account_id_in_a_header_is_replaced():
+    value = {"headers": [["X-AAccountId", "qm%3Aabc"], ["date", "now"]], "x": "by qm:abc"}
+    assert redacted(value) == {
+        "headers": [["X-AAccountId", "account-1"], ["date", "now"]],
+        "x": "by account-1",
+    }
+
+
+BODIES = {
+    "with a byte order mark": '\ufeff{"title": "Secret"}',
+    "as lines of JSON": '{"title": "Secret"}\n{"title": "Secret"}',
+    "cut off": '[{"title": "Secr',
+    "as a web page": "<!doctype html><title>Secret</title>",
+}
+
+
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
+def test_a_body_that_is_no_whole_json_is_left_out(body):
+    assert redacted({"status": 200, "body": body}) == {"status": 200, "body": REMOVED}
+
+
+def test_an_empty_body_stays():
+    assert redacted({"status": 204, "body": ""}) == {"status": 204, "body": ""}
+
+
+def test_thousands_of_titles_are_still_replaced_inside_other_text():
+    titles = [{"title": f"Secret number {number}"} for number in range(5000)]
+    after = redacted([*titles, "see Secret number 4999 and Secret number 7"])
+    assert "Secret" not in json.dumps(after)
+
+
+def test_half_a_character_in_a_body_does_not_stop_redaction():
+    rows, _ = redact_rows([row(1, {"body": '{"title": "Cut off here \\ud83d", "x": "\\ud83d"}'})])
+    assert "Cut off" not in rows[0].payload
+
+
 @pytest.mark.parametrize(("before", "after"), CASES.values(), ids=CASES)
 def test_what_is_replaced(before, after):
     assert redacted(before) == after
