@@ -13,7 +13,7 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleWord:
-    """A sample of `looked_at` rows out of `total`, of which `bad` were missing, wrong or old."""
+    """A sample of `size` rows out of `total`; of the `looked_at`, `bad` were missing, wrong or old."""
 
     size: int
     looked_at: int
@@ -23,15 +23,25 @@ class SampleWord:
 
     @property
     def at_most(self) -> float:
-        """Return the share of bad rows that is not exceeded, with 95 % confidence."""
-        return upper_bound(self.bad, self.looked_at)
+        """Return the share of bad rows that is not exceeded, with 95 % confidence.
+
+        A drawn row that could not be looked at may be bad and counts so: what hides rows (a site that
+        answers nothing) rarely hides them by chance.
+        """
+        return upper_bound(self.bad + self.size - self.looked_at, self.size)
 
     def sentence(self) -> str:
         """Return what the sample says, in words."""
         if self.looked_at == 0:
             return f"none of the {self.size} drawn rows could be looked at: the sample says nothing"
+        unseen = self.size - self.looked_at
+        hidden = (
+            f" {unseen} of the {self.size} drawn could not be looked at and count as if they were;"
+            if unseen
+            else ""
+        )
         return (
-            f"{self.bad} of {self.looked_at} rows looked at are missing, wrong or old; with 95 % confidence"
+            f"{self.bad} of {self.looked_at} rows looked at are missing, wrong or old;{hidden} with 95 % confidence"
             f" at most {_percent(self.at_most)} of all {self.total} rows are"
             f" (at most {math.floor(self.at_most * self.total + 1e-9)}; Clopper-Pearson, one-sided, seed `{self.seed}`)"
         )

@@ -309,7 +309,7 @@ def arrival_line(arrival: Arrival) -> str:
 def _counted(sample: SampleWord, jobs: Iterable[dict[str, Any]]) -> SampleWord:
     jobs = tuple(job for job in jobs if job["id"] is not None)
     expected = sum(job["expected"] for job in jobs)
-    looked_at = expected - sum(job[Kind.NOT_LOOKED_AT.value] for job in jobs)
+    looked_at = expected - sum(job[kind.value] for job in jobs for kind in UNSEEN)
     bad = sum(job[kind.value] for job in jobs for kind in DIFFERENCES)
     return SampleWord(
         size=sample.size, looked_at=looked_at, total=sample.total, bad=bad, seed=sample.seed

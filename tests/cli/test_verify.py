@@ -263,6 +263,18 @@ def test_a_sample_states_what_it_is_worth(night: Make) -> None:
     assert document == again
 
 
+def test_a_sample_of_which_a_part_is_hidden_promises_nothing_about_that_part(night: Make) -> None:
+    one = night(links_per_pair=60)
+    hidden = {"method": "GET", "host": OPS.partition("://")[2], "path": "*/remotelink"}
+    one.fault(FaultKind.STATUS, hidden, status=403, times=10**6)
+    seen = one.verify("--sample", "60")
+    said = next(line for line in seen.err.splitlines() if line.startswith("sample: "))
+    assert "of the 60 drawn could not be looked at and count as if they were" in said
+    ended = [event["payload"] for event in one.events() if event["kind"] == "verify.ended"][-1]
+    assert ended["sample"]["looked_at"] < 60
+    assert ended["sample"]["at_most"] > 0.4
+
+
 def test_a_clean_sample_is_partial(night: Make) -> None:
     one = night()
     assert one.verify("--sample", "4").code == 0

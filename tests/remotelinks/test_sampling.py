@@ -29,6 +29,14 @@ def test_nothing_looked_at_says_nothing() -> None:
     assert "says nothing" in word.sentence()
 
 
+def test_drawn_rows_that_nobody_saw_count_as_bad_in_the_bound() -> None:
+    word = SampleWord(size=100, looked_at=50, total=1000, bad=0, seed="s")
+    assert word.at_most == upper_bound(50, 100) > 0.5
+    assert "50 of the 100 drawn could not be looked at and count as if they were" in word.sentence()
+    assert "at most 58.6 % of all 1000 rows" in word.sentence()
+    assert word.as_json()["at_most"] > 0.5
+
+
 @given(n=st.integers(1, 3000), share=st.floats(0, 1))
 def test_the_bound_is_where_the_probability_is_five_percent(n: int, share: float) -> None:
     bad = min(n - 1, math.floor(n * share))
