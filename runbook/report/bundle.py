@@ -73,6 +73,12 @@ def view_of(rows: Iterable[Row], run: str) -> RunView:
     return view
 
 
+def named_evidence(view: RunView) -> list[dict[str, Any]]:
+    """Return every evidence file that the plan of a run and its approvals name, each once."""
+    named = [*view.evidence, *(one.evidence for _, one in view.approvals if one.evidence)]
+    return list({(one["path"], one["sha256"]): one for one in named}.values())
+
+
 def files_of(
     rows: tuple[Row, ...], run: str, evidence: Iterable[Evidence], choices: Choices
 ) -> dict[str, bytes]:

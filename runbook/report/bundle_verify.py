@@ -7,7 +7,7 @@ signature is checked by the caller, who has a key.
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,19 +26,24 @@ from runbook.report.bundle import (
     chain_problems,
     derived_files,
     manifest_of,
+    named_evidence,
     row_of_line,
     view_of,
     zip_bytes,
 )
 from runbook.report.bundle_open import Opened, Problem
 from runbook.report.bundle_words import readme
+from runbook.report.redact import holds_stand_in
 
 _SUM_LINE = re.compile(r"([0-9a-f]{64})  ([^\n]+)\Z")
 
 
 @dataclass(slots=True)
 class Verdict:
-    """What a verification found; `manifest` is empty where it cannot be read."""
+    """What a verification found; `manifest` is empty where it cannot be read.
+
+    `unproven` are the numbers and kinds of redacted rows: nothing in the bundle shows what they said.
+    """
 
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -46,6 +51,7 @@ class Verdict:
     files: int = 0
     rows: int = 0
     head: str = ""
+    unproven: list[tuple[int, str]] = field(default_factory=list)
 
 
 def verify(opened: Opened, packed: bytes) -> Verdict:
@@ -198,7 +204,13 @@ def _rows(files: Mapping[str, bytes], verdict: Verdict) -> list[tuple[Row, bool]
                 f"it ends with row {verdict.rows}, {verdict.head[:16]}…; `{MANIFEST}` says row {stated['rows']}, {stated['head'][:16]}…",
             )
         )
-    redacted = sum(1 for _, one in rows if one)
+    marked = [one for one, changed in rows if changed]
+    verdict.unproven = [(one.seq, one.kind) for one in marked]
+    for one in marked:
+        if not holds_stand_in(one.payload):
+            what = f"row {one.seq} ({one.kind}) says that it is redacted, but nothing in it is"
+            verdict.problems.append(Problem(LEDGER, what))
+    redacted = len(verdict.unproven)
     if redacted and not verdict.manifest.get("redacted", True):
         verdict.problems.append(
             Problem(LEDGER, f"{redacted} rows say that they are redacted; the bundle is not")
@@ -262,7 +274,7 @@ def _compare_with_rows(
     for name in files:
         if name not in expected and name not in known and name not in OF_THIS_VERSION:
             verdict.problems.append(Problem(name, "it belongs to nothing in the ledger"))
-    verdict.problems += _evidence_problems(files, view.evidence, manifest)
+    verdict.problems += _evidence_problems(files, named_evidence(view), manifest)
 
 
 def _evidence_files(manifest: Mapping[str, Any]) -> Iterable[str]:
@@ -270,11 +282,20 @@ def _evidence_files(manifest: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _evidence_problems(
-    files: Mapping[str, bytes], recorded: Iterable[Mapping[str, Any]], manifest: Mapping[str, Any]
+    files: Mapping[str, bytes], recorded: Sequence[Mapping[str, Any]], manifest: Mapping[str, Any]
 ) -> Iterator[Problem]:
     placed = {(one.get("path"), one.get("sha256")): one for one in manifest["evidence"]}
-    for one in placed.values():
+    named = {(one.get("path"), one.get("sha256")) for one in recorded}
+    for one in manifest["evidence"]:
         name = one.get("file")
+        if (one["path"], one["sha256"]) not in named:
+            yield Problem(
+                str(name or MANIFEST), f"the evidence `{one['path']}` is not in the ledger"
+            )
+        elif one["sha256"] and not name and not manifest["redacted"]:
+            yield Problem(
+                MANIFEST, f"the evidence `{one['path']}` was recorded, its file is not here"
+            )
         data = files.get(str(name)) if name else None
         if data is not None and hashlib.sha256(data).hexdigest() != one.get("sha256"):
             yield Problem(str(name), "it is not the file whose hash the ledger recorded")

@@ -4,13 +4,15 @@ Everything is judged at the ledger's last event, since the report reads no clock
 """
 
 from collections import defaultdict
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
+from enum import IntEnum
 
-from runbook.ledger.events import Json
-from runbook.plan.model import Plan, Wave
+from runbook.plan.model import Plan
 from runbook.report.moments import Zone, day_moment, parsed, span
 from runbook.report.page import (
     Block,
+    Cell,
     Chip,
     Column,
     Link,
@@ -18,48 +20,27 @@ from runbook.report.page import (
     Para,
     Row,
     Section,
+    Stack,
     Table,
     Text,
 )
-from runbook.report.states import done_jobs, is_preview, plain, undone_jobs, window_chip
+from runbook.report.rounds import Unserved, due_pairs, judged_at, pairs_of_job, served_at
+from runbook.report.states import is_preview, plain, undone_jobs, window_chip
 from runbook.report.text import DASH, anchor, clip, site_label
 from runbook.report.words import Words
-from runbook.view import JobState, JobView, RunView
-from runbook.windows import AUDIT_LOG_KEPT, Pair, WindowState
+from runbook.view import AT_ATLASSIAN, JobState, JobView, RunView
+from runbook.windows import AUDIT_LOG_KEPT, Pair, WindowState, pairs_of
 
-WINDOWS_SHOWN = 2
-CLOCKS_SHOWN = 3
+# How many clocks fit on the first page: with nothing else to tell, and with everything.
+CLOCKS_MOST = 8
+CLOCKS_LEAST = 2
 TOKENS_SHOWN = 1
-
-
-def pair_of_json(job: str, value: Json) -> Pair:
-    """Return the pair of waves that `run.started` keeps, so that its state can be asked."""
-    return Pair(
-        job=job,
-        from_wave=Wave(name=str(value.get("from") or "")),
-        to_wave=Wave(name=str(value.get("to") or "")),
-        opens=parsed(value.get("opens")),
-        safe_closes=parsed(value.get("safe_closes")),
-        closes=parsed(value.get("closes")),
-        start_assumed=False,
-        planned=False,
-    )
-
-
-def pairs_of_job(job: JobView) -> tuple[Pair, ...]:
-    """Return the pairs of waves of one job."""
-    return tuple(pair_of_json(job.id, value) for value in job.windows)
 
 
 def evidence_deadline(job: JobView) -> datetime | None:
     """Return when Atlassian's audit log loses what this job changed, None while it is not complete."""
     ended = parsed(job.ended_at) if job.state is JobState.COMPLETE else None
     return None if ended is None else ended + AUDIT_LOG_KEPT
-
-
-def judged_at(view: RunView) -> datetime:
-    """Return the moment at which the report judges clocks: the ledger's last event of the run."""
-    return parsed(view.last_at) or parsed(view.started_at) or datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def log_kept_after(view: RunView, job: JobView) -> bool:
@@ -70,24 +51,53 @@ def log_kept_after(view: RunView, job: JobView) -> bool:
     )
 
 
+class Standing(IntEnum):
+    """Where a clock stands, in the order in which clocks are listed."""
+
+    OPEN = 0
+    OVER = 1
+    KEPT = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clock:
+    """One row of the deadlines; `end` is None where no end is known yet."""
+
+    standing: Standing
+    end: datetime | None
+    row: Row
+
+
 def deadlines_section(view: RunView, plan: Plan | None, zone: Zone, w: Words) -> Section:
-    """Return the next clocks of each kind; the whole list stands with the timeline."""
+    """Return the clocks, open ones first; the whole list stands with the timeline."""
     at = judged_at(view)
-    # One printed page holds it all: with open jobs and verified links, one clock of each kind.
-    tight = bool(view.verifications) and bool(undone_jobs(view))
-    windows = _window_rows(view, at, zone, w)[: 1 if tight else WINDOWS_SHOWN]
-    logs = _log_rows(view, at, zone, w)[: 1 if tight else CLOCKS_SHOWN - len(windows)]
-    rows = (*windows, *logs, *_token_rows(plan, at, w)[:TOKENS_SHOWN])
-    columns = (
+    clocks = sorted(
+        (
+            *_window_clocks(view, plan, at, zone, w),
+            *_log_clocks(view, at, zone, w),
+            *_token_clocks(plan, at, w)[:TOKENS_SHOWN],
+        ),
+        key=lambda clock: clock.standing,
+    )
+    # One printed page holds it all: the more the first sections say, the fewer clocks.
+    told = 2 * bool(view.verifications) + 4 * bool(undone_jobs(view)) + 2 * bool(due_pairs(view))
+    shown = clocks[: max(CLOCKS_MOST - told, CLOCKS_LEAST)]
+    said = w("cap_clocks", at=f"{zone.short(at)} {zone.offset}")
+    if len(clocks) > len(shown):
+        said = w.plural("clocks_more", len(clocks) - len(shown), said=said)
+    rows = tuple(clock.row for clock in shown)
+    table = Table(id="clocks", caption=said, columns=_clock_columns(w), rows=rows)
+    blocks: tuple[Block, ...] = (table,) if rows else (Para(text=w("clocks_none")),)
+    return Section(id="deadlines", title=w("h_deadlines"), short=w("s_deadlines"), blocks=blocks)
+
+
+def _clock_columns(w: Words) -> tuple[Column, ...]:
+    return (
         Column(title=w("c_clock"), wide=True),
         Column(title=w("c_ends")),
         Column(title=w("c_left")),
         Column(title=w("c_means"), wide=True),
     )
-    said = w("cap_clocks", at=f"{zone.short(at)} {zone.offset}")
-    table = Table(id="clocks", caption=said, columns=columns, rows=rows)
-    blocks: tuple[Block, ...] = (table,) if rows else (Para(text=w("clocks_none")),)
-    return Section(id="deadlines", title=w("h_deadlines"), short=w("s_deadlines"), blocks=blocks)
 
 
 def _left(end: datetime, at: datetime, w: Words) -> Chip:
@@ -98,81 +108,132 @@ def _left(end: datetime, at: datetime, w: Words) -> Chip:
     return Chip(tone=tone, symbol="◷", word=w("clock_left", span=span(seconds)))
 
 
-def _window_rows(view: RunView, at: datetime, zone: Zone, w: Words) -> list[Row]:
+def _window_clocks(
+    view: RunView, plan: Plan | None, at: datetime, zone: Zone, w: Words
+) -> list[Clock]:
+    """Return the windows of jobs that are not done and of pairs that wait for a later round."""
+    due = due_pairs(view)
+    waiting = {(one.job.id, one.pair) for one in due}
+    found = _round_clocks(due, plan, at, zone, w)
     ends: dict[tuple[datetime, datetime], list[str]] = defaultdict(list)
     for job in undone_jobs(view):
-        open_pairs = [
-            pair
-            for pair in pairs_of_job(job)
-            if pair.state(at) not in (WindowState.CLOSED, WindowState.NEVER)
-        ] or list(pairs_of_job(job))
-        for pair in open_pairs:
+        if job.state in AT_ATLASSIAN or job.spoken:
+            continue
+        pairs = [pair for pair in pairs_of_job(job) if (job.id, pair) not in waiting]
+        over = (WindowState.CLOSED, WindowState.NEVER)
+        for pair in [pair for pair in pairs if pair.state(at) not in over] or pairs:
             if pair.safe_closes is not None and pair.closes is not None:
                 ends[pair.safe_closes, pair.closes].append(job.id)
-    rows = []
-    for (safe, closes), jobs in sorted(ends.items()):
+    for (safe, closes), jobs in ends.items():
         named = list(dict.fromkeys(jobs))
         state = "late" if safe <= at < closes else "closed" if at >= closes else "open"
-        rows.append(
-            Row(
-                cells=(
-                    Text(
-                        text=w("clock_window", jobs=w.count("job", len(named))),
-                        note=clip(", ".join(named), 90),
-                    ),
-                    zone.moment(
-                        safe, w("clock_last_end", at=f"{zone.short(closes)} {zone.offset}")
-                    ),
-                    _left(safe if at < safe else closes, at, w),
-                    Text(text=w(f"clock_window_{state}")),
-                )
-            )
+        cells = (
+            Text(
+                text=w("clock_window", jobs=w.count("job", len(named))),
+                note=clip(", ".join(named), 90),
+            ),
+            zone.moment(safe, w("clock_last_end", at=f"{zone.short(closes)} {zone.offset}")),
+            _left(safe if at < safe else closes, at, w),
+            Text(text=w(f"clock_window_{state}")),
         )
-    return rows
+        standing = Standing.OVER if state == "closed" else Standing.OPEN
+        found.append(Clock(standing=standing, end=safe, row=Row(cells=cells)))
+    return sorted(found, key=lambda clock: (clock.end is None, clock.end or at))
 
 
-def _log_rows(view: RunView, at: datetime, zone: Zone, w: Words) -> list[Row]:
+def _round_clocks(
+    due: tuple[Unserved, ...], plan: Plan | None, at: datetime, zone: Zone, w: Words
+) -> list[Clock]:
+    """Return one clock for all pairs of one state: its end is the first of their ends.
+
+    While a wave has no end, the plan's planned one counts, and is said to be planned.
+    """
+    alike: dict[WindowState, list[Unserved]] = defaultdict(list)
+    for one in due:
+        alike[one.state].append(one)
+    clocks = []
+    for state, same in alike.items():
+        windows = [_planned_window(one, plan) for one in same]
+        end, when = _first_end(windows, same, zone, w)
+        left = Chip(tone="neutral", symbol="○", word=w("window_not_yet"))
+        opens = min((pair.opens for pair in windows if pair.opens is not None), default=None)
+        if state is not WindowState.NOT_YET and end is not None:
+            left = _left(end, at, w)
+        elif opens is not None and at < opens:
+            left = replace(left, word=w("clock_opens", span=span((opens - at).total_seconds())))
+        named = "; ".join(dict.fromkeys(one.named for one in same))
+        cells = (
+            Text(text=w.plural("clock_round", len(same)), note=clip(named, 90)),
+            when,
+            left,
+            Text(text=w(f"clock_round_{state.value}")),
+        )
+        clocks.append(Clock(standing=Standing.OPEN, end=end, row=Row(cells=cells)))
+    return clocks
+
+
+def _first_end(
+    windows: list[Pair], same: list[Unserved], zone: Zone, w: Words
+) -> tuple[datetime | None, Cell]:
+    """Return the first end of windows that are all in one state, and its cell."""
+    late = same[0].state is WindowState.LATE
+    ends = [pair.closes if late else pair.safe_closes for pair in windows]
+    known = sorted({end for end in ends if end is not None})
+    if not known:
+        return None, Text(text=w("unknown_moment"), note=w("clock_waits"))
+    notes = [w("clock_earliest")] if len(known) > 1 else []
+    if any(one.pair.closes is None for one in same):
+        notes.append(w("clock_planned"))
+    return known[0], zone.moment(known[0], "; ".join(notes))
+
+
+def _planned_window(one: Unserved, plan: Plan | None) -> Pair:
+    """Return a pair with the plan's planned ends where its waves have no other yet."""
+    instance = None if plan is None else plan.instance(one.job.id)
+    if one.pair.closes is not None or plan is None or instance is None:
+        return one.pair
+    names = (one.pair.from_wave.name, one.pair.to_wave.name)
+    planned = pairs_of(plan, instance, use_planned=True)
+    return next(
+        (pair for pair in planned if (pair.from_wave.name, pair.to_wave.name) == names), one.pair
+    )
+
+
+def _log_clocks(view: RunView, at: datetime, zone: Zone, w: Words) -> list[Clock]:
     sites: dict[str, list[tuple[datetime, JobView]]] = defaultdict(list)
-    for job in done_jobs(view):
+    for job in view.jobs:
         end = evidence_deadline(job)
         if end is not None:
             sites[job.job.site].append((end, job))
-    rows: list[tuple[bool, datetime, Row]] = []
+    clocks = []
     for site, ends in sites.items():
         end = min(end for end, _ in ends)
         kept = all(log_kept_after(view, job) for _, job in ends)
-        row = Row(
-            cells=(
-                Text(
-                    text=w("clock_log", site=clip(site_label(site), 60)),
-                    note=w.count("complete_job", len(ends)),
-                ),
-                zone.moment(end),
-                Chip(tone="info", symbol="●", word=w("clock_log_kept"))
-                if kept
-                else _left(end, at, w),
-                Text(text=w("clock_log_means_kept" if kept else "clock_log_means")),
-            )
+        cells = (
+            Text(
+                text=w("clock_log", site=clip(site_label(site), 60)),
+                note=w.count("complete_job", len(ends)),
+            ),
+            zone.moment(end),
+            Chip(tone="info", symbol="●", word=w("clock_log_kept")) if kept else _left(end, at, w),
+            Text(text=w("clock_log_means_kept" if kept else "clock_log_means")),
         )
-        rows.append((kept, end, row))
-    return [row for _, _, row in sorted(rows, key=lambda one: one[:2])]
+        standing = Standing.KEPT if kept else Standing.OPEN if at < end else Standing.OVER
+        clocks.append(Clock(standing=standing, end=end, row=Row(cells=cells)))
+    return sorted(clocks, key=lambda clock: clock.end or at)
 
 
 def tokens_table(view: RunView, plan: Plan | None, w: Words) -> Table | None:
     """Return when each account's token ends, as the plan says; None where it says nothing."""
-    rows = tuple(_token_rows(plan, judged_at(view), w))
-    columns = (
-        Column(title=w("c_clock"), wide=True),
-        Column(title=w("c_ends")),
-        Column(title=w("c_left")),
-        Column(title=w("c_means"), wide=True),
-    )
+    rows = tuple(clock.row for clock in _token_clocks(plan, judged_at(view), w))
     if not rows:
         return None
-    return Table(id="tokens", caption=w("cap_tokens"), columns=columns, rows=rows, dense=True)
+    return Table(
+        id="tokens", caption=w("cap_tokens"), columns=_clock_columns(w), rows=rows, dense=True
+    )
 
 
-def _token_rows(plan: Plan | None, at: datetime, w: Words) -> list[Row]:
+def _token_clocks(plan: Plan | None, at: datetime, w: Words) -> list[Clock]:
     if plan is None:
         return []
     expiry = sorted(
@@ -182,20 +243,18 @@ def _token_rows(plan: Plan | None, at: datetime, w: Words) -> list[Row]:
             if site.token_expires is not None
         }
     )
-    rows = []
+    clocks = []
     for day, account in expiry:
         end = datetime.combine(day, time(0, 0), UTC)
-        rows.append(
-            Row(
-                cells=(
-                    Text(text=w("clock_token", account=clip(account, 60))),
-                    day_moment(day),
-                    _left(end, at, w),
-                    Text(text=w("clock_token_means")),
-                )
-            )
+        cells = (
+            Text(text=w("clock_token", account=clip(account, 60))),
+            day_moment(day),
+            _left(end, at, w),
+            Text(text=w("clock_token_means")),
         )
-    return rows
+        standing = Standing.OPEN if at < end else Standing.OVER
+        clocks.append(Clock(standing=standing, end=end, row=Row(cells=cells)))
+    return clocks
 
 
 def windows_table(view: RunView, zone: Zone, w: Words) -> Table | Para:
@@ -204,15 +263,13 @@ def windows_table(view: RunView, zone: Zone, w: Words) -> Table | Para:
     rows = tuple(row for job in view.jobs for row in _rows_of_job(job, view, at, zone, w))
     if not rows:
         return Para(text=w("windows_none"), tone="note")
-    submitted = Column(title=w("c_at_submission"))
     columns = (
         Column(title=w("c_job")),
         Column(title=w("c_waves")),
         Column(title=w("c_opens")),
         Column(title=w("c_safe_closes")),
         Column(title=w("c_closes")),
-        *(() if is_preview(view) else (submitted,)),
-        Column(title=w("c_at_end" if not is_preview(view) else "c_at_moment")),
+        Column(title=w("c_at_moment" if is_preview(view) else "c_window")),
         *(() if is_preview(view) else (Column(title=w("c_audit_until")),)),
     )
     return Table(id="windows", caption=w("cap_windows"), columns=columns, rows=rows, dense=True)
@@ -225,61 +282,46 @@ def _moment(at: datetime | None, zone: Zone, w: Words) -> Moment | Text:
 def _rows_of_job(
     job: JobView, view: RunView, at: datetime, zone: Zone, w: Words
 ) -> tuple[Row, ...]:
-    submitted = parsed(job.submitted_at)
     deadline = evidence_deadline(job)
     until = Text(text=DASH) if deadline is None else zone.moment(deadline)
-    served = (Text(text=w("not_submitted")),) if submitted is None else None
     ends = () if is_preview(view) else (until,)
+    name, dash = job_cell(job.id, lean=zone.lean), Text(text=DASH)
     if not job.windows:
-        blank = Text(text=w("no_window"))
-        dash = Text(text=DASH)
-        first = () if is_preview(view) else (dash,)
-        return (
-            Row(
-                cells=(
-                    job_cell(job.id, lean=zone.lean),
-                    blank,
-                    dash,
-                    dash,
-                    dash,
-                    *first,
-                    dash,
-                    *ends,
-                ),
-                job=job.id,
-            ),
-        )
+        cells = (name, Text(text=w("no_window")), dash, dash, dash, dash, *ends)
+        return (Row(cells=cells, job=job.id),)
+    moments = served_at(job)
     rows = []
     for pair in pairs_of_job(job):
-        then = (
-            ()
-            if is_preview(view)
-            else served
-            if served is not None
-            else (_window_state(pair.state(submitted), zone, w),)
-            if submitted is not None
-            else ()
+        state = _window_states(pair, moments, at, zone, w, preview=is_preview(view))
+        cells = (
+            name,
+            Text(text=f"{clip(pair.from_wave.name, 40)} → {clip(pair.to_wave.name, 40)}"),
+            _moment(pair.opens, zone, w),
+            _moment(pair.safe_closes, zone, w),
+            _moment(pair.closes, zone, w),
+            state,
+            *ends,
         )
-        rows.append(
-            Row(
-                cells=(
-                    job_cell(job.id, lean=zone.lean),
-                    Text(text=f"{clip(pair.from_wave.name, 40)} → {clip(pair.to_wave.name, 40)}"),
-                    _moment(pair.opens, zone, w),
-                    _moment(pair.safe_closes, zone, w),
-                    _moment(pair.closes, zone, w),
-                    *then,
-                    _window_state(pair.state(at), zone, w),
-                    *ends,
-                ),
-                job=job.id,
-            )
-        )
+        rows.append(Row(cells=cells, job=job.id))
     return tuple(rows)
 
 
-def _window_state(state: WindowState, zone: Zone, w: Words) -> Chip | Text:
-    return plain(window_chip(state.value, w), lean=zone.lean)
+def _window_states(
+    pair: Pair, moments: tuple[datetime, ...], at: datetime, zone: Zone, w: Words, *, preview: bool
+) -> Cell:
+    """Return where a pair's window stood at the submission that served it, else the last, and stands now."""
+    now = window_chip(pair.state(at).value, w)
+    if preview:
+        return plain(now, lean=zone.lean)
+    served = [moment for moment in moments if pair.servable(moment)]
+    then = [window_chip(pair.state((served or moments)[-1]).value, w)] if moments else []
+    unserved = Text(text=w("not_served" if moments else "not_submitted"))
+    if zone.lean:
+        said = " / ".join(f"{chip.symbol} {chip.word}" for chip in (*then, now))
+        return Text(text=said if served else f"{said}; {unserved.text}")
+    said_then = [replace(chip, note=w("window_then")) for chip in then if chip != now]
+    said_now = replace(now, note=w("window_both" if then and not said_then else "window_now"))
+    return Stack(cells=(*said_then, said_now, *(() if served else (unserved,))))
 
 
 def job_cell(job_id: str, *, lean: bool) -> Link | Text:

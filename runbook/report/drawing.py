@@ -15,6 +15,7 @@ HEAD = 34
 ROW = 24
 ROWS_PER_DRAWING = 28
 LABEL = 31
+LABEL_LINES = 2
 
 _STEPS = (
     *(timedelta(seconds=s) for s in (1, 2, 5, 10, 15, 30)),
@@ -81,6 +82,34 @@ def axis(scale: Scale, zone: Zone, height: float) -> list[Mark]:
     return marks
 
 
+def label(name: str, middle: float) -> list[Mark]:
+    """Return a row's name left of the drawing; a long one takes two lines around the row's middle."""
+    lines = _label_lines(name)
+    first = middle + 4 - 5.5 * (len(lines) - 1)
+    return [
+        Mark(
+            shape="text",
+            tone="label" if len(lines) == 1 else "label2",
+            x="6",
+            y=n(first + 11 * number),
+            text=line,
+        )
+        for number, line in enumerate(lines)
+    ]
+
+
+def _label_lines(name: str) -> list[str]:
+    """Return a name in one or two lines, cut after a hyphen, a space or a dot where it can be."""
+    name = clip(name, LABEL * LABEL_LINES)
+    if len(name) <= LABEL:
+        return [name]
+    places = [at + 1 for at, sign in enumerate(name) if sign in "- ._"]
+    fitting = [at for at in places if at <= LABEL and len(name) - at <= LABEL]
+    half = len(name) / 2
+    cut = min(fitting, key=lambda at: abs(at - half), default=LABEL)
+    return [name[:cut].rstrip(), name[cut:].lstrip()]
+
+
 def gem(x: float, y: float, tone: str) -> Mark:
     """Return a small diamond around a point."""
     return Mark(shape="gem", tone=tone, x=n(x), y=n(y), points=f"M{n(x)} {n(y - 5)}l5 5-5 5-5-5z")
@@ -142,9 +171,7 @@ def bars_drawings(
         marks: list[Mark] = []
         for number, (name, expected, counts) in enumerate(part):
             top = 6 + ROW * number
-            marks.append(
-                Mark(shape="text", tone="label", x="6", y=n(top + 16), text=clip(name, LABEL))
-            )
+            marks += label(name, top + 12)
             whole = room * expected / largest
             x = float(LEFT)
             for tone, count in counts:

@@ -6,7 +6,7 @@ from typing import Any
 from runbook.ledger.events import Json
 from runbook.report.moments import Zone
 from runbook.report.page import Raw
-from runbook.report.text import LONG, sha256, shortened, thousands
+from runbook.report.text import LONG, sha256, shortened
 from runbook.report.words import Words
 
 
@@ -88,7 +88,7 @@ def cut_text(text: str, w: Words, limit: int = LONG) -> tuple[str, str]:
     shown, more = shortened(text, limit)
     if not more:
         return text, ""
-    return shown, w("cut_in_data", more=thousands(more), sha=sha256(text)[:16])
+    return shown, w.plural("cut_in_data", more, sha=sha256(text)[:16])
 
 
 def as_text(value: Any) -> str:

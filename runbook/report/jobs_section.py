@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from runbook.report.advice import what_next
 from runbook.report.deadlines import evidence_deadline
 from runbook.report.exchanges import answer_raw, as_text, cut_text, header_lines, request_raw
 from runbook.report.moments import Zone
@@ -24,6 +25,7 @@ from runbook.report.page import (
     Text,
 )
 from runbook.report.states import (
+    chip_of,
     done_jobs,
     is_clean,
     is_preview,
@@ -43,14 +45,17 @@ from runbook.report.text import (
     web_address,
 )
 from runbook.report.timeline import duration_of
-from runbook.report.verdict import number, what_next
+from runbook.report.verdict import number
 from runbook.report.words import Words
 from runbook.view import JobView, Poll, RunView, Submission
 
 
 def jobs_section(view: RunView, zone: Zone, w: Words) -> Section:
     """Return the table of jobs and the detail of each."""
-    details = tuple(job_detail(job, view, zone, w) for job in view.jobs)
+    clean, done = is_clean(view), {job.id for job in done_jobs(view)}
+    details = tuple(
+        job_detail(job, view, zone, w, clean=clean, done=job.id in done) for job in view.jobs
+    )
     blocks: tuple[Block, ...] = (
         Para(text=w("jobs_lead_preview" if is_preview(view) else "jobs_lead")),
         _table(view, zone, w),
@@ -85,7 +90,7 @@ def _table(view: RunView, zone: Zone, w: Words) -> Table:
                 Number(text=str(job.job.order), key=job.job.order),
                 Link(text=clip(job.id, 80), href=f"#{anchor('job', job.id)}"),
                 *(() if zone.lean else _site_cells(job)),
-                job_chip(job.state.value, w, clean=clean),
+                chip_of(job, w, clean=clean),
                 *(_planned_cells(job) if preview else _sent_cells(job, zone)),
             ),
             id=anchor("row", job.id),
@@ -131,18 +136,18 @@ def _sent_cells(job: JobView, zone: Zone) -> tuple[Cell, ...]:
     )
 
 
-def job_detail(job: JobView, view: RunView, zone: Zone, w: Words) -> JobDetail:
-    """Return everything known of one job."""
-    done = job.id in {one.id for one in done_jobs(view)}
+def job_detail(
+    job: JobView, view: RunView, zone: Zone, w: Words, *, clean: bool, done: bool
+) -> JobDetail:
+    """Return everything known of one job; `clean` and `done` say how the run and the job stand."""
     preview = is_preview(view)
     raws = tuple(_raws(job, zone, w)) if job.sent else tuple(_planned_raw(job, zone, w))
-    chip = job_chip(job.state.value, w, clean=is_clean(view))
     return JobDetail(
         id=anchor("job", job.id),
         job=clip(job.id, 200),
         title=f"{clip(site_label(job.job.site), 60)} → {clip(site_label(job.job.destination), 60)}",
         state=job.state.value,
-        chip=chip,
+        chip=chip_of(job, w, clean=clean),
         facts=tuple(_facts(job, zone, w, preview=preview)),
         advice="" if done or preview else what_next(job, view, w),
         raws=raws,

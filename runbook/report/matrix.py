@@ -1,6 +1,6 @@
 """The matrix of sites: who holds links (rows), where they point (columns), and how each job stands."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 
 from runbook.report.page import (
     Chip,
@@ -16,7 +16,7 @@ from runbook.report.page import (
     Table,
     Text,
 )
-from runbook.report.states import is_clean, job_chip, plain
+from runbook.report.states import chip_of, is_clean, plain
 from runbook.report.text import anchor, clip, site_label, thousands, web_address
 from runbook.report.words import Words
 from runbook.view import JobState, RunView
@@ -56,13 +56,17 @@ def _matrix(view: RunView, sites: list[str], w: Words) -> Matrix:
 
     def cell(source: str, destination: str) -> MatrixCell:
         entries = tuple(
-            (job_chip(job.state.value, w, clean=clean), anchor("job", job.id))
+            (chip_of(job, w, clean=clean), anchor("job", job.id))
             for job in jobs[source, destination]
         )
         own = source == destination
         return MatrixCell(entries=entries, own=own, empty="" if own else w("matrix_no_job"))
 
-    states = Counter(job.state for job in view.jobs)
+    order = list(JobState)
+    key = dict.fromkeys(
+        chip_of(job, w, clean=clean)
+        for job in sorted(view.jobs, key=lambda job: order.index(job.state))
+    )
     return Matrix(
         caption=w("cap_matrix"),
         corner=w("matrix_corner"),
@@ -72,7 +76,7 @@ def _matrix(view: RunView, sites: list[str], w: Words) -> Matrix:
             for name, source in zip(names, sites, strict=True)
         ),
         small=small,
-        key=tuple(job_chip(state.value, w, clean=clean) for state in JobState if states[state]),
+        key=tuple(key),
     )
 
 
@@ -98,9 +102,7 @@ def _directions(view: RunView, w: Words) -> Table:
     clean = is_clean(view)
     directions: dict[tuple[str, str], list[tuple[Chip, str]]] = defaultdict(list)
     for job in view.jobs:
-        directions[job.job.site, job.job.destination].append(
-            (job_chip(job.state.value, w, clean=clean), job.id)
-        )
+        directions[job.job.site, job.job.destination].append((chip_of(job, w, clean=clean), job.id))
     return Table(
         id="directions",
         caption=w("cap_directions"),

@@ -65,12 +65,12 @@ def planned_view(
     )
 
 
-def windows_json(plan: Plan, job: CmaJob) -> list[Json]:
-    """Return the windows of a job as `run.started` keeps them; planned ends count here."""
+def windows_json(plan: Plan, job: CmaJob, *, use_planned: bool = True) -> list[Json]:
+    """Return the windows of a job as `run.started` keeps them; planned ends count where they may."""
     instance = plan.instance(job.id)
     if instance is None:
         return []
-    return [_window(pair) for pair in pairs_of(plan, instance, use_planned=True)]
+    return [_window(pair) for pair in pairs_of(plan, instance, use_planned=use_planned)]
 
 
 def _window(pair: Pair) -> Json:

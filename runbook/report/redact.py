@@ -55,6 +55,16 @@ _SHORTEST = 6
 _DEEPEST = 100
 
 
+_STAND_IN = re.compile(
+    r"person-\d+@redacted\.invalid|\b(?:account|title|name)-\d+|" + re.escape(REMOVED)
+)
+
+
+def holds_stand_in(text: str) -> bool:
+    """Return whether anything in a text was put there by redaction, or looks so."""
+    return _STAND_IN.search(text) is not None
+
+
 class Redactor:
     """One consistent set of stand-ins; hand it every value in the same order."""
 

@@ -1,8 +1,10 @@
 """How a state looks: one tone, one symbol, one word. Nothing is green before it was verified clean."""
 
+from collections import Counter
 from collections.abc import Iterable
 
 from runbook.report.page import Chip, Segment, Sum, Text
+from runbook.report.rounds import due_pairs
 from runbook.report.text import SHORT, shortened, thousands
 from runbook.report.words import Words
 from runbook.view import JobState, JobView, RunView
@@ -116,6 +118,18 @@ def job_chip(state: str, w: Words, *, clean: bool = False) -> Chip:
     return chip
 
 
+def chip_of(job: JobView, w: Words, *, clean: bool = False) -> Chip:
+    """Return a job's state, with what one word of state does not tell apart."""
+    chip = job_chip(job.state.value, w, clean=clean)
+    if job.state is JobState.UNKNOWN and job.spoken:
+        return Chip(tone=chip.tone, symbol="~", word=w("state_unknown_spoken"))
+    if job.state is JobState.COMPLETE and job.needs_person():
+        return Chip(tone="unknown", symbol="?", word=w("state_complete_not_arrived"))
+    if job.unprobed():
+        return Chip(tone="warn", symbol="◐", word=w("state_complete_unprobed"))
+    return chip
+
+
 def run_chip(name: str, w: Words, *, clean: bool = False) -> Chip:
     """Return a run's state; a complete run is green only where it was verified clean."""
     chip = _chip(_RUN, "run", name, w)
@@ -163,14 +177,21 @@ def noted(chip: Chip, note: str, w: Words, *, limit: int = SHORT) -> Chip:
         symbol=chip.symbol,
         word=chip.word,
         note=shown,
-        note_cut=w("cut", more=thousands(more)) if more else "",
+        note_cut=w.plural("cut", more) if more else "",
         foreign=True,
     )
 
 
 def is_clean(view: RunView) -> bool:
-    """Return whether anything of this run may be shown green."""
-    return view.verification == "clean"
+    """Return whether anything of this run may be shown green.
+
+    It may not while a later round is due, or while a known link is still to be looked for.
+    """
+    return (
+        view.verification == "clean"
+        and not any(job.unprobed() for job in view.jobs)
+        and not due_pairs(view)
+    )
 
 
 def plain(chip: Chip, *, lean: bool) -> Chip | Text:
@@ -213,13 +234,13 @@ def sum_of(label: str, parts: Iterable[tuple[Chip, int]], *, noun: str, of: str,
 def job_sum(view: RunView, w: Words) -> Sum:
     """Return the states of all jobs, which add up to the jobs of the plan."""
     clean = is_clean(view)
-    return sum_of(
-        w("sum_jobs"),
-        [(job_chip(state, w, clean=clean), count) for state, count in view.counts().items()],
-        noun="job",
-        of=w("of_the_plan"),
-        w=w,
-    )
+    parts: list[tuple[Chip, int]] = []
+    for state in JobState:
+        plain_chip = job_chip(state.value, w, clean=clean)
+        chips = Counter(chip_of(job, w, clean=clean) for job in view.jobs if job.state is state)
+        parts.append((plain_chip, chips.pop(plain_chip, 0) if chips else 0))
+        parts += chips.items()
+    return sum_of(w("sum_jobs"), parts, noun="job", of=w("of_the_plan"), w=w)
 
 
 def is_preview(view: RunView) -> bool:
@@ -230,7 +251,9 @@ def is_preview(view: RunView) -> bool:
 def done_jobs(view: RunView) -> tuple[JobView, ...]:
     """Return the jobs that need nothing more from the run itself."""
     return tuple(
-        job for job in view.jobs if job.state is JobState.COMPLETE and not job.needs_person()
+        job
+        for job in view.jobs
+        if job.state is JobState.COMPLETE and not job.needs_person() and not job.unprobed()
     )
 
 

@@ -3,14 +3,14 @@
 Geometry only; the renderer writes the SVG. Every fact drawn here stands in a table as well.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 
-from runbook.report.deadlines import evidence_deadline, judged_at, pairs_of_job
+from runbook.report.deadlines import evidence_deadline
 from runbook.report.drawing import (
     HEAD,
-    LABEL,
     LEFT,
     RIGHT,
     ROW,
@@ -20,11 +20,13 @@ from runbook.report.drawing import (
     axis,
     flag,
     gem,
+    label,
     merged,
     n,
 )
 from runbook.report.moments import Zone, parsed, span
 from runbook.report.page import Chart, Drawing, Mark
+from runbook.report.rounds import judged_at, pairs_of_job
 from runbook.report.states import is_clean, is_preview, job_chip
 from runbook.report.text import clip, site_label
 from runbook.report.words import Words
@@ -32,6 +34,7 @@ from runbook.view import JobView, RunView
 from runbook.windows import Pair, WindowState
 
 PAIRS_DRAWN = 10
+PAIR_ROW = 16
 
 
 def windows_chart(view: RunView, zone: Zone, w: Words) -> Chart | None:
@@ -54,9 +57,10 @@ def windows_chart(view: RunView, zone: Zone, w: Words) -> Chart | None:
     if not is_preview(view):
         key += [("flag-busy", w("key_29")), ("dot-ink", w("key_submitted"))]
     key.append(("line-now", w("key_planned" if is_preview(view) else "key_now")))
+    shown = lanes(view.jobs, zone, w)
     drawings = tuple(
         _windows_drawing(rows, scale, zone, at, w)
-        for rows in _chunks(lanes(view.jobs, zone, w), ROWS_PER_DRAWING)
+        for rows in _chunks(shown, [lane.height() for lane in shown])
     )
     return Chart(title=w("chart_windows", offset=zone.offset), key=tuple(key), drawings=drawings)
 
@@ -69,12 +73,21 @@ class Lane:
     jobs: tuple[JobView, ...]
 
     def pairs(self) -> tuple[Pair, ...]:
-        """Return the windows of the lane, equal ones once."""
+        """Return the windows of the lane, for many jobs equal ones once."""
+        if len(self.jobs) == 1:
+            return pairs_of_job(self.jobs[0])
         seen: dict[tuple[datetime | None, ...], Pair] = {}
         for job in self.jobs:
             for pair in pairs_of_job(job):
                 seen.setdefault((pair.opens, pair.safe_closes, pair.closes), pair)
-        return tuple(seen.values())[:PAIRS_DRAWN]
+        return tuple(seen.values())
+
+    def height(self) -> float:
+        """Return how much room the lane takes: a row, and one more for each of several pairs."""
+        pairs = len(self.pairs())
+        if pairs < 2:
+            return ROW
+        return ROW + PAIR_ROW * (min(pairs, PAIRS_DRAWN) + (pairs > PAIRS_DRAWN)) + 4
 
 
 def lanes(jobs: Sequence[JobView], zone: Zone, w: Words) -> list[Lane]:
@@ -90,94 +103,96 @@ def lanes(jobs: Sequence[JobView], zone: Zone, w: Words) -> list[Lane]:
     ]
 
 
-def _chunks(rows: Sequence[Lane], size: int) -> list[Sequence[Lane]]:
-    return [rows[start : start + size] for start in range(0, len(rows), size)]
+def _chunks(rows: Sequence[Lane], heights: Sequence[float]) -> list[list[Lane]]:
+    """Return the rows in parts that are each at most as high as a printed page has room for."""
+    parts: list[list[Lane]] = []
+    room = 0.0
+    for lane, height in zip(rows, heights, strict=True):
+        if not parts or height > room:
+            parts.append([])
+            room = float(ROW * ROWS_PER_DRAWING)
+        parts[-1].append(lane)
+        room -= height
+    return parts
 
 
 def _windows_drawing(
     rows: Sequence[Lane], scale: Scale, zone: Zone, at: datetime, w: Words
 ) -> Drawing:
-    heights = [max(ROW, 9 * len(lane.pairs()) + 12) for lane in rows]
-    total = HEAD + sum(heights) + 6
+    total = HEAD + sum(lane.height() for lane in rows) + 6
     marks = axis(scale, zone, total)
-    top = float(HEAD)
-    for number, (lane, height) in enumerate(zip(rows, heights, strict=True)):
+    top, now = float(HEAD), scale.x(at)
+    for number, lane in enumerate(rows):
         if number % 2:
-            marks.append(
-                Mark(shape="bar", tone="stripe", x="0", y=n(top), width=n(WIDTH), height=n(height))
-            )
-        marks += _window_row(lane, scale, top, height, w)
-        top += height
-    x = scale.x(at)
-    marks.append(Mark(shape="line", tone="now", x=n(x), y=n(HEAD - 6), height=n(total - HEAD + 2)))
+            marks.append(_bar("stripe", 0, top, WIDTH, lane.height()))
+        marks += _window_row(lane, scale, top, now, w)
+        top += lane.height()
+    line = Mark(shape="line", tone="now", x=n(now), y=n(HEAD - 6), height=n(total - HEAD + 2))
     return Drawing(
         width=WIDTH,
         height=int(total),
         title=w("chart_windows", offset=zone.offset),
         described=w("chart_windows_said", jobs=_jobs_in(rows, w)),
-        marks=merged(marks),
+        marks=merged([*marks, line]),
     )
 
 
-def _window_row(lane: Lane, scale: Scale, top: float, height: float, w: Words) -> list[Mark]:
-    middle = top + height / 2
-    marks = [Mark(shape="text", tone="label", x="6", y=n(middle + 4), text=clip(lane.name, LABEL))]
-    pairs = lane.pairs()
-    if not pairs:
-        marks.append(
-            Mark(shape="text", tone="mute", x=n(LEFT + 6), y=n(middle + 4), text=w("no_window"))
-        )
-    thick = 8.0 if len(pairs) == 1 else 6.0
-    first = middle - (9 * len(pairs) - 3) / 2 if len(pairs) > 1 else middle - 4
-    for number, pair in enumerate(pairs):
-        y = first + 9 * number
-        if pair.opens is None or pair.closes is None or pair.safe_closes is None:
-            marks.append(
-                Mark(
-                    shape="text", tone="mute", x=n(LEFT + 6), y=n(y + 7), text=w("window_not_known")
-                )
-            )
-            continue
-        if pair.state(pair.opens) is WindowState.NEVER:
-            x = min(scale.x(pair.opens), RIGHT - 60)
-            marks.append(
-                Mark(
-                    shape="text", tone="badtext", x=n(x), y=n(y + 8), text=f"⊘ {w('window_never')}"
-                )
-            )
-            continue
-        opens, safe, closes = (
-            scale.x(m) for m in (pair.opens, max(pair.safe_closes, pair.opens), pair.closes)
-        )
-        marks.append(
-            Mark(
-                shape="bar",
-                tone="info",
-                x=n(opens),
-                y=n(y),
-                width=n(max(safe - opens, 0)),
-                height=n(thick),
-            )
-        )
-        if closes > safe:
-            marks.append(
-                Mark(
-                    shape="bar",
-                    tone="warn",
-                    x=n(safe),
-                    y=n(y),
-                    width=n(max(closes - safe, 1)),
-                    height=n(thick),
-                )
-            )
-        marks.append(gem(closes, y + thick / 2, "bad"))
+def _bar(tone: str, x: float, y: float, width: float, height: float) -> Mark:
+    return Mark(shape="bar", tone=tone, x=n(x), y=n(y), width=n(width), height=n(height))
+
+
+def _window_row(lane: Lane, scale: Scale, top: float, now: float, w: Words) -> list[Mark]:
+    """Return a lane: its own row with submissions and log deadlines, and its windows.
+
+    One window is drawn in the lane's own row, several below it, each in a row with its waves.
+    """
+    middle, pairs = top + ROW / 2, lane.pairs()
+    marks = label(lane.name, middle)
     for job in lane.jobs:
         submitted, deadline = parsed(job.submitted_at), evidence_deadline(job)
         if deadline is not None:
             marks.append(flag(scale.x(deadline), middle, "busy"))
         if submitted is not None:
             marks.append(Mark(shape="dot", tone="ink", x=n(scale.x(submitted)), y=n(middle)))
+    own_x = _free_x([now, *(float(mark.x) for mark in marks if mark.shape in ("dot", "flag"))])
+    if not pairs:
+        return [*marks, _words(w("no_window"), "mute", own_x, middle)]
+    if len(pairs) == 1:
+        return [*marks, *_window(pairs[0], scale, middle, own_x, w)]
+    for number, pair in enumerate(pairs[:PAIRS_DRAWN]):
+        line = top + ROW + PAIR_ROW * (number + 0.5)
+        if len(lane.jobs) == 1:
+            waves = f"{clip(pair.from_wave.name, 15)} → {clip(pair.to_wave.name, 15)}"
+            marks.append(_words(waves, "pair", 18, line))
+        marks += _window(pair, scale, line, _free_x([now]), w)
+    if len(pairs) > PAIRS_DRAWN:
+        line = top + ROW + PAIR_ROW * (PAIRS_DRAWN + 0.5)
+        marks.append(_words(w.plural("pairs_more", len(pairs) - PAIRS_DRAWN), "pair", 18, line))
     return list(dict.fromkeys(marks))
+
+
+def _window(pair: Pair, scale: Scale, middle: float, words_x: float, w: Words) -> list[Mark]:
+    """Return one window, or in words from `words_x` on why there is none to draw."""
+    if pair.opens is None or pair.closes is None or pair.safe_closes is None:
+        return [_words(f"○ {w('window_not_known')}", "mute", words_x, middle)]
+    if pair.state(pair.opens) is WindowState.NEVER:
+        return [_words(f"⊘ {w('window_never')}", "badtext", words_x, middle)]
+    safe_end = max(pair.safe_closes, pair.opens)
+    opens, safe, closes = (scale.x(one) for one in (pair.opens, safe_end, pair.closes))
+    marks = [_bar("info", opens, middle - 4, max(safe - opens, 0), 8)]
+    if closes > safe:
+        marks.append(_bar("warn", safe, middle - 4, max(closes - safe, 1), 8))
+    return [*marks, gem(closes, middle, "bad")]
+
+
+def _words(text: str, tone: str, x: float, middle: float) -> Mark:
+    return Mark(shape="text", tone=tone, x=n(x), y=n(middle + 4), text=text)
+
+
+def _free_x(taken: Iterable[float]) -> float:
+    """Return where the longest stretch of a row begins that nothing at these places crosses."""
+    places = sorted([float(LEFT), *taken, float(RIGHT)])
+    return max(pairwise(places), key=lambda stretch: stretch[1] - stretch[0])[0] + 10
 
 
 def _jobs_in(rows: Sequence[Lane], w: Words) -> str:
@@ -199,9 +214,9 @@ def evening_chart(view: RunView, zone: Zone, w: Words) -> Chart | None:
     looks: dict[str, list[str]] = {}
     for chip in (job_chip(state, w, clean=clean) for state in states):
         looks.setdefault(f"bar-{chip.tone}", []).append(f"{chip.symbol} {chip.word}")
+    shown = lanes(jobs, zone, w)
     drawings = tuple(
-        _evening_drawing(rows, view, scale, zone, w)
-        for rows in _chunks(lanes(jobs, zone, w), ROWS_PER_DRAWING)
+        _evening_drawing(rows, view, scale, zone, w) for rows in _chunks(shown, [ROW] * len(shown))
     )
     return Chart(
         title=w("chart_evening", offset=zone.offset),
@@ -228,9 +243,7 @@ def _evening_drawing(
             marks.append(
                 Mark(shape="bar", tone="stripe", x="0", y=n(top), width=n(WIDTH), height=n(ROW))
             )
-        marks.append(
-            Mark(shape="text", tone="label", x="6", y=n(top + 16), text=clip(lane.name, LABEL))
-        )
+        marks += label(lane.name, top + 12)
         for job in lane.jobs:
             marks += _evening_row(job, scale, top, clean=clean, worded=not zone.lean, w=w)
     return Drawing(

@@ -1,6 +1,7 @@
 """The verdict in one sentence, and the numbers behind it that add up."""
 
 from runbook.ledger.events import Json
+from runbook.report.advice import standing, what_next, why_not
 from runbook.report.page import (
     Bullets,
     Chip,
@@ -16,11 +17,11 @@ from runbook.report.page import (
     Text,
     Verdict,
 )
+from runbook.report.rounds import Unserved, due_pairs, missed_pairs
 from runbook.report.states import (
-    done_jobs,
+    chip_of,
     is_clean,
     is_preview,
-    job_chip,
     job_sum,
     noted,
     run_chip,
@@ -30,6 +31,7 @@ from runbook.report.states import (
 from runbook.report.text import anchor, clip, site_label, thousands
 from runbook.report.words import Words
 from runbook.view import AT_ATLASSIAN, JobState, JobView, RunState, RunView, Verification
+from runbook.windows import WindowState
 
 # As many rows as leave the first printed page in one piece.
 UNDONE_SHOWN = 4
@@ -61,73 +63,78 @@ def _verified_jobs(one: Verification) -> list[Json]:
 def verdict(view: RunView, w: Words) -> Verdict:
     """Return the verdict on a run, or on a plan that was not run."""
     if is_preview(view):
-        errors = sum(
-            1 for one in view.findings if one.get("severity") == "error" and not one.get("waived")
-        )
-        key = "verdict_preview_blocked" if errors else "verdict_preview"
-        return Verdict(
-            chip=run_chip("preview", w),
-            sentence=w(key, jobs=w.count("job", len(view.jobs)), errors=w.count("error", errors)),
-            notes=(),
-        )
-    chip = run_chip(view.state.value, w, clean=is_clean(view))
+        return _preview_verdict(view, w)
+    clean, due = is_clean(view), due_pairs(view)
+    chip = run_chip(view.state.value, w, clean=clean)
     if view.state is RunState.COMPLETE:
-        said = verification_chip(view.verification, w, clean=is_clean(view))
-        tone = chip.tone if view.verification == "none" else said.tone
-        symbol = chip.symbol if view.verification == "none" else said.symbol
-        chip = Chip(tone=tone, symbol=symbol, word=f"{chip.word}, {said.word}")
-    return Verdict(chip=chip, sentence=_sentence(view, w), notes=_notes(view, w))
+        said = verification_chip(view.verification, w, clean=clean)
+        known = chip if view.verification == "none" else said
+        words = [chip.word, said.word, *([w("round_due")] if due else [])]
+        tone, symbol = known.tone, known.symbol
+        if due and tone != "bad":
+            tone, symbol = "warn", "◷"
+        chip = Chip(tone=tone, symbol=symbol, word=", ".join(words))
+    return Verdict(chip=chip, sentence=_sentence(view, due, w), notes=_notes(view, due, w))
 
 
-def _sentence(view: RunView, w: Words) -> str:
-    done, total = len(done_jobs(view)), len(view.jobs)
-    values = {
-        "done": thousands(done),
-        "total": thousands(total),
-        "jobs": w.count("job", total),
-        "rest": w.count("job", total - done),
-    }
+def _preview_verdict(view: RunView, w: Words) -> Verdict:
+    errors = sum(
+        1 for one in view.findings if one.get("severity") == "error" and not one.get("waived")
+    )
+    planned = w.plural("planned_jobs", len(view.jobs))
+    sentence = w("verdict_preview", planned=planned)
+    if errors:
+        sentence = w("verdict_preview_blocked", planned=planned, errors=w.count("error", errors))
+    return Verdict(chip=run_chip("preview", w), sentence=sentence, notes=())
+
+
+def _sentence(view: RunView, due: tuple[Unserved, ...], w: Words) -> str:
     match view.state:
         case RunState.COMPLETE:
-            return _complete_sentence(view, w, values)
+            return _complete_sentence(view, due, w)
         case RunState.NEEDS_PERSON:
             waiting = [job for job in view.jobs if job.needs_person()]
             unknown = [job for job in waiting if job.state is JobState.UNKNOWN]
-            key = "verdict_needs_person" if unknown else "verdict_probe"
-            return w(key, waiting=w.count("job", len(waiting)), **values)
-        case RunState.FAILED:
-            bad = sum(job.state in (JobState.ERROR, JobState.REFUSED) for job in view.jobs)
-            held = sum(job.state is JobState.NOT_ATTEMPTED for job in view.jobs)
-            return w(
-                "verdict_failed",
-                bad=w.count("job", bad),
-                held=w.count("job", held),
-                **values,
-            )
+            key = "verdict_unknown" if unknown else "verdict_probe"
+            return w.plural(key, len(unknown or waiting), standing=standing(view, w))
         case RunState.STOPPED if view.stop is None:
-            return w("verdict_selected", **values)
+            return w("verdict_selected", standing=standing(view, w))
         case _:
-            return w(f"verdict_{view.state.value}", **values)
+            return w(f"verdict_{view.state.value}", standing=standing(view, w))
 
 
-def _complete_sentence(view: RunView, w: Words, values: dict[str, str]) -> str:
+def _complete_sentence(view: RunView, due: tuple[Unserved, ...], w: Words) -> str:
     one = last_verification(view)
     known = view.verification if one is not None else "none"
-    links = 0 if one is None else expected_links(one)
-    different = 0 if one is None else differing_links(one)
-    return w(
-        f"verdict_complete_{known}",
-        links=w.count("link", links),
-        different=w.count("link", different),
-        **values,
+    total = len(view.jobs)
+    spoken = sum(job.state is not JobState.COMPLETE for job in view.jobs)
+    reported = (
+        w("reported_some", done=thousands(total - spoken), jobs=w.count("job", total))
+        if spoken
+        else w.plural("reported_all", total)
     )
+    values = {
+        "reported": reported,
+        "spoken": w.plural("reported_spoken", spoken) if spoken else "",
+        "due": w.plural(f"due_{'but' if known == 'clean' else 'and'}", len(due)) if due else "",
+    }
+    if one is not None and known != "none":
+        values["links"] = w.count("link", expected_links(one))
+    if one is not None and known == "differences":
+        values["different"] = w.count("link", differing_links(one))
+    return w(f"verdict_complete_{known}", **values)
 
 
-def _notes(view: RunView, w: Words) -> tuple[str, ...]:
+def _notes(view: RunView, due: tuple[Unserved, ...], w: Words) -> tuple[str, ...]:
     notes = []
+    if due:
+        ready = any(one.state is not WindowState.NOT_YET for one in due)
+        notes.append(w.plural("note_due_ready" if ready else "note_due", len(due)))
+    if view.stop is not None and view.state is not RunState.STOPPED:
+        notes.append(w("note_stopped"))
     moving = [job for job in view.jobs if job.state in AT_ATLASSIAN]
     if moving and view.state is not RunState.RUNNING:
-        notes.append(w("note_moving", jobs=w.count("job", len(moving))))
+        notes.append(w.plural("note_moving", len(moving)))
     if view.state is not RunState.COMPLETE and view.verification != "none":
         notes.append(w(f"note_verified_{view.verification}"))
     if view.verification == "none" and view.state is not RunState.COMPLETE:
@@ -136,7 +143,10 @@ def _notes(view: RunView, w: Words) -> tuple[str, ...]:
         notes.append(w("note_write_unknown"))
     stalled = [job for job in view.jobs if job.stalled_since and job.state in AT_ATLASSIAN]
     if stalled:
-        notes.append(w("note_stalled", jobs=w.count("job", len(stalled))))
+        notes.append(w.plural("note_stalled", len(stalled)))
+    missed = missed_pairs(view)
+    if missed:
+        notes.append(w.plural("note_missed", len(missed)))
     return tuple(notes)
 
 
@@ -161,11 +171,16 @@ def done_section(view: RunView, w: Words) -> Section:
                 )
             )
     else:
-        blocks.append(Para(text=w("undone_none", jobs=w.count("job", len(view.jobs)))))
+        due = due_pairs(view)
+        said = w.plural("undone_none", len(view.jobs))
+        if due:
+            named = clip("; ".join(dict.fromkeys(one.named for one in due)), 180)
+            said = w.plural("undone_due", len(due), named=named)
+        blocks.append(Para(text=said))
     one = last_verification(view)
     different = 0 if one is None else differing_links(one)
     if different:
-        blocks.append(Para(text=w("undone_links", different=w.count("link", different))))
+        blocks.append(Para(text=w.plural("undone_links", different)))
     title, short = ("h_planned", "s_planned") if is_preview(view) else ("h_done", "s_done")
     return Section(id="done", title=w(title), short=w(short), blocks=tuple(blocks))
 
@@ -186,7 +201,7 @@ def _undone_table(undone: tuple[JobView, ...], view: RunView, w: Words) -> Table
                     href=f"#{anchor('job', job.id)}",
                     note=f"{clip(site_label(job.job.site), 40)} → {clip(site_label(job.job.destination), 40)}",
                 ),
-                job_chip(job.state.value, w),
+                chip_of(job, w),
                 Text(text=why_not(job, w), note=clip(job.detail, 130), foreign=True),
                 Text(text=what_next(job, view, w)),
             )
@@ -200,40 +215,6 @@ def _undone_table(undone: tuple[JobView, ...], view: RunView, w: Words) -> Table
         Column(title=w("c_next"), wide=True),
     )
     return Table(id="undone", caption=w("cap_undone"), columns=columns, rows=rows)
-
-
-def why_not(job: JobView, w: Words) -> str:
-    """Return in fixed words why a job is not done."""
-    if job.state is JobState.COMPLETE:
-        return w("why_probe_not_arrived")
-    if job.why is not None and w.has(f"why_{job.why}"):
-        return w(f"why_{job.why}")
-    if job.state is JobState.UNKNOWN and job.spoken:
-        return w("why_unknown_spoken")
-    return w(f"why_state_{job.state.value}")
-
-
-def what_next(job: JobView, view: RunView, w: Words) -> str:
-    """Return in fixed words what settles a job that is not done."""
-    if view.state is RunState.RUNNING and not job.needs_person():
-        return w("next_running")
-    values = {"run": clip(view.id, 60), "job": clip(job.id, 60)}
-    if job.needs_person():
-        key = "next_unknown" if job.state is JobState.UNKNOWN else "next_probe"
-        return w(key, **values)
-    match job.state:
-        case JobState.UNKNOWN:
-            return w("next_verify", **values)
-        case JobState.ERROR:
-            return w("next_error", **values)
-        case JobState.NOT_ATTEMPTED if job.why == "window":
-            return w("next_window", **values)
-        case _ if view.stop is not None:
-            return w("next_stopped", **values)
-        case JobState.REFUSED:
-            return w("next_refused", **values)
-        case _:
-            return w("next_again", **values)
 
 
 def unlooked_section(view: RunView, w: Words) -> Section:
@@ -250,8 +231,11 @@ def unlooked_section(view: RunView, w: Words) -> Section:
         items.append((w("un_logs_t"), w("un_logs")))
     unasked = sum(1 for finding in view.findings if finding.get("code") == "RB690")
     if unasked:
-        items.append((w("un_online_t"), w("un_online", findings=w.count("finding", unasked))))
-    if not is_preview(view) and not any(job.probes for job in view.jobs):
+        items.append((w("un_online_t"), w.plural("un_online", unasked)))
+    unprobed = sum(1 for job in view.jobs if job.unprobed())
+    if unprobed:
+        items.append((w("un_probe_t"), w.plural("un_probe_left", unprobed)))
+    elif not is_preview(view) and not any(job.probes for job in view.jobs):
         items.append((w("un_probe_t"), w("un_probe")))
     items.append((w("un_applink_t"), w("un_applink")))
     return Section(

@@ -116,7 +116,7 @@ def _verification_blocks(one: Verification, view: RunView, zone: Zone, w: Words)
             ("bar-unknown", w("key_unlooked")),
         ]
         blocks.append(Chart(title=title, key=tuple(key), drawings=bars_drawings(pairs, w)))
-    blocks.append(_kinds_table(one, w, clean=clean, lean=zone.lean))
+    blocks.append(_kinds_table(one, w, lean=zone.lean))
     blocks += [
         Para(text=shortened(as_text(note), 600)[0], tone="note")
         for note in (one.ended.notes if one.ended is not None else [])
@@ -168,14 +168,14 @@ def _pairs(one: Verification, *, clean: bool) -> list[tuple[str, int, tuple[tupl
     return found
 
 
-def _kinds_table(one: Verification, w: Words, *, clean: bool, lean: bool) -> Table:
+def _kinds_table(one: Verification, w: Words, *, lean: bool) -> Table:
     jobs = one.ended.jobs if one.ended is not None else []
     shown = [kind for kind in KINDS if kind in ("recreated", "missing") or _total(one, kind)]
     beside = [kind for kind in KINDS_BESIDE if _total(one, kind)]
     columns = (
         Column(title=w("c_job")),
         Column(title=w("c_expected"), align="end"),
-        *(Column(title=kind_chip(kind, w, clean=clean).word, align="end") for kind in shown),
+        *(Column(title=_head(kind, w), align="end") for kind in shown),
         Column(title=w("c_adds_up")),
         *(
             Column(title=f"{w('c_beside')} {kind_chip(kind, w).word}", align="end")
@@ -202,6 +202,11 @@ def _kinds_table(one: Verification, w: Words, *, clean: bool, lean: bool) -> Tab
     )
 
 
+def _head(kind: str, w: Words) -> str:
+    """Return a kind as the head of a narrow column: a long word says where it may be divided."""
+    return w.texts.get(f"head_{kind}") or kind_chip(kind, w).word
+
+
 def _job_name(job: object, w: Words, *, lean: bool) -> Cell:
     if not job:
         return Text(text=w("no_job_name"))
@@ -217,7 +222,7 @@ def _adds_up(whole: int, expected: int, w: Words) -> Chip:
 def _finding_blocks(one: Verification, view: RunView, w: Words, *, clean: bool) -> list[Block]:
     if not one.findings:
         return [Para(text=w("link_findings_none"))]
-    lead = Para(text=w("link_findings_lead", findings=w.count("finding", len(one.findings))))
+    lead = Para(text=w.plural("link_findings_lead", len(one.findings)))
     if len(one.findings) <= TABLE_ROWS:
         return [lead, _findings_table(one.findings, w, clean=clean)]
     return [lead, *_grouped(one.findings, view, w, clean=clean)]

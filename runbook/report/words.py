@@ -25,6 +25,11 @@ class Words:
         """Return a number with its noun: `1 job`, `6 jobs`."""
         return f"{thousands(number)} {self.texts[f'{noun}_one' if number == 1 else f'{noun}_many']}"
 
+    def plural(self, key: str, number: int, **values: object) -> str:
+        """Return the text for one or for many, whose `{n}` is the number: `1 goes on`, `2 go on`."""
+        text = self.texts[f"{key}_one" if number == 1 else f"{key}_many"]
+        return text.format(n=thousands(number), **values)
+
     def known(self, prefix: str, name: str) -> str:
         """Return the word for a name from outside, else the name itself, short."""
         return self.texts.get(f"{prefix}_{name}") or clip(name, 40)

@@ -33,6 +33,19 @@ def test_a_report_opens_without_a_word_and_without_a_request(opened: Any, name: 
     assert outside == []
 
 
+@pytest.mark.parametrize("lang", ["en", "de"])
+@pytest.mark.parametrize("name", ["long names", "due", "halted", "differing", "worst verified"])
+def test_no_table_scrolls_sideways(opened: Any, name: str, lang: str) -> None:
+    """At 1280 pixels every column of every table is seen whole, also with long names in German."""
+    page = opened(name, lang=lang).page
+    assert page.evaluate("document.documentElement.scrollWidth") == 1280
+    scrolled = page.evaluate(
+        "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth)"
+        ".map(e => [e.getAttribute('aria-label'), e.scrollWidth, e.clientWidth])"
+    )
+    assert scrolled == []
+
+
 # Only what was violated leaves the page: all that axe looked at is megabytes.
 AXE = """axe.run(document, {resultTypes: ['violations']}).then(result => result.violations.map(one =>
     [one.id, one.nodes[0].html.slice(0, 200), one.nodes[0].failureSummary.slice(0, 300)]))"""
@@ -195,7 +208,18 @@ def printed(page: Any, *, pages: int | None = None) -> list[str]:
 
 @pytest.mark.parametrize("lang", ["en", "de"])
 @pytest.mark.parametrize(
-    "name", ["clean", "mixed", "differing", "stopped", "worst", "worst verified"]
+    "name",
+    [
+        "clean",
+        "mixed",
+        "differing",
+        "stopped",
+        "worst",
+        "worst verified",
+        "due",
+        "long names",
+        "halted",
+    ],
 )
 def test_the_first_printed_page_stands_alone(opened: Any, name: str, lang: str) -> None:
     """Verdict, numbers, what is not done and the deadlines share one page; the matrix begins the next."""
@@ -208,6 +232,18 @@ def test_the_first_printed_page_stands_alone(opened: Any, name: str, lang: str) 
     assert deadlines in pages[0]
     assert matrix not in pages[0]
     assert matrix in pages[1]
+
+
+def test_jobs_share_pages_of_paper(opened: Any) -> None:
+    """Six jobs with all their requests and answers take no page each, and their names no page's last line."""
+    pages = printed(opened("clean").page)
+    begins = next(n for n, text in enumerate(pages) if "What was sent and answered" in text)
+    ends = next(n for n, text in enumerate(pages) if "7 Findings and waivers" in text)
+    assert ends - begins <= 4
+    for job in evenings.clean().jobs:
+        (page,) = [text for text in pages[begins : ends + 1] if f"{job.id} ✓ complete" in text]
+        assert "Holds links" in page.split(f"{job.id} ✓ complete")[1]
+        assert "Request 1" in page.split(f"{job.id} ✓ complete")[1]
 
 
 def test_paper_has_page_numbers_marks_and_every_row(opened: Any) -> None:

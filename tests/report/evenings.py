@@ -105,6 +105,7 @@ class Evening:
     rehearsal: bool = False
     run: str = RUN
     changes: dict[str, Any] = field(default_factory=dict)
+    probe: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     rows: list[Recorded] = field(default_factory=list)
     now: datetime = START
     running: bool = False
@@ -163,7 +164,12 @@ class Evening:
             "digest": self.plan.digest,
             "jobs_digest": digest,
             "jobs": [
-                {**job.as_json(), "windows": windows_json(self.plan, job)} for job in self.jobs
+                {
+                    **job.as_json(),
+                    "windows": windows_json(self.plan, job, use_planned=False),
+                    "probe": self.probe.get(job.id, []),
+                }
+                for job in self.jobs
             ],
             "findings": [
                 _finding(
@@ -566,6 +572,91 @@ def differing() -> Evening:
     return evening
 
 
+LATE_WAVE = "2026-11-27T06:00:00+01:00"
+
+
+def plan_with_a_late_wave(sites: tuple[str, ...] = SITES) -> str:
+    """Return a plan whose first site gets a second wave after the evening; it is only planned."""
+    named = plan_text(sites).replace(
+        "migrations: [{started: 2026-11-13T18:00:00+01:00, finished: 2026-11-14T02:30:00+01:00}]",
+        "migrations:\n"
+        "      - {name: wave-1, started: 2026-11-13T18:00:00+01:00, finished: 2026-11-14T02:30:00+01:00}\n"
+        f"      - {{name: wave-2, planned: {LATE_WAVE}}}",
+        1,
+    )
+    assert LATE_WAVE in named
+    return named
+
+
+def due(sites: tuple[str, ...] = SITES, *, result: str = "clean") -> Evening:
+    """Return an evening that went well, with a wave to come that no submission has served."""
+    evening = Evening(text=plan_with_a_late_wave(sites)).begin()
+    for job in evening.jobs:
+        evening.complete(job.id)
+    evening.end()
+    first = evening.jobs[0].site
+    evening.add(
+        LogKept(
+            log="audit",
+            site=first,
+            source="links-audit.csv",
+            sha256="99" * 32,
+            raw_bytes=18_221,
+            raw_base64="",
+            columns={"issue": "Issue key"},
+            rows=468,
+            attribution={"jobs": {}, "none": 468},
+            notes=[],
+        )
+    )
+    return evening.verify({}, [], result)
+
+
+LONG_SITES = ("operations-and-facilities", "engineering-platforms", "service-management")
+
+
+def long_names() -> Evening:
+    """Return an evening with names as long as they get, and a wave to come."""
+    return due(LONG_SITES)
+
+
+def halted() -> Evening:
+    """Return an evening stopped while one job is at Atlassian, one unknown and one refused."""
+    evening = Evening().begin()
+    ids = [job.id for job in evening.jobs]
+    evening.answer(ids[0], evening.submit(ids[0]))
+    evening.poll(ids[0], "in_progress", "In_progress")
+    evening.submit(ids[1])
+    evening.add(SubmitLost(reason="the connection was lost"), job=ids[1], after_s=60)
+    request = evening.submit(ids[2])
+    evening.answer(ids[2], request, meaning="refused", status=400, body="no", detail="no app link")
+    evening.add(StopRequested(reason="ticket storm", by="M. Muster"))
+    for job_id in ids[3:]:
+        evening.add(JobNotAttempted(why="stopped", detail="stopped by M. Muster"), job=job_id)
+    return evening.end(7)
+
+
+def spoken() -> Evening:
+    """Return an evening on which a person has said of a lost job: accepted, the id is not known."""
+    evening = Evening().begin()
+    ids = [job.id for job in evening.jobs]
+    for job_id in ids[:-1]:
+        evening.complete(job_id)
+    evening.submit(ids[-1])
+    evening.add(SubmitLost(reason="the connection was lost"), job=ids[-1], after_s=60)
+    word = JobResolved(resolution="accepted_no_id", uuid=None, by="J. Doe", note="seen in the log")
+    evening.add(word, job=ids[-1], after_s=900)
+    return evening.end()
+
+
+def unprobed() -> Evening:
+    """Return an evening that ended before the known links of a complete job were looked for."""
+    evening = Evening(probe={"eng-to-ops": [{"issue": "ENG-12", "target": "OPS-7"}]}).begin()
+    for job in evening.jobs:
+        evening.complete(job.id)
+    return evening.end(130).verify({}, [], "clean")
+
+
 def evenings() -> dict[str, Evening]:
     """Return every evening by a name that says what it is."""
     return {
@@ -577,6 +668,11 @@ def evenings() -> dict[str, Evening]:
         "running": running(),
         "rehearsal": clean(rehearsal=True),
         "differing": differing(),
+        "due": due(),
+        "long names": long_names(),
+        "halted": halted(),
+        "spoken": spoken(),
+        "unprobed": unprobed(),
     }
 
 

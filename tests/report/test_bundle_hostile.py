@@ -1,14 +1,19 @@
 """A bundle that somebody built to mislead or to crash the check ends in a problem, never in a traceback."""
 
+import dataclasses
+import hashlib
 import io
 import json
 from typing import Any
 
 import pytest
 
-from runbook.report.bundle import LEDGER, MANIFEST, SUMS, sums_text
+from runbook.canonical import canonical_json
+from runbook.report.bundle import LEDGER, MANIFEST, SUMS, Choices, sums_text
 from runbook.report.bundle_open import open_bundle
 from runbook.report.bundle_verify import Verdict, verify
+from runbook.report.bundle_words import readme
+from runbook.report.redact import redact_rows
 from tests.report.test_bundle import files, packed_files, repacked, rows
 
 __all__ = ["files", "packed_files", "rows"]
@@ -80,3 +85,54 @@ def test_a_hostile_manifest_is_a_problem(files, changed):
 def test_a_manifest_that_nests_too_deep_is_a_problem(files):
     assert judged({**files, MANIFEST: b"[" * 100_000}).problems
     assert judged({**files, LEDGER: b"[" * 100_000}).problems
+
+
+def said(verdict: Verdict) -> str:
+    return "\n".join(one.problem for one in verdict.problems)
+
+
+def readme_too(files: dict[str, bytes]) -> dict[str, bytes]:
+    return {**files, "README.txt": readme(json.loads(files[MANIFEST])).encode()}
+
+
+def test_evidence_that_is_not_in_the_ledger_is_a_problem(files):
+    evil = b"MZ..."
+    held = json.loads(files[MANIFEST])["evidence"]
+    entry = {
+        "path": "evil.exe",
+        "sha256": hashlib.sha256(evil).hexdigest(),
+        "file": "evidence/999-evil.exe",
+        "why_left_out": None,
+    }
+    smuggled = with_manifest({**files, "evidence/999-evil.exe": evil}, evidence=[*held, entry])
+    assert "not in the ledger" in said(judged(readme_too(smuggled)))
+
+
+def test_recorded_evidence_whose_file_was_taken_out_is_a_problem(files):
+    held = json.loads(files[MANIFEST])["evidence"]
+    rest = {name: data for name, data in files.items() if not name.startswith("evidence/")}
+    dropped = [{**one, "file": None, "why_left_out": "it was not there"} for one in held]
+    verdict = judged(readme_too(with_manifest(rest, evidence=dropped)))
+    assert "was recorded, its file is not here" in said(verdict)
+
+
+def test_recorded_evidence_that_is_not_listed_is_a_problem(files):
+    rest = {name: data for name, data in files.items() if not name.startswith("evidence/")}
+    assert "not accounted for" in said(judged(readme_too(with_manifest(rest, evidence=[]))))
+
+
+def test_a_forged_row_cannot_hide_under_the_word_redacted(rows):
+    index = next(number for number, row in enumerate(rows) if row.kind == "run.ended")
+    payload = json.loads(rows[index].payload) | {"detail": "forged"}
+    forged = list(rows)
+    forged[index] = dataclasses.replace(rows[index], payload=canonical_json(payload).decode())
+    choices = Choices(redacted=True, redacted_rows=frozenset({rows[index].seq}))
+    verdict = judged(packed_files(tuple(forged), choices))
+    assert f"row {rows[index].seq} (run.ended) says that it is redacted" in said(verdict)
+
+
+def test_redacted_rows_are_named_as_not_proven(rows):
+    changed_rows, changed = redact_rows(rows)
+    verdict = judged(packed_files(changed_rows, Choices(redacted=True, redacted_rows=changed)))
+    assert verdict.problems == []
+    assert {seq for seq, _ in verdict.unproven} == changed

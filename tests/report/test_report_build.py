@@ -2,14 +2,28 @@
 
 import dataclasses
 import re
+from datetime import timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runbook.errors import UsageError
+from runbook.ledger.events import PlanAmended, RoundOpened, RunStarted
 from runbook.report import build, planned_view
-from runbook.report.page import Bullets, Chip, JobDetail, Matrix, Page, Section, Stack, Sum, Table
+from runbook.report.page import (
+    Bullets,
+    Chart,
+    Chip,
+    JobDetail,
+    Matrix,
+    Page,
+    Section,
+    Stack,
+    Sum,
+    Table,
+)
+from runbook.report.planned import windows_json
 from runbook.report.states import KINDS, sum_of
 from runbook.report.words import words_of
 from runbook.report.words_de import TEXTS as GERMAN
@@ -54,10 +68,30 @@ VERDICTS = {
     "a settled evening with an error has failed": (
         "settled",
         "bad",
-        "ended in error or were refused",
+        "3 of 6 jobs complete; 1 ended in error, 1 refused, 1 not attempted",
     ),
     "a stop is a person's deed": ("stopped", "idle", "stopped by a person"),
     "a run under way": ("running", "busy", "under way"),
+    "a stop names every job that is not done": (
+        "halted",
+        "unknown",
+        "0 of 6 jobs complete; 1 job goes on at Atlassian, 1 unknown, 1 refused, 3 not attempted",
+    ),
+    "a wave to come is open work": (
+        "due",
+        "warn",
+        "but 4 pairs of waves are still to be served by a later round",
+    ),
+    "a person's word is not Atlassian's": (
+        "spoken",
+        "info",
+        "5 of 6 jobs complete (1 accepted by a person's word, its id not known)",
+    ),
+    "links not looked for are not fine": (
+        "unprobed",
+        "warn",
+        "5 of 6 jobs complete; 1 whose known links were not looked for yet",
+    ),
     "differences are no success": ("differing", "bad", "missing, wrong or old"),
 }
 
@@ -101,7 +135,11 @@ def test_the_states_of_every_list_add_up(name: str, lang: str) -> None:
 def test_every_job_that_is_not_done_is_named_with_a_reason(name: str) -> None:
     """Jobs that are not complete stand on the first page with why, and with what settles them."""
     view = EVENINGS[name].view()
-    open_ = [j.id for j in view.jobs if j.state is not JobState.COMPLETE or j.needs_person()]
+    open_ = [
+        j.id
+        for j in view.jobs
+        if j.state is not JobState.COMPLETE or j.needs_person() or j.unprobed()
+    ]
     tables = [b for b in section(page_of(name), "done").blocks if isinstance(b, Table)]
     named = [row.cells[0].text for one in tables for row in one.rows]
     assert set(named) <= set(open_)
@@ -173,6 +211,204 @@ def test_the_deadlines_follow_from_the_ledger() -> None:
     moment = rows[0].cells[-1]
     assert moment.iso[:10] == "2026-12-21"
     assert moment.iso[11:19] == ended[11:19]
+
+
+def clock_names(page: Page) -> list[str]:
+    return [row.cells[0].text for row in table(page, "clocks").rows]
+
+
+def test_a_pair_of_waves_that_was_never_served_is_open_work() -> None:
+    """It is named with the command that serves it, in the verdict, among what is left, and by its clock."""
+    page = page_of("due")
+    assert page.verdict.notes[0].endswith("runbook run PLAN --again --reason …")
+    said = [b.text for b in section(page, "done").blocks if hasattr(b, "text")]
+    assert any("eng-to-ops: wave-2 → wave-1" in one for one in said)
+    german = page_of("due", "de")
+    assert "4 Paare von Wellen brauchen noch eine spätere Runde" in german.verdict.sentence
+    for name in ("due", "long names"):
+        assert [chip for chip in chips(page_of(name)) if chip.tone == "good"] == []
+    states = [row.cells[5] for row in table(page, "windows").rows if "wave-2" in repr(row)]
+    assert len(states) == 4
+    assert all("served by no submission" in repr(one) for one in states)
+
+
+def test_a_round_that_served_its_pair_leaves_nothing_to_do() -> None:
+    """Once the wave is over and a submission was accepted in its window, the evening can be green."""
+    evening = evenings.due()
+    text = evening.text.replace("planned: ", "finished: ")
+    plan = evenings.plan_named(text)
+    start = next(row.event for row in evening.rows if type(row.event) is RunStarted)
+    evening.now += timedelta(days=5)
+    evening.add(
+        PlanAmended(
+            difference=["wave-2 is over"],
+            plan_text=text,
+            digest=plan.digest,
+            jobs_digest=start.jobs_digest,
+            jobs=[
+                {**job.as_json(), "windows": windows_json(plan, job, use_planned=False)}
+                for job in evening.jobs
+            ],
+            findings=[],
+            evidence=[],
+        )
+    )
+    before = build(evening.view())
+    assert "4 pairs of waves are still to be served" in before.verdict.sentence
+    assert before.verdict.notes[0].endswith("round: runbook run PLAN --again --reason …")
+    late = [job.id for job in evening.jobs if "eng" in job.id]
+    evening.add(RoundOpened(jobs=late, reason="wave-2 is over", by="J. Doe"))
+    for job in late:
+        evening.complete(job)
+    page = build(evening.end().verify({}, [], "clean").view())
+    assert page.verdict.chip.tone == "good"
+    assert "later round" not in page.verdict.sentence
+
+
+def test_a_pair_whose_window_closed_unserved_is_said() -> None:
+    """No round serves it any more: only repair does, and the report says so without claiming a round."""
+    evening = evenings.due()
+    text = evening.text.replace("planned: 2026-11-27", "finished: 2026-11-27")
+    plan = evenings.plan_named(text)
+    start = next(row.event for row in evening.rows if type(row.event) is RunStarted)
+    evening.now += timedelta(days=40)
+    jobs = [
+        {**job.as_json(), "windows": windows_json(plan, job, use_planned=False)}
+        for job in evening.jobs
+    ]
+    evening.add(
+        PlanAmended(
+            difference=["wave-2 is over"],
+            plan_text=text,
+            digest=plan.digest,
+            jobs_digest=start.jobs_digest,
+            jobs=jobs,
+            findings=[],
+            evidence=[],
+        )
+    )
+    page = build(evening.view())
+    assert "later round" not in page.verdict.sentence
+    assert any("4 pairs of waves were never served" in note for note in page.verdict.notes)
+    assert not any("pairs of waves" in name for name in clock_names(page))
+
+
+def test_open_clocks_stand_before_settled_ones() -> None:
+    """Windows to be served, then logs not kept and tokens; what is kept or over comes last."""
+    verified = clock_names(page_of("due"))
+    evening = evenings.due()
+    evening.rows = evening.rows[:-2]
+    names = clock_names(build(evening.view()))
+    assert names[:4] == verified
+    assert names[0] == "4 pairs of waves, served by no submission yet"
+    assert names[1:3] == ["Audit log of contoso-ops", "Audit log of contoso-svc"]
+    assert names[3].startswith("API token")
+    assert len(names) == 5
+    assert names[-1] == "Audit log of contoso-eng"
+
+
+def detail_of(name: str, job_id: str, lang: str = "en") -> JobDetail:
+    return next(one for one in blocks(page_of(name, lang), JobDetail) if one.job == job_id)
+
+
+def test_a_job_at_atlassian_is_waited_for() -> None:
+    """It is never told to be sent again: wait, follow it with the same command, verify."""
+    view = EVENINGS["halted"].view()
+    moving, unknown, refused, held = (job.id for job in view.jobs[:4])
+    advice = detail_of("halted", moving).advice
+    assert advice.startswith("wait: ")
+    assert "--again" not in advice
+    assert "runbook run PLAN follows it" in advice
+    assert f"runbook verify {view.id}" in advice
+    assert "runbook resolve" in detail_of("halted", unknown).advice
+    assert f"--again {refused}" in detail_of("halted", refused).advice
+    assert f"--again {held}" in detail_of("halted", held).advice
+    running = [one for one in EVENINGS["running"].view().jobs if one.state is JobState.IN_PROGRESS]
+    assert [detail_of("running", job.id).advice for job in running] == [
+        f"wait: Atlassian works on it and this run follows it; then runbook verify {view.id}"
+    ]
+
+
+def test_a_persons_word_without_an_id_is_told_apart_from_a_job_that_needs_one() -> None:
+    """The state is unknown in both cases; the words are not the same."""
+    job = EVENINGS["spoken"].view().jobs[-1].id
+    assert detail_of("spoken", job).chip.word == "unknown, taken as accepted"
+    rows = table(page_of("spoken"), "undone").rows
+    assert [row.cells[2].text for row in rows] == [
+        "a person has said: accepted, id not known; only verification can tell"
+    ]
+    assert "1 unknown, taken as accepted" in blocks(page_of("spoken"), Sum)[0].equation
+    assert "gilt als angenommen" in detail_of("spoken", job, "de").chip.word
+
+
+def test_a_complete_job_whose_links_were_not_looked_for_is_not_fine() -> None:
+    """It is not green, not among those that are done, and the report says what looks for them."""
+    page = page_of("unprobed")
+    assert detail_of("unprobed", "eng-to-ops").chip.word == "complete, links not looked for"
+    assert detail_of("unprobed", "eng-to-ops").advice == "runbook run PLAN looks for them"
+    assert "not looked for yet" in repr(section(page, "not-looked-at"))
+
+
+def test_one_is_said_as_one_and_many_as_many() -> None:
+    """No text puts a number before words of the other number, in either language."""
+    wrong = re.compile(
+        r"\b1 (jobs|links|findings|pairs|times|Verknüpfungen|Befunde|Paare)\b"
+        r"|\b1 (job|link|finding|pair)( of [a-z ]+)? (are|go|have|say|were)\b"
+        r"|\b1 (Job|Verknüpfung|Befund|Paar)( [a-z]+ [A-Z]\w+)? (sind|laufen|haben|sagen)\b"
+        r"|\b(0|[2-9]|\d\d+) (job|link|finding|pair|Verknüpfung|Befund|Paar)\b"
+    )
+    for name in EVENINGS:
+        for lang in ("en", "de"):
+            page = page_of(name, lang)
+            told = [*page.verdict.notes, page.verdict.sentence, repr(page.summary)]
+            assert [hit[0] for text in told for hit in wrong.finditer(text)] == [], (name, lang)
+
+
+def drawn_texts(name: str, lang: str = "en") -> list:
+    drawing = blocks(page_of(name, lang), Chart)[0].drawings[0]
+    return [mark for mark in drawing.marks if mark.shape == "text"]
+
+
+@pytest.mark.parametrize("lang", ["en", "de"])
+def test_words_in_the_timeline_are_crossed_by_nothing(lang: str) -> None:
+    """A window that is not known yet is said in a row of its own, clear of line, bars and dots."""
+    page = page_of("due", lang)
+    drawing = blocks(page, Chart)[0].drawings[0]
+    words = [mark for mark in drawing.marks if mark.tone == "mute"]
+    assert len(words) == 4
+    shapes = [mark for mark in drawing.marks if mark.shape != "text" and mark.tone != "grid"]
+    for word in words:
+        left, right = float(word.x), float(word.x) + 6.5 * len(word.text)
+        top, bottom = float(word.y) - 9, float(word.y) + 2
+        assert right < 985
+        for shape in shapes:
+            for x, y in re.findall(r"M([\d.]+) ([\d.]+)", shape.points):
+                if shape.tone in ("stripe", "now"):
+                    crossed = shape.tone == "now" and left < float(x) < right
+                else:
+                    crossed = left - 6 < float(x) < right and top - 6 < float(y) < bottom
+                assert not crossed, (word.text, shape.tone)
+
+
+def test_pairs_of_waves_have_rows_of_their_own() -> None:
+    """Each pair of a job with several is named beside its own row, and no two rows share a place."""
+    pairs = [mark for mark in drawn_texts("due") if mark.tone == "pair"]
+    assert len(pairs) == 8
+    assert len({mark.y for mark in pairs}) == 8
+    assert {mark.text for mark in pairs} == {
+        "wave-1 → wave-1",
+        "wave-2 → wave-1",
+        "wave-1 → wave-2",
+    }
+
+
+def test_long_names_stay_apart_in_the_timeline() -> None:
+    """A name too long for one line takes two, so that two jobs never look the same."""
+    marks = [m for m in drawn_texts("long names") if m.tone in ("label", "label2")]
+    said = " ".join(mark.text for mark in marks).replace(" ", "")
+    for job in EVENINGS["long names"].jobs:
+        assert job.id in said
+    assert all(len(mark.text) <= 31 for mark in marks)
 
 
 def test_times_stand_in_the_plans_own_offset_and_in_utc() -> None:
@@ -277,7 +513,7 @@ def test_every_text_of_the_catalogue_is_used() -> None:
     source = "".join(f.read_text("utf-8") for f in files if not f.name.startswith("words_"))
     prefixes = ("state_", "run_", "verification_", "kind_", "finding_", "window_", "outcome_",
                 "why_", "un_", "np_", "sign_", "word_", "phase_", "purpose_", "action_", "log_",
-                "verdict_", "note_verified_", "clock_window_", "f_", "tool_", "refresh_")  # fmt: skip
+                "verdict_", "tally_", "head_", "note_verified_", "clock_window_", "clock_round_", "f_", "tool_", "refresh_")  # fmt: skip
     unused = [
         key
         for key in ENGLISH
