@@ -139,20 +139,14 @@ def _plan_folder(view: Any) -> Path:
     return Path(view.started.plan_file).parent
 
 
-def _named_evidence(view: Any) -> list[dict[str, Any]]:
-    """Return every evidence file that the plan and its approvals name, each once."""
-    named = [*view.evidence, *(one.evidence for _, one in view.approvals if one.evidence)]
-    return list({(one["path"], one["sha256"]): one for one in named}.values())
-
-
 def _left_out(rows: Any, run: str) -> list[Any]:
-    from runbook.report.bundle import Evidence, view_of
+    from runbook.report.bundle import Evidence, named_evidence, view_of
 
     return [
         Evidence(
             path=one["path"], sha256=one["sha256"], data=None, why_left_out="left out by redaction"
         )
-        for one in _named_evidence(view_of(rows, run))
+        for one in named_evidence(view_of(rows, run))
     ]
 
 
@@ -162,10 +156,10 @@ def _read_evidence(view: Any, folders: list[Path]) -> list[Any]:
     Raises:
         LedgerError: a file is gone or is another one than was recorded.
     """
-    from runbook.report.bundle import Evidence
+    from runbook.report.bundle import Evidence, named_evidence
 
     found = []
-    for one in _named_evidence(view):
+    for one in named_evidence(view):
         if one["sha256"] is None:
             why = "it was not there when the run began"
             found.append(Evidence(path=one["path"], sha256=None, data=None, why_left_out=why))
@@ -282,6 +276,7 @@ def _verdict_json(file: Path, verdict: Any, signature: dict[str, str]) -> dict[s
         "files": verdict.files,
         "ledger": {"rows": verdict.rows, "head": verdict.head},
         "signature": signature,
+        "unproven_rows": [{"seq": seq, "kind": kind} for seq, kind in verdict.unproven],
         "problems": [{"file": one.file, "problem": one.problem} for one in verdict.problems],
         "notes": verdict.notes,
     }
@@ -304,6 +299,13 @@ def _show_verdict(file: Path, verdict: Any, signature: dict[str, str]) -> None:
     show(f"signature: {signature['detail']}")
     for note in verdict.notes:
         show(f"note: {printable(note)}")
-    say("the bundle is whole: every file is as it was packed, and says what its ledger says")
+    if verdict.unproven:
+        for seq, kind in verdict.unproven:
+            show(f"not proven: row {seq} ({printable(kind)}), redacted")
+        say(
+            f"the bundle is whole except {plural(len(verdict.unproven), 'redacted row')} that this bundle cannot prove: compare them with the unredacted ledger"
+        )
+    else:
+        say("the bundle is whole: every file is as it was packed, and says what its ledger says")
     if signature["state"] == "valid":
         say("whose key that is was not checked: name it with `--allowed-signers FILE`")

@@ -171,6 +171,22 @@ def test_evidence_that_was_changed_or_is_gone_is_refused(ledger, tmp_path, capsy
     assert bundle("latest", "-o", tmp_path / "x.zip", "--ledger", ledger, "--redact") == 0
 
 
+def test_a_redacted_bundle_is_never_called_whole_without_its_redacted_rows(
+    ledger, tmp_path, capsys
+):
+    file = tmp_path / "x.zip"
+    assert bundle("latest", "-o", file, "--ledger", ledger, "--redact") == 0
+    capsys.readouterr()
+    assert bundle("verify", file) == 0
+    said = capsys.readouterr()
+    assert "redacted rows that this bundle cannot prove" in said.err
+    assert "says what its ledger says" not in said.err
+    assert "(run.started), redacted" in said.out
+    assert bundle("verify", file, "--format", "json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert "run.started" in {one["kind"] for one in document["unproven_rows"]}
+
+
 BAD_CALLS = {
     "no run of that name": (2, ["nope", "-o", "x.zip"]),
     "no -o": (2, ["latest"]),
