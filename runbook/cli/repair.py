@@ -89,7 +89,7 @@ def repair(
     )
     from runbook.cli.runs_lookup import find_run, runs_in
     from runbook.errors import UsageError
-    from runbook.remotelinks.snapshot_file import open_snapshot
+    from runbook.remotelinks.occasion import check_after
     from runbook.remotelinks.staging import Stage
     from runbook.remotelinks.steps import list_repair
     from runbook.text import printable
@@ -106,7 +106,7 @@ def repair(
             )
         named = tuple(_like(text, plan) for text in likes)
         if after is not None:
-            open_snapshot(after).close()
+            check_after(after, view)
         root.endpoint(endpoint)
         if not (dry_run or yes or root.interactive):
             confirmed(root, "", yes=False)

@@ -81,6 +81,7 @@ def verify(
     )
     from runbook.cli.runs_lookup import find_run, runs_in
     from runbook.errors import UsageError
+    from runbook.remotelinks.occasion import check_after, check_before
     from runbook.remotelinks.staging import Stage
 
     path = root.ledger_path(ledger_file)
@@ -93,8 +94,10 @@ def verify(
                 "nothing to compare with: the plan names no expected links",
                 hint="`--expected CSV` names the Data Center's issue links; docs/expected-links.md has the SQL that exports them",
             )
-        for file in (after, before):
-            _check_snapshot(file)
+        if after is not None:
+            check_after(after, view)
+        if before is not None:
+            check_before(before, view)
         root.endpoint(endpoint)
         accounts, why_not = (
             (accounts_of(root, plan), "") if after is None else accounts_if_any(root, plan)
@@ -167,13 +170,6 @@ async def _work(
             sample=sample,
             operator=operator,
         )
-
-
-def _check_snapshot(path: Path | None) -> None:
-    if path is not None:
-        from runbook.remotelinks.snapshot_file import open_snapshot
-
-        open_snapshot(path).close()
 
 
 def json_pieces(verified: "Verified", stage: "Stage") -> Iterator[str]:

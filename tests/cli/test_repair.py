@@ -345,6 +345,14 @@ def test_what_could_not_be_looked_at_is_said_and_ends_with_exit_5(night: Make) -
     assert "could not be looked at, and may be missing" in done.err
 
 
+def test_a_snapshot_from_before_the_run_does_not_say_what_is_missing(night: Make) -> None:
+    one = night()
+    seen = one.repair("--yes", "--after", str(one.before))
+    assert seen.code == 2
+    assert "it cannot say what arrived" in seen.err
+    assert not [kind for kind in one.kinds() if kind.startswith(("links.", "write."))]
+
+
 def test_without_a_terminal_it_needs_yes(night: Make) -> None:
     one = night(leave_out=0.25)
     seen = one.repair()

@@ -386,6 +386,37 @@ def test_bad_input(words: list[str], code: int, message: str, night: Make) -> No
     assert "Traceback" not in seen.err
 
 
+def test_a_snapshot_from_before_the_run_is_none_from_after_it(night: Make) -> None:
+    one = night()
+    seen = one.verify("--after", str(one.before))
+    assert (seen.code, seen.out) == (2, "")
+    assert "it cannot say what arrived" in seen.err
+    assert "verify.started" not in one.kinds()
+
+
+def test_a_snapshot_from_after_the_run_is_none_from_before_it(night: Make) -> None:
+    one = night()
+    late = one.folder / "late.snapshot"
+    one.command("snapshot", str(one.plan), "-o", str(late), "--links", str(one.csv))
+    assert one.verify("--after", str(late), "--before", str(one.before)).code == 0
+    seen = one.verify("--before", str(late))
+    assert (seen.code, seen.out) == (2, "")
+    assert "it cannot say what was there before" in seen.err
+
+
+@pytest.mark.parametrize("option", ["--after", "--before"])
+def test_a_snapshot_of_another_plan_is_refused(option: str, night: Make) -> None:
+    one = night()
+    text = one.plan.read_text(encoding="utf-8")
+    name = next(line for line in text.splitlines() if line.startswith("name:"))
+    other, file = one.folder / "other.yaml", one.folder / "other.snapshot"
+    other.write_text(text.replace(name, "name: another"), encoding="utf-8")
+    one.command("snapshot", str(other), "-o", str(file), "--links", str(one.csv))
+    seen = one.verify(option, str(file))
+    assert (seen.code, seen.out) == (2, "")
+    assert "is of plan `another`" in seen.err
+
+
 def test_nothing_to_compare_with_is_said(night: Make) -> None:
     one = night()
     seen = one.on_ledger("verify", "latest")
