@@ -285,6 +285,11 @@ def _examined(path: Path) -> tuple[str, str, tuple[str, ...]]:
                 block = file.read(_BLOCK_BYTES)
     except OSError as problem:
         raise _unreadable(path, problem) from problem
+    if good_utf8:
+        try:
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            good_utf8, bad_line = False, lines
     sha256 = digest.hexdigest()
     if start.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
         raise UsageError(f"`{path}` is UTF-32", hint="save it as UTF-8")

@@ -148,3 +148,12 @@ def test_any_bytes_are_read_or_refused(data: bytes, header: bool, tmp_path_facto
     except UsageError:
         return
     assert all(isinstance(row, ExpectedRow | BadRow) and row.line >= 1 for row in rows)
+
+
+def test_a_file_whose_last_byte_alone_is_not_utf_8_is_read_as_latin_1(tmp_path: Path) -> None:
+    path = tmp_path / "links.csv"
+    path.write_bytes(b"source_key,destination_key,direction,link_type\nENG-1,OPS-1,outward,cr\xe9")
+    read = read_expected(path)
+    assert read.encoding == "cp1252"
+    assert read.notes == ("line 2 is not UTF-8: read as Windows-1252 (Latin-1)",)
+    assert [row.link_type for row in read] == ["cr\xe9"]
