@@ -41,6 +41,7 @@ CREATE TABLE expected(n INTEGER PRIMARY KEY, line INTEGER, job INTEGER, site INT
     was TEXT, target_site INTEGER, target TEXT, target_was TEXT, label TEXT);
 CREATE TABLE want(site INTEGER, asked TEXT, n INTEGER, seen INTEGER, PRIMARY KEY(site, asked, n))
     WITHOUT ROWID;
+CREATE TABLE twin(site INTEGER, asked TEXT, first TEXT, PRIMARY KEY(site, asked)) WITHOUT ROWID;
 CREATE TABLE earlier(site INTEGER, link_id INTEGER, hash TEXT, old INTEGER,
     PRIMARY KEY(site, link_id)) WITHOUT ROWID;
 CREATE TABLE earlier_issue(site INTEGER, name TEXT, PRIMARY KEY(site, name)) WITHOUT ROWID;
@@ -80,6 +81,17 @@ LEFT JOIN after.issue t ON t.site = ts.url AND t.asked = e.target
 ORDER BY w.site, w.asked, w.n
 """
 
+# One issue that the snapshot read under several keys: the first of them stands for all.
+_TWINS = """
+INSERT INTO twin
+SELECT s.number, i.asked, one.first
+FROM (SELECT site, id, min(asked) AS first FROM after.issue
+      WHERE state = 'read' AND id IS NOT NULL GROUP BY site, id HAVING count(*) > 1) one
+JOIN after.issue i ON i.site = one.site AND i.id = one.id AND i.state = 'read'
+JOIN site s ON s.url = i.site
+WHERE i.asked <> one.first
+"""
+
 # Issue keys as people count them: PLT-2 before PLT-10.
 _BY_KEY = "substr({0}, 1, instr({0}, '-')), CAST(substr({0}, instr({0}, '-') + 1) AS INTEGER), {0}"
 
@@ -92,6 +104,8 @@ FROM site s
 JOIN after.link l ON l.site = s.url
 LEFT JOIN earlier b ON b.site = s.number AND b.link_id = l.link_id
 LEFT JOIN named n ON n.site = s.number AND n.link_id = l.link_id
+LEFT JOIN twin w ON w.site = s.number AND w.asked = l.issue
+WHERE w.asked IS NULL
 ORDER BY s.number, l.issue, l.link_id
 """
 
@@ -359,6 +373,7 @@ class Stage:
             self._db.execute("BEGIN")
             self._db.execute(_WANT)
             self._follow_moved()
+            self._join_twins()
             self._judge_all(addresses, has_before=before is not None)
             self._flush()
             self._db.execute("COMMIT")
@@ -418,6 +433,14 @@ class Stage:
                     "DELETE FROM want WHERE site=? AND asked=? AND n=?", (site, asked, n)
                 )
                 self._db.execute("INSERT INTO want VALUES (?, ?, ?, 1)", (site, found, n))
+
+    def _join_twins(self) -> None:
+        """Bring the rows of one issue together that name it by several keys."""
+        self._db.execute(_TWINS)
+        for site, asked, first in self._db.execute("SELECT * FROM twin").fetchall():
+            self._db.execute(
+                "UPDATE want SET asked = ? WHERE site = ? AND asked = ?", (first, site, asked)
+            )
 
     def _judge_all(self, addresses: Addresses, *, has_before: bool) -> None:
         place = itemgetter(0, 1)

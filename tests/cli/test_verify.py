@@ -233,6 +233,33 @@ def test_local_links_do_not_make_it_partial_and_are_not_counted(night: Make) -> 
     assert "clean: every one of 12 expected links was looked at" in seen.err
 
 
+def test_an_issue_named_by_two_keys_is_one_issue(night: Make) -> None:
+    one = night()
+    link = one.made()
+    eng, ops = one.world.sites[ENG], one.world.sites[OPS]
+    moved = eng.move_issue(link.source_key, "ENG")
+    held = {issue_link.record["object"]["url"] for issue_link in moved.links.values()}
+    other = next(i for i in ops.issues.values() if f"{OPS}/browse/{i.key}" not in held)
+    record = {
+        "globalId": f"appId={one.world.app_link(ENG, OPS).app_id}&issueId={other.id}",
+        "application": {"type": "com.atlassian.jira", "name": "Ops"},
+        "relationship": "blocks",
+        "object": {"url": f"{OPS}/browse/{other.key}", "title": other.key},
+    }
+    one.world.write_link(moved, record, SOMEBODY)
+    one.add_row(moved.key, other.key, "blocks", "outward")
+    document = one.verified()
+    assert document["findings"] == []
+    assert counts(document, "eng-to-ops") == {"expected": 7, "recreated": 7}
+    # Of a missing one there is one finding, and repair creates it once.
+    for held_link in list(moved.links.values()):
+        del moved.links[held_link.id]
+    missing = one.verified()["findings"]
+    assert {f["kind"] for f in missing} == {"missing"}
+    assert f"repair: {len(missing)} = {len(missing)} done" in one.repair("--yes").err
+    assert one.verify().code == 0
+
+
 def test_users_own_links_are_told_apart_by_the_snapshot_from_before(night: Make) -> None:
     one = night(begun=False)
     link = next(x for x in one.world.lost_links if x.source_site == ENG)
