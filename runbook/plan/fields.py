@@ -12,6 +12,8 @@ NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
 ID = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$"
 PROJECT_KEY = r"^[A-Za-z0-9_]{1,255}$"
 ISSUE_KEY = r"^[A-Za-z0-9_]{1,255}-[0-9]{1,18}$"
+# No absolute path, no drive, and no step up: `bundle` packs only what lies with the plan.
+BESIDE = r"^(?![A-Za-z]:|[/\\])(?!([\s\S]*[/\\])?\.\.([/\\]|\s*$))[\s\S]*\S[\s\S]*$"
 CODE = r"^RB[0-9]{3}$"
 # Years of four digits from 2000 on, so that no arithmetic with windows leaves the calendar.
 DAY = r"^2[0-9]{3}-[0-9]{2}-[0-9]{2}$"
@@ -32,9 +34,10 @@ BOOLEANS = {
 class Text:
     """Text, quoted or not, of at least one character; `what` names it where it does not match."""
 
-    def __init__(self, pattern: str | None = None, what: str = "text") -> None:
+    def __init__(self, pattern: str | None = None, what: str = "text", hint: str = "") -> None:
         self.pattern = pattern
         self.what = what
+        self.hint = hint
 
 
 class Url:
@@ -170,7 +173,15 @@ APP_LINK = Record(
         Field("as", _TEXT, "The account that was signed in when it was authorized."),
         Field("by", _TEXT, "Who attests it."),
         Field("at", Moment(), "When it was authorized."),
-        Field("evidence", _TEXT, "A file that shows it, relative to the plan."),
+        Field(
+            "evidence",
+            Text(
+                BESIDE,
+                "a path relative to the plan that does not leave its folder",
+                "evidence lies beside the plan or below it; move or copy the file there",
+            ),
+            "A file that shows it, relative to the plan, beside it or below it.",
+        ),
     ),
 )
 INSTANCE = Record(

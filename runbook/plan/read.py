@@ -274,7 +274,7 @@ class Reader:
                 pattern = self._patterns[kind.pattern] = re.compile(kind.pattern[:-1] + r"\Z")
             if pattern.match(text) is None:
                 message = f"`{name}` takes {kind.what}, not `{shortened(text, 60)}`"
-                return self.wrong(message, node, path)
+                return self.wrong(message, node, path, hint=kind.hint)
         return text
 
     def _day(self, node: Scalar, path: str, name: str) -> date | _Bad:

@@ -466,3 +466,27 @@ def test_any_mutation_gives_a_plan_or_findings_with_places_in_the_file(data):
         return
     assert plan.digest
     assert plan.broken == frozenset()
+
+
+OUTSIDE = ["../shot.png", "a/../../shot.png", "..", "/tmp/shot.png", "C:/shot.png", "C:shot.png"]
+OUTSIDE += ["..\\shot.png", "\\\\server\\shot.png", "evidence/.."]
+BESIDE = ["shot.png", "evidence/shot.png", "./shot.png", "..shot.png", "a..b/shot.png", "a\\b.png"]
+
+
+def with_evidence(path: str):
+    given = "at: 2026-11-19T09:15:00+01:00"
+    return load(PLAN, (given, f"{given}, evidence: '{path}'"))
+
+
+@pytest.mark.parametrize("path", OUTSIDE)
+def test_evidence_outside_the_folder_of_the_plan_is_rb103(path: str) -> None:
+    (one,) = with_evidence(path).findings
+    assert (one.code, one.path) == ("RB103", "instances[0].appLink.evidence")
+    assert "evidence lies beside the plan or below it" in one.hint
+
+
+@pytest.mark.parametrize("path", BESIDE)
+def test_evidence_beside_the_plan_or_below_it_is_taken(path: str) -> None:
+    loaded = with_evidence(path)
+    assert loaded.findings == ()
+    assert loaded.whole_plan().instances[0].app_link.evidence == path
