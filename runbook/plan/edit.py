@@ -92,6 +92,11 @@ def set_app_link(text: str, index: int, values: Values) -> str:
     for key in values:
         if key not in APP_LINK_KEYS:
             raise EditError(f"`{key}` is no key of an `appLink`")
+    if "\n" not in text and "\r" in text:
+        raise EditError(
+            "the plan's lines end with a carriage return alone, so it is not written to",
+            hint="save it with the line ends of Unix or Windows, then run the same command again",
+        )
     ordered = {key: values[key] for key in APP_LINK_KEYS if key in values}
     changes = _changes(text, _instance_piece(text, index), ordered)
     changed = text
@@ -292,9 +297,20 @@ def _in_mapping(text: str, link: _Piece, values: Values) -> list[_Change]:
         if old.kind == "scalar" and old.value == _as_text(value) and old.start < old.end:
             continue
         written = _spaced(text, old.start) + _scalar(value, name, as_json=as_json)
-        changes.append(_Change(old.start, old.end, written))
+        changes.append(_Change(old.start, old.end, written + _header_comment(text, old)))
     # What is added behind a value that is replaced too has to be applied first.
     return [_added(text, link, missing), *changes] if missing else changes
+
+
+def _header_comment(text: str, scalar: _Piece) -> str:
+    """Return the comment behind the `|` or `>` of a block scalar, with the spaces before it."""
+    if scalar.style not in ("|", ">"):
+        return ""
+    header = text[scalar.start : _line_end(text, scalar.start)]
+    comment = header.find("#")
+    if comment < 0:
+        return ""
+    return header[len(header[:comment].rstrip()) :].rstrip()
 
 
 def _added(text: str, mapping: _Piece, values: "Mapping[str, str | bool | Values]") -> _Change:

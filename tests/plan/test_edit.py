@@ -225,3 +225,21 @@ def test_text_that_yaml_would_guess_at_stays_text(by):
     for text in (HEAD + "  - id: a\n", HEAD + "  - {id: a}\n"):
         after = set_app_link(text, 0, {"by": by})
         assert yaml.safe_load(after)["instances"][0]["appLink"]["by"] == by
+
+
+@pytest.mark.parametrize("header", ["|", ">-", "|2"])
+def test_the_comment_behind_the_header_of_a_block_scalar_stays(header):
+    text = (
+        HEAD
+        + f"  - id: a\n    appLink:\n      by: {header}  # c4\n        J. Doe\n      authorized: true\n"
+    )
+    after = set_app_link(text, 0, {"by": "K. Roe"})
+    assert "by: K. Roe  # c4\n      authorized: true" in after
+    assert link(after)["by"] == "K. Roe"
+
+
+def test_a_text_of_carriage_returns_alone_is_refused_with_a_hint():
+    text = (HEAD + "  - id: a\n    appLink: {authorized: true}   # c\n").replace("\n", "\r")
+    with pytest.raises(EditError, match="carriage return") as refused:
+        set_app_link(text, 0, {"by": "K. Roe"})
+    assert "line ends" in refused.value.hint
