@@ -41,7 +41,7 @@
     return button;
   }
 
-  // Requests as curl: the token is a shell variable, never a value.
+  // Requests as curl: the token is a shell variable, and goes in through a pipe: never a value, never an argument.
   function quoted(text) { return "'" + text.replace(/'/g, "'\\''") + "'"; }
 
   function part(raw, name) {
@@ -52,8 +52,10 @@
   function curl(raw) {
     var account = raw.dataset.account;
     var middle = account === 'default' ? '' : account.toUpperCase().replace(/[^A-Z0-9]/g, '_') + '_';
-    var lines = ['curl --request ' + quoted(raw.querySelector('pre b').textContent) + ' ' + quoted(part(raw, 'url')),
-      '--user "$RUNBOOK_' + middle + 'EMAIL:$RUNBOOK_' + middle + 'API_TOKEN"'];
+    var pair = '"$RUNBOOK_' + middle + 'EMAIL" "$RUNBOOK_' + middle + 'API_TOKEN"';
+    var secret = "printf 'Authorization: Basic %s\\n' \"$(printf '%s:%s' " + pair + " | base64 | tr -d '\\n')\"";
+    var lines = [secret + ' |', 'curl --header @-',
+      '--request ' + quoted(raw.querySelector('pre b').textContent) + ' ' + quoted(part(raw, 'url'))];
     part(raw, 'headers').split('\n').forEach(function (line) {
       if (line) { lines.push('--header ' + quoted(line)); }
     });

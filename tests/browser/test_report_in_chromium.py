@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import os
 import re
 import shutil
 import subprocess
@@ -130,21 +131,26 @@ def test_a_request_is_copied_as_curl_without_the_token(opened: Any) -> None:
     seen.page.click(selector)
     seen.page.wait_for_function(f"document.querySelector('{selector}').textContent === 'Copied'")
     text = seen.page.evaluate("navigator.clipboard.readText()")
-    assert '--user "$RUNBOOK_CONTOSO_OPS_EMAIL:$RUNBOOK_CONTOSO_OPS_API_TOKEN"' in text
+    assert '"$RUNBOOK_CONTOSO_OPS_EMAIL" "$RUNBOOK_CONTOSO_OPS_API_TOKEN"' in text
     assert "--request 'POST' 'https://api.atlassian.com/links/v1/" in text
     job = next(one for one in evenings.clean().jobs if one.id == "ops-to-eng")
     assert f"--data-raw '{job.body_bytes().decode()}'" in text
     assert seen.said == []
     if shutil.which("sh") is not None:
         shown = subprocess.run(
-            ["sh", "-c", f"curl() {{ printf '%s\\n' \"$@\"; }}\n{text}"],
+            ["sh", "-c", f"curl() {{ cat; printf '%s\\n' \"$@\"; }}\n{text}"],
             capture_output=True,
             text=True,
             check=True,
-            env={"RUNBOOK_CONTOSO_OPS_EMAIL": "a@b", "RUNBOOK_CONTOSO_OPS_API_TOKEN": "t"},
+            env={
+                "PATH": os.environ["PATH"],
+                "RUNBOOK_CONTOSO_OPS_EMAIL": "a@b",
+                "RUNBOOK_CONTOSO_OPS_API_TOKEN": "t",
+            },
         )
         assert shown.stdout.splitlines()[-1] == job.body_bytes().decode()
-        assert "a@b:t" in shown.stdout.splitlines()
+        assert shown.stdout.splitlines()[0] == "Authorization: Basic YUBiOnQ="
+        assert "a@b:t" not in shown.stdout
 
 
 def test_a_row_has_an_address_of_its_own(opened: Any) -> None:
