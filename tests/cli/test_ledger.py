@@ -1,5 +1,6 @@
 """`runbook ledger`: the chain checked row by row, and all events as NDJSON."""
 
+import contextlib
 import json
 import sqlite3
 from pathlib import Path
@@ -24,7 +25,7 @@ def ledger(ledger_path: Path) -> Path:
 
 
 def alter(path: Path, statement: str) -> None:
-    with sqlite3.connect(path) as db:
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
         triggers = db.execute("SELECT name, sql FROM sqlite_master WHERE type='trigger'").fetchall()
         for name, _ in triggers:
             db.execute(f"DROP TRIGGER {name}")

@@ -1,5 +1,6 @@
 """`runbook report`: one run of the ledger as a file, or as JSON."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -133,7 +134,7 @@ def test_the_script_in_the_report_recomputes_the_chain(
     assert f"<code>{last}</code>" in (tmp_path / "r.html").read_text(encoding="utf-8")
     import sqlite3
 
-    with sqlite3.connect(ledger) as db:
+    with contextlib.closing(sqlite3.connect(ledger)) as db, db:
         db.execute("DROP TRIGGER event_is_final")
         db.execute("UPDATE event SET payload = replace(payload, 'J. Doe', 'J. Roe') WHERE seq = 2")
     done = subprocess.run(argv, capture_output=True, text=True, check=False)

@@ -1,5 +1,6 @@
 """The ledger file: append only, chained, durable, led by one process."""
 
+import contextlib
 import os
 import sqlite3
 import subprocess
@@ -45,7 +46,7 @@ def five_rows(ledger_path: Path, clock: VirtualClock) -> Path:
 
 
 def tampered(path: Path, *statements: str, keep_triggers: bool = False) -> Path:
-    with sqlite3.connect(path) as db:
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
         triggers = db.execute("SELECT name, sql FROM sqlite_master WHERE type='trigger'").fetchall()
         for name, _ in triggers:
             db.execute(f"DROP TRIGGER {name}")
@@ -211,7 +212,11 @@ def test_a_row_appended_by_hand_with_a_right_hash_is_found(
 )
 def test_triggers_keep_rows_final(five_rows: Path, statement: str) -> None:
     """Another program cannot change rows by plain SQL."""
-    with sqlite3.connect(five_rows) as db, pytest.raises(sqlite3.IntegrityError, match="ledger"):
+    with (
+        contextlib.closing(sqlite3.connect(five_rows)) as db,
+        db,
+        pytest.raises(sqlite3.IntegrityError, match="ledger"),
+    ):
         db.execute(statement)
     db.close()
 
@@ -227,7 +232,7 @@ def test_removed_triggers_are_found(five_rows: Path, clock: VirtualClock) -> Non
 
 def test_a_trigger_that_does_nothing_is_found(five_rows: Path, clock: VirtualClock) -> None:
     """A trigger of the same name with other words is damage too."""
-    with sqlite3.connect(five_rows) as db:
+    with contextlib.closing(sqlite3.connect(five_rows)) as db, db:
         db.execute("DROP TRIGGER event_stays")
         db.execute("CREATE TRIGGER event_stays BEFORE DELETE ON event BEGIN SELECT 1; END")
     db.close()
@@ -486,7 +491,7 @@ def test_a_ledger_with_a_torn_header_is_damaged(ledger_path: Path, clock: Virtua
 
 def test_a_database_of_another_program(ledger_path: Path, clock: VirtualClock) -> None:
     """Another program's SQLite file is not touched."""
-    with sqlite3.connect(ledger_path) as db:
+    with contextlib.closing(sqlite3.connect(ledger_path)) as db, db:
         db.execute("CREATE TABLE t (x)")
     db.close()
     with pytest.raises(LedgerError, match="no ledger of runbook"):
@@ -495,7 +500,7 @@ def test_a_database_of_another_program(ledger_path: Path, clock: VirtualClock) -
 
 def test_a_ledger_of_another_version(five_rows: Path, clock: VirtualClock) -> None:
     """A later format is not guessed at."""
-    with sqlite3.connect(five_rows) as db:
+    with contextlib.closing(sqlite3.connect(five_rows)) as db, db:
         db.execute("PRAGMA user_version = 2")
     db.close()
     with pytest.raises(LedgerError, match="has ledger format 2; this version reads format 1"):

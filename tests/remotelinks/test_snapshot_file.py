@@ -1,5 +1,6 @@
 """The snapshot file holds whole chunks only, and says what it is."""
 
+import contextlib
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
@@ -84,10 +85,10 @@ def test_the_same_scope_goes_on_and_another_is_refused(tmp_path: Path) -> None:
 def test_what_is_no_snapshot_is_said_to_be_none(tmp_path: Path) -> None:
     text, other, later = tmp_path / "text", tmp_path / "other", tmp_path / "later"
     text.write_text("hello, I am a letter " * 50)
-    with sqlite3.connect(other) as db:
+    with contextlib.closing(sqlite3.connect(other)) as db, db:
         db.execute("CREATE TABLE t(x)")
     begun(later).close()
-    with sqlite3.connect(later) as db:
+    with contextlib.closing(sqlite3.connect(later)) as db, db:
         db.execute("PRAGMA user_version = 9")
     for path, words in (
         (text, "not a database"),
