@@ -151,6 +151,11 @@ def isoformat_utc(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
+def to_the_second(moment: str) -> str:
+    """Return what `isoformat_utc` wrote without its fractions, for messages."""
+    return f"{moment[:19]}Z"
+
+
 def parse_utc(text: str) -> datetime:
     """Return the moment that `isoformat_utc` wrote."""
     return datetime.fromisoformat(text).astimezone(UTC)

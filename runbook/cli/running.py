@@ -258,7 +258,7 @@ def _assignment(
         on_unknown=options.on_unknown if may_send else "ask",
         operator=options.operator,
         known_until=view.last_seq,
-        no_go=None if view.stop is None else f"stopped by {view.stop[1].by}: {view.stop[1].reason}",
+        no_go=None if view.stop is None else view.stop[1].sentence(),
     )
 
 

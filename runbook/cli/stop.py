@@ -20,6 +20,7 @@ def stop(root: Root, run: str, reason: str, operator: str | None, ledger_file: P
     """Declare the no-go for RUN: nothing more is submitted; what is at Atlassian goes on there."""
     from runbook.cli.console import say
     from runbook.cli.runs_lookup import find_run, runs_in
+    from runbook.clock import to_the_second
     from runbook.errors import UsageError
     from runbook.ledger.events import JobNotAttempted, StopRequested
     from runbook.text import plural
@@ -31,10 +32,11 @@ def stop(root: Root, run: str, reason: str, operator: str | None, ledger_file: P
         if view.stop is not None:
             at, earlier = view.stop
             raise UsageError(
-                f"run `{view.id}` was stopped by {earlier.by} at {at} already",
+                f"run `{view.id}` was {earlier.sentence()} (at {to_the_second(at)}) already",
                 hint="`runbook status` shows where it stands",
             )
-        ledger.append(StopRequested(reason=reason.strip(), by=by), run=view.id)
+        no_go = StopRequested(reason=reason.strip(), by=by)
+        ledger.append(no_go, run=view.id)
         led = view.state is RunState.RUNNING
         unsent = [
             job for job in view.jobs if job.state in SENDABLE and job.state is not JobState.REFUSED
@@ -42,7 +44,7 @@ def stop(root: Root, run: str, reason: str, operator: str | None, ledger_file: P
         if not led:
             # Nobody leads the run, so nobody else will say it of each job.
             for job in unsent:
-                detail = f"stopped by {by}" + (f": {reason.strip()}" if reason.strip() else "")
+                detail = no_go.sentence()
                 ledger.append(
                     JobNotAttempted(why="stopped", detail=detail), run=view.id, job=job.id
                 )

@@ -120,8 +120,7 @@ class Books:
             event = recorded(row).event
             if isinstance(event, StopRequested):
                 self.no_go = True
-                self.stopped = f"stopped by {event.by}"
-                self.stopped += f": {event.reason}" if event.reason else ""
+                self.stopped = event.sentence()
             elif row.job not in self.jobs:
                 continue
             news = True

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from runbook.clock import to_the_second
 from runbook.errors import PlanError, UsageError
 from runbook.jobs import SITE_ID_PLACEHOLDER, CmaJob
 from runbook.plan.model import Plan
@@ -106,9 +107,8 @@ def refuse_stopped(last: RunView) -> None:
     if last.stop is None:
         return
     at, stop = last.stop
-    reason = f": {stop.reason}" if stop.reason else ""
     raise PlanError(
-        f"run `{last.id}` was stopped by {stop.by} at {at}{reason}",
+        f"run `{last.id}` was {stop.sentence()} (at {to_the_second(at)})",
         hint='only `runbook run … --again --reason "why it goes on"` opens the next round',
     )
 

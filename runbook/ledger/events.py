@@ -220,6 +220,10 @@ class StopRequested:
     reason: str
     by: str
 
+    def sentence(self) -> str:
+        """Return who stopped the run, and why where a reason was given."""
+        return f"stopped by {self.by}" + (f": {self.reason}" if self.reason else "")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunEnded:

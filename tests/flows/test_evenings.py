@@ -740,3 +740,16 @@ def test_going_on_without_a_probe_is_a_persons_word_too(evening: Maker) -> None:
     assert one.run().code == 7
     assert one.on_ledger("resolve", "latest", "eng-to-ops", "--accepted-no-id").code == 0
     assert one.run().code == 0
+
+
+def test_a_stop_without_a_reason_is_told_in_whole_seconds_and_without_a_loose_colon(
+    evening: Maker,
+) -> None:
+    one = evening()
+    one.run("--only", "eng-to-ops")
+    one.clock.advance(0.123456)
+    assert one.on_ledger("stop", "latest", "--operator", "Jo").code == 0
+    said = one.run().err.splitlines()[0]
+    assert said.endswith("Z)")
+    assert "was stopped by Jo (at " in said
+    assert "." not in said.rpartition("(at ")[2]
