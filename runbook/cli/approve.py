@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from runbook.cli.evidence import evidence_name, read_evidence
+from runbook.operations.evidence import evidence_name, read_evidence
 from runbook.cli.options import format_option, ledger_option, operator_option, plan_argument
-from runbook.cli.wiring import Root, read_plan_for
+from runbook.operations.root import Root, read_plan_for
 from runbook.errors import PlanError, UsageError
 from runbook.jobs import jobs_digest, jobs_of
 from runbook.ledger.approvals import approvals_for

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from runbook.cli.credentials import variable_names
-from runbook.cli.keyring import (
+from runbook.operations.credentials import variable_names
+from runbook.operations.keyring import (
     delete_keyring,
     describe_keyring,
     kept_profiles,
@@ -17,7 +17,7 @@ from runbook.cli.keyring import (
     write_keyring,
 )
 from runbook.cli.options import format_option
-from runbook.cli.wiring import Root, process_mask
+from runbook.operations.root import Root, process_mask
 from runbook.errors import UsageError
 from runbook.secrets import Account, Secret
 
@@ -129,7 +129,7 @@ def _piped() -> list[str]:
 def _known_profiles(root: Root, plan: Path | None) -> list[str]:
     names: dict[str, None] = {"default": None}
     if plan is not None:
-        from runbook.cli.wiring import read_plan_for
+        from runbook.operations.root import read_plan_for
 
         names.update(dict.fromkeys(site.account for site in read_plan_for(plan).sites))
     kept = kept_profiles()

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from runbook.cli.console import say, show, show_json
+from runbook.operations.console import say, show, show_json
 from runbook.cli.options import format_option, ledger_option, run_argument
-from runbook.cli.wiring import Root
+from runbook.operations.root import Root
 from runbook.errors import ExitCode, LedgerError, UsageError
 from runbook.text import plural, printable
 
@@ -93,8 +93,8 @@ def pack(
 
     The same ledger gives the same bytes; a signature of an ed25519 key does not change that.
     """
-    from runbook.cli.files import PRIVATE, write_atomically
-    from runbook.cli.runs_lookup import find_run, runs_in
+    from runbook.atomic_file import PRIVATE, write_atomically
+    from runbook.operations.find_run import find_run, runs_in
     from runbook.report.bundle import SIGNATURE, SUMS, Choices, files_of, sums_text, zip_bytes
     from runbook.report.redact import redact_rows
     from runbook.view import RunState
@@ -119,7 +119,7 @@ def pack(
     files = files_of(rows, view.id, evidence, choices)
     files[SUMS] = sums_text(files).encode("ascii")
     if key is not None:
-        from runbook.cli.signing import sign
+        from runbook.operations.signing import sign
 
         files[SIGNATURE] = sign(files[SUMS], key)
     data = zip_bytes(files, last_at)
@@ -245,7 +245,7 @@ def _packed(file: Path) -> bytes:
 def _signature(
     files: dict[str, bytes], verdict: Any, allowed: Path | None, identity: str | None
 ) -> dict[str, str]:
-    from runbook.cli.signing import check
+    from runbook.operations.signing import check
     from runbook.report.bundle import SIGNATURE, SUMS
     from runbook.report.bundle_open import Problem
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import click
 
 from runbook.calendar_file import calendar_of, events_of
-from runbook.cli.files import write_atomically
+from runbook.atomic_file import write_atomically
 from runbook.cli.options import plan_argument
-from runbook.cli.wiring import read_plan_for
+from runbook.operations.root import read_plan_for
 from runbook.text import plural
 
 

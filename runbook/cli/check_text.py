@@ -5,7 +5,7 @@ from datetime import datetime
 import click
 
 from runbook.checks.outlook import Outlook, outlook
-from runbook.cli.planning import Examined
+from runbook.operations.check_plan import Examined
 from runbook.findings import Finding, Severity, counts, may_run
 from runbook.plan.model import Plan
 from runbook.plan.source import Source

@@ -21,11 +21,11 @@ from runbook.checklist import (
     preparation,
     summary,
 )
-from runbook.cli.attest import attest
-from runbook.cli.evidence import evidence_name, read_evidence
-from runbook.cli.files import write_atomically
+from runbook.operations.attest import attest
+from runbook.operations.evidence import evidence_name, read_evidence
+from runbook.atomic_file import write_atomically
 from runbook.cli.options import plan_argument
-from runbook.cli.wiring import Root, read_plan_for
+from runbook.operations.root import Root, read_plan_for
 from runbook.errors import UsageError
 from runbook.plan.model import Plan
 from runbook.text import plural, printable
@@ -233,7 +233,7 @@ def _leave(plan: Plan) -> None:
 
 
 def _suggested_account(root: Root, group: Group) -> str | None:
-    from runbook.cli.credentials import variable_names
+    from runbook.operations.credentials import variable_names
 
     return root.environ.get(variable_names(group.account)[0], "").strip() or None
 

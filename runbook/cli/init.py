@@ -76,7 +76,7 @@ def init(
             f"`{output}` is there already, and nothing was written",
             hint="name another file, or replace it with `--force`",
         )
-    from runbook.cli.files import write_atomically
+    from runbook.atomic_file import write_atomically
 
     write_atomically(output, text)
     click.echo(f"{'replaced' if replaces else 'wrote'} `{output}`", err=True)

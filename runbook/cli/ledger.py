@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
-from runbook.cli.console import say, show, show_json, show_utf8
+from runbook.operations.console import say, show, show_json, show_utf8
 from runbook.cli.options import format_option, ledger_option
-from runbook.cli.wiring import Root
+from runbook.operations.root import Root
 from runbook.errors import ExitCode
 from runbook.ledger.store import Damage, export_line
 from runbook.text import plural, printable

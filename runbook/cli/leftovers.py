@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runbook.cli.options import format_option, network_options, plan_argument
-from runbook.cli.wiring import Root, read_plan_for
+from runbook.operations.root import Root, read_plan_for
 
 if TYPE_CHECKING:
     from runbook.errors import RunbookError
@@ -42,8 +42,8 @@ def leftovers(
 ) -> None:
     """List issues that still mention a base URL from before the migration."""
     root: Root = ctx.obj
-    from runbook.cli.console import say, show, show_json
-    from runbook.cli.linkwork import accounts_of, host_of
+    from runbook.operations.console import say, show, show_json
+    from runbook.operations.links import accounts_of, host_of
     from runbook.errors import foremost
     from runbook.remotelinks.leftovers import by_remote_links, old_hosts
     from runbook.text import aligned, plural, printable, shortened
@@ -98,7 +98,7 @@ async def _asked(
 ) -> "tuple[list[Leftover], list[tuple[str, RunbookError]]]":
     """Return what the sites' text search finds; a site that cannot be asked is an error beside it."""
     from runbook.atlassian.limits import Limits
-    from runbook.cli.sites import jira_site
+    from runbook.operations.sites import jira_site
     from runbook.errors import RunbookError
     from runbook.remotelinks.leftovers import by_text
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from runbook.cli.console import say, show
+from runbook.operations.console import say, show
 from runbook.cli.options import (
     format_option,
     ledger_option,
     network_options,
     yes_option,
 )
-from runbook.cli.sites import jira_site, site_url
-from runbook.cli.wiring import Root
+from runbook.operations.sites import jira_site, site_url
+from runbook.operations.root import Root
 from runbook.errors import UsageError
 from runbook.text import aligned, printable, shortened
 

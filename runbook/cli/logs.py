@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runbook.cli.console import say, show, show_json
-from runbook.cli.log_keeping import Fetched, Kept, keep, site_of, totals
+from runbook.operations.console import say, show, show_json
+from runbook.operations.keep_logs import Fetched, Kept, keep, site_of, totals
 from runbook.cli.options import format_option, ledger_option, network_options, run_argument
-from runbook.cli.wiring import Root
+from runbook.operations.root import Root
 from runbook.errors import UsageError
 from runbook.text import aligned, plural, printable
 
@@ -101,7 +101,7 @@ def fetch(
 
     Without an address nothing is guessed: download by hand and use `runbook logs import`.
     """
-    from runbook.cli.runs_lookup import find_run, read_runs
+    from runbook.operations.find_run import find_run, read_runs
     from runbook.plan import load_plan_bytes
 
     path = root.ledger_path(ledger_file)

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runbook.cli.console import say, show, show_json
+from runbook.operations.console import say, show, show_json
 from runbook.cli.options import format_option, ledger_option, plan_argument
-from runbook.cli.wiring import Root
+from runbook.operations.root import Root
 
 if TYPE_CHECKING:
-    from runbook.cli.planning import Planned
+    from runbook.operations.check_plan import Planned
     from runbook.preview import Expected
 
 
@@ -39,7 +39,7 @@ def preview(
 
     Touches no network and sends nothing.
     """
-    from runbook.cli.planning import planned, planned_moment
+    from runbook.operations.check_plan import planned, planned_moment
 
     judged = planned(root, plan, at=planned_moment(at), ledger=ledger_file)
     if output_format == "html":
@@ -50,7 +50,7 @@ def preview(
 
 def show_preview(judged: "Planned", output_format: str, expected: "Expected | None") -> None:
     """Print the dry run of a plan that was read and checked: `text`, `json` or `curl`."""
-    from runbook.cli.credentials import variable_names
+    from runbook.operations.credentials import variable_names
     from runbook.findings import may_run
     from runbook.preview import preview_curl, preview_json, preview_text
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runbook.cli.options import plan_argument
-from runbook.cli.wiring import Root
+from runbook.operations.root import Root
 from runbook.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def rehearse(ctx: click.Context, root: Root, /, **given: Any) -> None:
     The plan's planned moment is taken as the present and planned waves as finished, so a rehearsal
     never goes out of date. Nothing reaches Atlassian.
     """
-    from runbook.cli.planning import planned
+    from runbook.operations.check_plan import planned
 
     ledger_file: Path | None = given["ledger_file"]
     if ledger_file is not None and ledger_file.exists():
@@ -73,7 +73,7 @@ def rehearse(ctx: click.Context, root: Root, /, **given: Any) -> None:
     if given["serve"]:
         _refuse_with_serve(given)
         ctx.exit(_serve(given["plan"], judged.plan, root, judged.facts.at, given))
-    from runbook.cli.rehearsal import RehearsalOptions, rehearse_in_file
+    from runbook.operations.rehearse import RehearsalOptions, rehearse_in_file
 
     plan = as_if_finished(judged.plan, judged.facts.at)
 
@@ -120,9 +120,9 @@ def _refuse_with_serve(given: dict[str, Any]) -> None:
 def _serve(path: Path, plan: "Plan", root: Root, at: "datetime", given: dict[str, Any]) -> int:
     from datetime import timedelta
 
-    from runbook.cli.console import say, show
-    from runbook.cli.files import write_atomically
-    from runbook.cli.practice import practice_copy, practice_path
+    from runbook.operations.console import say, show
+    from runbook.atomic_file import write_atomically
+    from runbook.operations.practice import practice_copy, practice_path
     from runbook.plan import read_plan
     from runbook.simulator.levels import faults_for
     from runbook.simulator.server import run_server

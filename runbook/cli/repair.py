@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runbook.cli.linkwork import expected_option
+from runbook.operations.links import expected_option
 from runbook.cli.options import (
     format_option,
     ledger_option,
@@ -14,12 +14,12 @@ from runbook.cli.options import (
     run_argument,
     yes_option,
 )
-from runbook.cli.wiring import Root
+from runbook.operations.root import Root
 
 if TYPE_CHECKING:
     from runbook.plan.model import Plan
     from runbook.remotelinks.repair import RepairList
-    from runbook.remotelinks.steps import RepairWork
+    from runbook.operations.link_steps import RepairWork
 
 
 @click.command("repair")
@@ -76,8 +76,8 @@ def repair(
     A link that is there is never changed. The shape comes from a link that Atlassian's job made.
     """
     root: Root = ctx.obj
-    from runbook.cli.console import say
-    from runbook.cli.linkwork import (
+    from runbook.operations.console import say
+    from runbook.operations.links import (
         accounts_of,
         confirmed,
         expected_of,
@@ -87,11 +87,11 @@ def repair(
         say_bad_rows,
         scratch,
     )
-    from runbook.cli.runs_lookup import find_run, runs_in
+    from runbook.operations.find_run import find_run, runs_in
     from runbook.errors import UsageError
     from runbook.remotelinks.occasion import check_after
     from runbook.remotelinks.staging import Stage
-    from runbook.remotelinks.steps import list_repair
+    from runbook.operations.link_steps import list_repair
     from runbook.text import printable
 
     path = root.ledger_path(ledger_file)
@@ -150,8 +150,8 @@ async def _carried_out(
     root: Root, job: "RepairWork", by: str, *, dry_run: bool, yes: bool, output_format: str
 ) -> int:
     """Show the list, ask, write, and return the exit code."""
-    from runbook.cli.console import say
-    from runbook.cli.linkwork import confirmed, outcome_code
+    from runbook.operations.console import say
+    from runbook.operations.links import confirmed, outcome_code
     from runbook.errors import ExitCode, foremost
     from runbook.text import added_up, plural, printable
 
@@ -201,7 +201,7 @@ def _like(text: str, plan: "Plan") -> tuple[str, str]:
 
 
 def _say_still_running(view: Any) -> None:
-    from runbook.cli.console import say
+    from runbook.operations.console import say
     from runbook.view import AT_ATLASSIAN, JobState
 
     states = AT_ATLASSIAN | {JobState.UNKNOWN}
@@ -213,8 +213,8 @@ def _say_still_running(view: Any) -> None:
 
 
 def _show(todo: "RepairList", counts: dict[str, int] | None, output_format: str) -> None:
-    from runbook.cli.console import show, show_json
-    from runbook.cli.linkwork import listed_line
+    from runbook.operations.console import show, show_json
+    from runbook.operations.links import listed_line
     from runbook.text import printable
 
     if output_format == "json":
@@ -237,8 +237,8 @@ def _show(todo: "RepairList", counts: dict[str, int] | None, output_format: str)
 
 
 def _say_left(todo: "RepairList", plan_file: str) -> None:
-    from runbook.cli.console import say
-    from runbook.cli.linkwork import next_round
+    from runbook.operations.console import say
+    from runbook.operations.links import next_round
     from runbook.text import plural
 
     others = len(todo.left) - todo.for_later

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from runbook.cli.options import format_option, ledger_option, run_argument
-from runbook.cli.wiring import Root
+from runbook.operations.root import Root
 from runbook.errors import UsageError
 
 STDOUT = "-"
@@ -49,7 +49,7 @@ def report(
 
     The same ledger gives the same file, byte for byte. Nothing is written to the ledger.
     """
-    from runbook.cli.runs_lookup import find_run, read_runs
+    from runbook.operations.find_run import find_run, read_runs
 
     if logo is not None and output_format == "json":
         raise UsageError("JSON has no logo", hint="leave out `--logo`, or use `--format html`")
@@ -69,7 +69,7 @@ def report(
     if output == STDOUT:
         click.echo(text.encode(), nl=False)
         return
-    from runbook.cli.files import PRIVATE, write_atomically
+    from runbook.atomic_file import PRIVATE, write_atomically
 
     write_atomically(Path(output), text, mode=PRIVATE)
     click.echo(f"wrote `{output}`: run `{view.id}`, {view.state.value}", err=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runbook.cli.options import ledger_option, operator_option, run_argument
-from runbook.cli.wiring import Root
+from runbook.operations.root import Root
 from runbook.errors import UsageError
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ def resolve(
     ledger_file: Path | None,
 ) -> None:
     """Record a person's word on JOB of RUN; the next `run` acts on it."""
-    from runbook.cli.console import say
-    from runbook.cli.runs_lookup import find_run, runs_in
+    from runbook.operations.console import say
+    from runbook.operations.find_run import find_run, runs_in
     from runbook.ledger.events import JobResolved
 
     if sum((uuid is not None, accepted_no_id, send_again)) != 1:

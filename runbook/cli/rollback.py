@@ -13,7 +13,7 @@ from runbook.cli.options import (
     run_argument,
     yes_option,
 )
-from runbook.cli.wiring import Root
+from runbook.operations.root import Root
 
 if TYPE_CHECKING:
     from runbook.errors import ExitCode
@@ -53,8 +53,8 @@ def rollback(
     Ours is what `repair` wrote, and what `verify` recorded as new. Everything else is left and listed.
     """
     root: Root = ctx.obj
-    from runbook.cli.console import say
-    from runbook.cli.linkwork import (
+    from runbook.operations.console import say
+    from runbook.operations.links import (
         accounts_of,
         confirmed,
         outcome_code,
@@ -63,11 +63,11 @@ def rollback(
         progress_line,
         scratch,
     )
-    from runbook.cli.runs_lookup import find_run, runs_in
+    from runbook.operations.find_run import find_run, runs_in
     from runbook.errors import ExitCode, foremost
     from runbook.remotelinks.rollback import NOT_UNDONE
     from runbook.remotelinks.snapshot_file import open_snapshot
-    from runbook.remotelinks.steps import list_rollback
+    from runbook.operations.link_steps import list_rollback
     from runbook.text import added_up, plural
 
     path = root.ledger_path(ledger_file)
@@ -123,8 +123,8 @@ def rollback(
 
 
 def _show(todo: "RollbackList", counts: dict[str, int] | None, output_format: str) -> None:
-    from runbook.cli.console import show, show_json
-    from runbook.cli.linkwork import listed_line
+    from runbook.operations.console import show, show_json
+    from runbook.operations.links import listed_line
     from runbook.text import printable
 
     if output_format == "json":
@@ -146,7 +146,7 @@ def _show(todo: "RollbackList", counts: dict[str, int] | None, output_format: st
 
 def _unread_code(todo: "RollbackList") -> "ExitCode":
     """Say how many links could not be looked at; return the exit code that this asks for."""
-    from runbook.cli.console import say
+    from runbook.operations.console import say
     from runbook.errors import ExitCode
     from runbook.text import plural
 
@@ -157,7 +157,7 @@ def _unread_code(todo: "RollbackList") -> "ExitCode":
 
 
 def _say_nothing(todo: "RollbackList", run: str) -> None:
-    from runbook.cli.console import say
+    from runbook.operations.console import say
     from runbook.text import plural
 
     if todo.orders:

@@ -15,11 +15,11 @@ from runbook.cli.options import (
     plan_argument,
     yes_option,
 )
-from runbook.cli.wiring import Root
+from runbook.operations.root import Root
 from runbook.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from runbook.cli.run_values import Prepared, RunOptions, Summary
+    from runbook.operations.run_values import Prepared, RunOptions, Summary
     from runbook.execute.executor import Ending
     from runbook.execute.interrupts import Interrupts
     from runbook.execute.ports import Observer
@@ -150,10 +150,10 @@ def run(ctx: click.Context, root: Root, /, **given: Any) -> None:
 
 
 def _dry_run(root: Root, given: dict[str, Any]) -> int:
-    from runbook.cli.planning import planned
+    from runbook.operations.check_plan import planned
     from runbook.cli.preview import expected_links, show_preview
-    from runbook.cli.run_values import prepare
-    from runbook.cli.running import refuse_other_digest
+    from runbook.operations.run_values import prepare
+    from runbook.operations.run import refuse_other_digest
     from runbook.findings import may_run
 
     path: Path = given["plan"]
@@ -165,9 +165,9 @@ def _dry_run(root: Root, given: dict[str, Any]) -> int:
 
 
 def _run(root: Root, given: dict[str, Any]) -> int:
-    from runbook.cli.planning import planned
-    from runbook.cli.run_values import RunOptions, prepare
-    from runbook.cli.running import refuse_other_digest
+    from runbook.operations.check_plan import planned
+    from runbook.operations.run_values import RunOptions, prepare
+    from runbook.operations.run import refuse_other_digest
     from runbook.execute.ports import Pace
 
     path: Path = given["plan"]
@@ -207,8 +207,8 @@ def _run(root: Root, given: dict[str, Any]) -> int:
             if given[name]
         },
     )
-    from runbook.cli.closing import closing
-    from runbook.cli.progress import observers_for
+    from runbook.operations.closing import closing
+    from runbook.operations.watching import observers_for
 
     with root.create_ledger(ledger_path) as ledger:
         ledger.lead(root.me(options.operator))
@@ -231,7 +231,7 @@ async def _with_network(
     accounts: "tuple[Account, ...]",
     observers: "tuple[Observer, ...]",
 ) -> "tuple[str, Ending]":
-    from runbook.cli.running import conduct
+    from runbook.operations.run import conduct
     from runbook.execute.interrupts import Interrupts
 
     interrupts = Interrupts()
@@ -257,8 +257,8 @@ def asking(yes: bool) -> "Callable[[Summary], None]":
     """Return what shows the summary and, without `--yes`, asks for the plan's name."""
 
     def confirm(summary: "Summary") -> None:
-        from runbook.cli.console import say
-        from runbook.cli.summary import summary_text
+        from runbook.operations.console import say
+        from runbook.operations.summary import summary_text
 
         say(summary_text(summary))
         if yes:

@@ -24,11 +24,11 @@ def schema(output: Path | None) -> None:
 
     text = json.dumps(plan_schema(), indent=2)
     if output is None:
-        from runbook.cli.console import show
+        from runbook.operations.console import show
 
         show(text)
         return
-    from runbook.cli.files import write_atomically
+    from runbook.atomic_file import write_atomically
 
     write_atomically(output, text + "\n")
     click.echo(f"wrote `{output}`", err=True)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runbook.cli.console import say, show, show_json
+from runbook.operations.console import say, show, show_json
 from runbook.cli.options import format_option, network_options, plan_argument
-from runbook.cli.wiring import Root, read_plan_for
+from runbook.operations.root import Root, read_plan_for
 from runbook.errors import ExitCode, RunbookError, UsageError, foremost
 from runbook.text import aligned, plural, printable, shortened
 
@@ -112,7 +112,7 @@ async def _take(
     root: Root, plan: "Plan", file: "SnapshotFile", scope: "Scope", send: Any, rate: float | None
 ) -> "Taken":
     from runbook.atlassian.limits import Limits
-    from runbook.cli.snapshot_progress import watching
+    from runbook.operations.snapshot_progress import watching
     from runbook.remotelinks.snapshot import take
 
     with watching(root) as progress:

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from runbook.cli.options import ledger_option, operator_option, run_argument
-from runbook.cli.wiring import Root
+from runbook.operations.root import Root
 
 
 @click.command("stop")
@@ -18,8 +18,8 @@ from runbook.cli.wiring import Root
 @click.pass_obj
 def stop(root: Root, run: str, reason: str, operator: str | None, ledger_file: Path | None) -> None:
     """Declare the no-go for RUN: nothing more is submitted; what is at Atlassian goes on there."""
-    from runbook.cli.console import say
-    from runbook.cli.runs_lookup import find_run, runs_in
+    from runbook.operations.console import say
+    from runbook.operations.find_run import find_run, runs_in
     from runbook.clock import to_the_second
     from runbook.errors import UsageError
     from runbook.ledger.events import JobNotAttempted, StopRequested

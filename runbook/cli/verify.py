@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runbook.cli.linkwork import expected_option
+from runbook.operations.links import expected_option
 from runbook.cli.options import (
     format_option,
     ledger_option,
@@ -15,7 +15,7 @@ from runbook.cli.options import (
     operator_option,
     run_argument,
 )
-from runbook.cli.wiring import Root
+from runbook.operations.root import Root
 
 if TYPE_CHECKING:
     from runbook.ledger.store import Ledger
@@ -71,7 +71,7 @@ def verify(
     Every expected link gets exactly one kind. Exit code 8 when anything is missing, wrong or old.
     """
     root: Root = ctx.obj
-    from runbook.cli.linkwork import (
+    from runbook.operations.links import (
         accounts_if_any,
         accounts_of,
         expected_of,
@@ -79,7 +79,7 @@ def verify(
         say_bad_rows,
         scratch,
     )
-    from runbook.cli.runs_lookup import find_run, runs_in
+    from runbook.operations.find_run import find_run, runs_in
     from runbook.errors import UsageError
     from runbook.remotelinks.occasion import check_after, check_before
     from runbook.remotelinks.staging import Stage
@@ -147,8 +147,8 @@ async def _work(
     endpoint: str | None,
     ca_bundle: Path | None,
 ) -> "Verified":
-    from runbook.cli.linkwork import ports_of
-    from runbook.remotelinks.steps import verify_run
+    from runbook.operations.links import ports_of
+    from runbook.operations.link_steps import verify_run
 
     async with ports_of(
         root,
@@ -174,7 +174,7 @@ async def _work(
 
 def json_pieces(verified: "Verified", stage: "Stage") -> Iterator[str]:
     """Yield the JSON document piece by piece: there may be a million findings."""
-    from runbook.cli.wiring import process_mask
+    from runbook.operations.root import process_mask
 
     mask = process_mask()
     yield '{\n  "format": 1,\n  "jobs": [\n'
@@ -188,8 +188,8 @@ def json_pieces(verified: "Verified", stage: "Stage") -> Iterator[str]:
 
 
 def _show_text(verified: "Verified", stage: "Stage") -> None:
-    from runbook.cli.console import show
-    from runbook.cli.linkwork import host_of
+    from runbook.operations.console import show
+    from runbook.operations.links import host_of
     from runbook.remotelinks.compare import BESIDES, KINDS, Kind
     from runbook.text import aligned, printable
 
@@ -222,8 +222,8 @@ def _show_text(verified: "Verified", stage: "Stage") -> None:
 
 
 def _say_verdict(verified: "Verified", run: str, plan_file: str) -> None:
-    from runbook.cli.console import say
-    from runbook.cli.linkwork import next_round
+    from runbook.operations.console import say
+    from runbook.operations.links import next_round
     from runbook.remotelinks.compare import DIFFERENCES, Kind
     from runbook.text import plural, printable
 
@@ -253,7 +253,7 @@ def _say_verdict(verified: "Verified", run: str, plan_file: str) -> None:
 
 def _say_partial(verified: "Verified") -> None:
     """Say what was really looked at, and name the rest."""
-    from runbook.cli.console import say
+    from runbook.operations.console import say
     from runbook.remotelinks.compare import Kind
     from runbook.text import plural
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook.cli.app import main
-from runbook.cli.wiring import Root
+from runbook.operations.root import Root
 from runbook.clock import VirtualClock
 from runbook.ledger.store import create_ledger
 from runbook.secrets import Mask

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from runbook.cli.app import main
-from runbook.cli.wiring import Root
+from runbook.operations.root import Root
 from runbook.clock import VirtualClock
 from runbook.ledger.approvals import approvals_for
 

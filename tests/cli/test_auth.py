@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 import pytest
 
 from runbook.cli.app import main
-from runbook.cli.keyring import read_keyring, unfit
-from runbook.cli.wiring import Root
+from runbook.operations.keyring import read_keyring, unfit
+from runbook.operations.root import Root
 from runbook.clock import VirtualClock
 
 keyring = pytest.importorskip("keyring", reason="the extra `keyring` is not installed")

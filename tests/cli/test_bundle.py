@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from runbook.cli.app import main
-from runbook.cli.wiring import Root
+from runbook.operations.root import Root
 from runbook.clock import VirtualClock
 from tests.report.bundle_world import RUN, START, make_ledger
 

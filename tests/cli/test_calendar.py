@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from runbook.cli.app import main
-from runbook.cli.wiring import Root
+from runbook.operations.root import Root
 from runbook.clock import VirtualClock
 
 PLAN = """\

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import pytest
 
 from runbook.cli.app import main
-from runbook.cli.wiring import Root
+from runbook.operations.root import Root
 from runbook.clock import VirtualClock
 from runbook.plan import read_plan
 

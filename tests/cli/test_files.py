@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook.cli.files import PRIVATE, write_atomically
+from runbook.atomic_file import PRIVATE, write_atomically
 from runbook.errors import UsageError
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows knows no modes")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from runbook.cli.live_table import LiveTable
-from runbook.cli.wiring import process_mask
+from runbook.operations.live_table import LiveTable
+from runbook.operations.root import process_mask
 from runbook.clock import VirtualClock
 from runbook.ledger.events import SubmitLost
 from runbook.ledger.store import create_ledger

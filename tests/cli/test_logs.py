@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from runbook.cli.app import main
-from runbook.cli.wiring import Root
+from runbook.operations.root import Root
 from runbook.clock import VirtualClock
 from runbook.ledger.events import PlanAmended
 from runbook.ledger.link_events import VerifyEnded, VerifyStarted

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from runbook.cli.credentials import variable_names
+from runbook.operations.credentials import variable_names
 from runbook.jobs import jobs_digest, jobs_of
 from runbook.plan import read_plan
 from runbook.plan.model import Plan

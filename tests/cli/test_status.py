@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from runbook.cli.runs_lookup import find_run
+from runbook.operations.find_run import find_run
 from runbook.cli.status import window_left
 from runbook.clock import VirtualClock, isoformat_utc
 from runbook.errors import UsageError

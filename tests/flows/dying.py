@@ -18,10 +18,10 @@ from typing import Any
 IMPORTED = [
     "runbook.cli.app",
     "runbook.cli.run",
-    "runbook.cli.running",
-    "runbook.cli.progress",
-    "runbook.cli.planning",
-    "runbook.cli.summary",
+    "runbook.operations.run",
+    "runbook.operations.watching",
+    "runbook.operations.check_plan",
+    "runbook.operations.summary",
     "runbook.atlassian.transport",
     "tests.flows.dying",
 ]

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from runbook.cli.app import main
-from runbook.cli.wiring import Root
+from runbook.operations.root import Root
 from runbook.clock import VirtualClock
 from runbook.plan import read_plan
 from runbook.simulator.app import make_app

@@ -14,9 +14,9 @@ from urllib.parse import quote, unquote
 import httpx
 import pytest
 
-from runbook.cli import wiring
+from runbook.operations import root as wiring
 from runbook.cli.app import main
-from runbook.cli.wiring import Root
+from runbook.operations.root import Root
 from runbook.clock import SystemClock
 from runbook.plan import read_plan
 from runbook.simulator.app import make_app

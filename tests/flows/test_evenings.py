@@ -638,7 +638,7 @@ class Hooked(httpx.AsyncBaseTransport):
 
 def run_hooked(one: Evening, nth: int, then: Callable[[], None], *more: str) -> int:
     from runbook.cli.app import main
-    from runbook.cli.wiring import Root
+    from runbook.operations.root import Root
 
     hooked = Hooked(one, nth, then)
     root = Root(environ=one.env, clock=one.clock, interactive=False, transport=lambda: hooked)

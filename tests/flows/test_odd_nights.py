@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from runbook.cli import wiring
+from runbook.operations import root as wiring
 from runbook.errors import LedgerError
 from runbook.ledger.lease import Me
 from runbook.ledger.store import Ledger, create_ledger

@@ -14,7 +14,7 @@ import pytest
 from runbook.checks import examine
 from runbook.checks.facts import Facts
 from runbook.cli.app import main
-from runbook.cli.practice import practice_copy
+from runbook.operations.practice import practice_copy
 from runbook.cli.rehearse import as_if_finished
 from runbook.findings import may_run
 from runbook.jobs import jobs_digest, jobs_of

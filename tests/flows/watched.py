@@ -5,7 +5,7 @@ import signal
 import httpx
 
 from runbook.cli.app import main
-from runbook.cli.wiring import Root
+from runbook.operations.root import Root
 from runbook.simulator.app import make_app
 from tests.flows.evening import Result
 

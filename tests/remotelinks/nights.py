@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from runbook.cli.app import main
-from runbook.cli.wiring import Root
+from runbook.operations.root import Root
 from runbook.simulator.app import make_app
 from runbook.simulator.model import Issue, LostLink
 from tests.flows.evening import TOKEN, Evening, Result, plan_text

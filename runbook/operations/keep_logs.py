@@ -9,8 +9,8 @@ from typing import Any
 
 from runbook.atlassian.log_rows import Earlier, JobSpan, attribute, fingerprint
 from runbook.atlassian.logs import read_log
-from runbook.cli.runs_lookup import find_run, runs_in
-from runbook.cli.wiring import Root
+from runbook.operations.find_run import find_run, runs_in
+from runbook.operations.root import Root
 from runbook.clock import parse_utc
 from runbook.errors import UsageError
 from runbook.ledger.handover_events import LogKept

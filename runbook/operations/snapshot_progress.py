@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from runbook.cli.console import say
-from runbook.cli.wiring import Root
+from runbook.operations.console import say
+from runbook.operations.root import Root
 from runbook.clock import Clock
 from runbook.text import plural, span
 

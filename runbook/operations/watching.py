@@ -9,8 +9,8 @@ from datetime import tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runbook.cli.console import say, show_json, unheard_is_fine
-from runbook.cli.wiring import Root
+from runbook.operations.console import say, show_json, unheard_is_fine
+from runbook.operations.root import Root
 from runbook.clock import Clock, parse_utc
 from runbook.errors import RunbookError
 from runbook.execute.ports import Observer
@@ -168,7 +168,7 @@ class LiveReport:
 
 def write_report(file: Path, ledger: Ledger, run: str, *, led: bool = False) -> None:
     """Write the HTML report of a run as the ledger knows it now."""
-    from runbook.cli.files import PRIVATE, write_atomically
+    from runbook.atomic_file import PRIVATE, write_atomically
     from runbook.report import build, render
 
     view = run_of(ledger.events(), run, led=run if led else None)
@@ -188,7 +188,7 @@ def observers_for(
         elif root.interactive:
             from rich.console import Console
 
-            from runbook.cli.live_table import LiveTable
+            from runbook.operations.live_table import LiveTable
 
             console = Console(stderr=True, no_color=root.no_color)
             table = LiveTable(root.clock, console, ledger, zone)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runbook.cli.console import say
-from runbook.cli.wiring import Root
+from runbook.operations.console import say
+from runbook.operations.root import Root
 from runbook.errors import CredentialError, ExitCode, LedgerError, UsageError
 from runbook.text import plural, printable, shortened
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from runbook.plan.model import Plan
     from runbook.remotelinks.expected import ExpectedFile
     from runbook.remotelinks.staging import Stage
-    from runbook.remotelinks.steps import LinkPorts
+    from runbook.operations.link_steps import LinkPorts
     from runbook.remotelinks.writing import Outcomes
     from runbook.secrets import Account
     from runbook.view import RunView
@@ -113,8 +113,8 @@ async def ports_of(
 ) -> "AsyncIterator[LinkPorts]":
     """Yield the ports of the steps; without accounts no site is asked."""
     from runbook.atlassian.limits import Limits
-    from runbook.cli.snapshot_progress import watching
-    from runbook.remotelinks.steps import LinkPorts
+    from runbook.operations.snapshot_progress import watching
+    from runbook.operations.link_steps import LinkPorts
 
     limits = Limits(root.clock)
     if not accounts:

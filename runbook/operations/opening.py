@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from runbook import __version__
-from runbook.cli.run_values import Prepared, RunOptions
-from runbook.cli.wiring import Root
+from runbook.operations.run_values import Prepared, RunOptions
+from runbook.operations.root import Root
 from runbook.clock import isoformat_utc
 from runbook.execute.audience import Audience
 from runbook.execute.preflight import Asked

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from runbook.cli.planning import Planned
+from runbook.operations.check_plan import Planned
 from runbook.execute.ports import Pace
 from runbook.findings import Finding
 from runbook.jobs import CmaJob, jobs_digest, jobs_of

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
-from runbook.cli.files import write_atomically
+from runbook.atomic_file import write_atomically
 from runbook.errors import PlanError, UsageError
 from runbook.plan import load_plan_bytes
 from runbook.plan.edit import edit_plan_bytes

@@ -9,11 +9,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from runbook.cli.console import say
-from runbook.cli.opening import Opening
-from runbook.cli.planning import refuse_unless_may_run
-from runbook.cli.run_values import Confirm, Prepared, RunOptions, Summary
-from runbook.cli.wiring import Root
+from runbook.operations.console import say
+from runbook.operations.opening import Opening
+from runbook.operations.check_plan import refuse_unless_may_run
+from runbook.operations.run_values import Confirm, Prepared, RunOptions, Summary
+from runbook.operations.root import Root
 from runbook.errors import ExitCode, PlanError, UsageError
 from runbook.execute.audience import Audience
 from runbook.execute.books import Assignment

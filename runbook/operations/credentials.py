@@ -27,7 +27,7 @@ def find_account(profile: str, environ: Mapping[str, str], *, interactive: bool)
     email_name, token_name = variable_names(profile)
     email, token = environ.get(email_name, "").strip(), environ.get(token_name, "").strip()
     if not (email and token):
-        from runbook.cli.keyring import read_keyring
+        from runbook.operations.keyring import read_keyring
 
         kept = read_keyring(profile)
         if kept is not None:

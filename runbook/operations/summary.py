@@ -7,7 +7,7 @@ from runbook.clock import parse_utc
 from runbook.text import aligned, moment, plural, printable
 
 if TYPE_CHECKING:
-    from runbook.cli.run_values import Summary
+    from runbook.operations.run_values import Summary
 
 
 def summary_text(summary: "Summary") -> str:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runbook.cli.console import say
+from runbook.operations.console import say
 from runbook.errors import ExitCode
 from runbook.ledger.store import Ledger
 from runbook.text import added_up, printable

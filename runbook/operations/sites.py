@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from runbook.cli.wiring import Root
+from runbook.operations.root import Root
 from runbook.errors import UsageError
 from runbook.text import printable
 

@@ -65,7 +65,7 @@ class Root:
         Raises:
             CredentialError: a profile has no complete credential.
         """
-        from runbook.cli.credentials import find_account
+        from runbook.operations.credentials import find_account
 
         found = tuple(
             find_account(profile, self.environ, interactive=self.interactive)

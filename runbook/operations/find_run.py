@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from runbook.cli.wiring import Root
+from runbook.operations.root import Root
 from runbook.errors import UsageError
 from runbook.ledger.codec import Recorded
 from runbook.ledger.events import RunEnded, RunResumed, RunStarted

@@ -13,8 +13,8 @@ from typing import Any
 
 from runbook.checks import examine
 from runbook.checks.facts import Facts
-from runbook.cli.credentials import variable_names
-from runbook.cli.wiring import Root
+from runbook.operations.credentials import variable_names
+from runbook.operations.root import Root
 from runbook.errors import CredentialError, PlanError, UsageError
 from runbook.findings import Finding, Severity, may_run
 from runbook.plan.model import Plan

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from runbook.cli.wiring import process_mask
+from runbook.operations.root import process_mask
 
 
 def masked(text: str) -> str:

@@ -14,15 +14,15 @@ from pathlib import Path
 from runbook.atlassian.facts import ask
 from runbook.atlassian.limits import Limits
 from runbook.checks import examine
-from runbook.cli.closing import closing
-from runbook.cli.console import say
-from runbook.cli.linkwork import outcome_code, scratch
-from runbook.cli.planning import Planned, refuse_unless_may_run
-from runbook.cli.progress import Lines, write_report
-from runbook.cli.run_values import Prepared, RunOptions, Summary, prepare
-from runbook.cli.running import conduct
-from runbook.cli.summary import summary_text
-from runbook.cli.wiring import Root, process_mask
+from runbook.operations.closing import closing
+from runbook.operations.console import say
+from runbook.operations.links import outcome_code, scratch
+from runbook.operations.check_plan import Planned, refuse_unless_may_run
+from runbook.operations.watching import Lines, write_report
+from runbook.operations.run_values import Prepared, RunOptions, Summary, prepare
+from runbook.operations.run import conduct
+from runbook.operations.summary import summary_text
+from runbook.operations.root import Root, process_mask
 from runbook.clock import VirtualClock, parse_utc
 from runbook.errors import ExitCode, foremost
 from runbook.execute.executor import Ending
@@ -38,7 +38,7 @@ from runbook.remotelinks.scope import scope_of
 from runbook.remotelinks.snapshot import take
 from runbook.remotelinks.snapshot_file import create_snapshot
 from runbook.remotelinks.staging import Stage
-from runbook.remotelinks.steps import LinkPorts, list_repair, list_rollback, verify_run
+from runbook.operations.link_steps import LinkPorts, list_repair, list_rollback, verify_run
 from runbook.secrets import Account, Secret
 from runbook.simulator.levels import Level, faults_for
 from runbook.simulator.server import serving
