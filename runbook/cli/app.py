@@ -101,7 +101,7 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except OSError as problem:
-            from runbook.operations.console import reader_gone, silence
+            from runbook.cli.console import reader_gone, silence
 
             if not reader_gone(problem):
                 raise
@@ -177,7 +177,7 @@ def main(argv: Sequence[str] | None = None, root: Any = None) -> int:
     except click.exceptions.Exit as ended:
         return int(ended.exit_code)
     except click.ClickException as problem:
-        from runbook.operations.console import unheard_is_fine
+        from runbook.cli.console import unheard_is_fine
 
         with unheard_is_fine(err=True):
             problem.show()
@@ -186,7 +186,7 @@ def main(argv: Sequence[str] | None = None, root: Any = None) -> int:
         _show_error(problem, verbose=held.root is not None and held.root.verbose)
         return int(problem.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        from runbook.operations.console import say
+        from runbook.cli.console import say
 
         say("interrupted; the same command goes on where it stood")
         return int(ExitCode.INTERRUPTED)
@@ -198,7 +198,7 @@ def main(argv: Sequence[str] | None = None, root: Any = None) -> int:
 
 
 def _show_error(problem: RunbookError, *, verbose: bool) -> None:
-    from runbook.operations.console import say
+    from runbook.cli.console import say
 
     if verbose:
         import traceback
@@ -226,7 +226,7 @@ def _let_any_code_page_do() -> None:
 def _show_bug() -> None:
     import traceback
 
-    from runbook.operations.console import say
+    from runbook.cli.console import say
 
     say(traceback.format_exc())
     say(

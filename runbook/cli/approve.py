@@ -6,13 +6,13 @@ from typing import Any
 
 import click
 
-from runbook.operations.evidence import evidence_name, read_evidence
 from runbook.cli.options import format_option, ledger_option, operator_option, plan_argument
-from runbook.operations.root import Root, read_plan_for
 from runbook.errors import PlanError, UsageError
 from runbook.jobs import jobs_digest, jobs_of
 from runbook.ledger.approvals import approvals_for
 from runbook.ledger.handover_events import ApprovalGiven
+from runbook.operations.evidence import evidence_name, read_evidence
+from runbook.operations.root import Root, read_plan_for
 from runbook.text import plural, printable
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from runbook.cli.options import format_option
+from runbook.errors import UsageError
 from runbook.operations.credentials import variable_names
 from runbook.operations.keyring import (
     delete_keyring,
@@ -16,9 +18,7 @@ from runbook.operations.keyring import (
     read_keyring,
     write_keyring,
 )
-from runbook.cli.options import format_option
-from runbook.operations.root import Root, process_mask
-from runbook.errors import UsageError
+from runbook.operations.root import Root, process_mask, read_plan_for
 from runbook.secrets import Account, Secret
 
 _PROFILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}\Z")
@@ -129,8 +129,6 @@ def _piped() -> list[str]:
 def _known_profiles(root: Root, plan: Path | None) -> list[str]:
     names: dict[str, None] = {"default": None}
     if plan is not None:
-        from runbook.operations.root import read_plan_for
-
         names.update(dict.fromkeys(site.account for site in read_plan_for(plan).sites))
     kept = kept_profiles()
     names.update(dict.fromkeys(kept))

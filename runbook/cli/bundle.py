@@ -7,11 +7,29 @@ from typing import Any
 
 import click
 
-from runbook.operations.console import say, show, show_json
+from runbook.atomic_file import PRIVATE, write_atomically
+from runbook.cli.console import say, show, show_json
 from runbook.cli.options import format_option, ledger_option, run_argument
-from runbook.operations.root import Root
 from runbook.errors import ExitCode, LedgerError, UsageError
+from runbook.operations.find_run import find_run, runs_in
+from runbook.operations.root import Root
+from runbook.operations.signing import check, sign
+from runbook.report.bundle import (
+    SIGNATURE,
+    SUMS,
+    Choices,
+    Evidence,
+    files_of,
+    named_evidence,
+    sums_text,
+    view_of,
+    zip_bytes,
+)
+from runbook.report.bundle_open import MOST_BYTES, Problem, open_bundle
+from runbook.report.bundle_verify import verify as verify_contents
+from runbook.report.redact import redact_rows
 from runbook.text import plural, printable
+from runbook.view import RunState
 
 _EVIDENCE_LIMIT_BYTES = 64 * 1024 * 1024
 
@@ -93,12 +111,6 @@ def pack(
 
     The same ledger gives the same bytes; a signature of an ed25519 key does not change that.
     """
-    from runbook.atomic_file import PRIVATE, write_atomically
-    from runbook.operations.find_run import find_run, runs_in
-    from runbook.report.bundle import SIGNATURE, SUMS, Choices, files_of, sums_text, zip_bytes
-    from runbook.report.redact import redact_rows
-    from runbook.view import RunState
-
     path = root.ledger_path(ledger_file)
     with root.open_ledger(path) as ledger:
         rows = tuple(ledger.rows())
@@ -119,8 +131,6 @@ def pack(
     files = files_of(rows, view.id, evidence, choices)
     files[SUMS] = sums_text(files).encode("ascii")
     if key is not None:
-        from runbook.operations.signing import sign
-
         files[SIGNATURE] = sign(files[SUMS], key)
     data = zip_bytes(files, last_at)
     write_atomically(output, data, mode=PRIVATE)
@@ -140,7 +150,6 @@ def _plan_folder(view: Any) -> Path:
 
 
 def _left_out(rows: Any, run: str) -> list[Any]:
-    from runbook.report.bundle import Evidence, named_evidence, view_of
 
     return [
         Evidence(
@@ -156,8 +165,6 @@ def _read_evidence(view: Any, folders: list[Path]) -> list[Any]:
     Raises:
         LedgerError: a file is gone or is another one than was recorded.
     """
-    from runbook.report.bundle import Evidence, named_evidence
-
     found = []
     for one in named_evidence(view):
         if one["sha256"] is None:
@@ -209,9 +216,6 @@ def verify(
     ctx: click.Context, file: Path, allowed: Path | None, identity: str | None, output_format: str
 ) -> None:
     """Check a bundle: archive, checksums, chain of the ledger, files against ledger, signature."""
-    from runbook.report.bundle_open import open_bundle
-    from runbook.report.bundle_verify import verify as verify_contents
-
     if identity and allowed is None:
         raise UsageError(
             "`--identity` needs `--allowed-signers`",
@@ -229,7 +233,6 @@ def verify(
 
 
 def _packed(file: Path) -> bytes:
-    from runbook.report.bundle_open import MOST_BYTES
 
     try:
         if file.stat().st_size > MOST_BYTES:
@@ -245,9 +248,6 @@ def _packed(file: Path) -> bytes:
 def _signature(
     files: dict[str, bytes], verdict: Any, allowed: Path | None, identity: str | None
 ) -> dict[str, str]:
-    from runbook.operations.signing import check
-    from runbook.report.bundle import SIGNATURE, SUMS
-    from runbook.report.bundle_open import Problem
 
     if SUMS not in files or SIGNATURE not in files:
         if allowed is not None and files:

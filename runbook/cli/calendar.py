@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from runbook.calendar_file import calendar_of, events_of
 from runbook.atomic_file import write_atomically
+from runbook.calendar_file import calendar_of, events_of
 from runbook.cli.options import plan_argument
 from runbook.operations.root import read_plan_for
 from runbook.text import plural

@@ -7,10 +7,10 @@ from typing import Any
 import click
 
 from runbook.cli.options import format_option, ledger_option, network_options
-from runbook.operations.check_plan import Examined, examined_plan, planned_moment
-from runbook.operations.root import Root
 from runbook.errors import ExitCode
 from runbook.findings import counts, may_run
+from runbook.operations.check_plan import Examined, examined_plan, planned_moment
+from runbook.operations.root import Root
 
 
 @click.command("check")
@@ -56,7 +56,7 @@ def check(
         for path in plans
     ]
     if output_format == "json":
-        from runbook.operations.console import show_json
+        from runbook.cli.console import show_json
 
         show_json({"format": 1, "plans": [plan_json(one) for one in examined]})
     else:
@@ -87,7 +87,7 @@ def plan_json(examined: Examined) -> dict[str, Any]:
 
 def _show_text(examined: list[Examined], at: datetime | None) -> None:
     from runbook.cli.check_text import PRESENT, closing_text, finding_text
-    from runbook.operations.console import show
+    from runbook.cli.console import show
 
     for one in examined:
         for finding in one.findings:

@@ -5,8 +5,8 @@ from datetime import datetime
 import click
 
 from runbook.checks.outlook import Outlook, outlook
-from runbook.operations.check_plan import Examined
 from runbook.findings import Finding, Severity, counts, may_run
+from runbook.operations.check_plan import Examined
 from runbook.plan.model import Plan
 from runbook.plan.source import Source
 from runbook.text import moment, plural, printable, shortened, span

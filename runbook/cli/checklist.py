@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from runbook.atomic_file import write_atomically
 from runbook.checklist import (
     Direction,
     Group,
@@ -21,13 +22,14 @@ from runbook.checklist import (
     preparation,
     summary,
 )
-from runbook.operations.attest import attest
-from runbook.operations.evidence import evidence_name, read_evidence
-from runbook.atomic_file import write_atomically
 from runbook.cli.options import plan_argument
-from runbook.operations.root import Root, read_plan_for
 from runbook.errors import UsageError
+from runbook.operations.attest import attest
+from runbook.operations.credentials import variable_names
+from runbook.operations.evidence import evidence_name, read_evidence
+from runbook.operations.root import Root, read_plan_for
 from runbook.plan.model import Plan
+from runbook.report.sheet import checklist_html
 from runbook.text import plural, printable
 
 Values = dict[str, str | bool]
@@ -104,8 +106,6 @@ def _list(plan: Plan, output_format: str, output: Path | None) -> None:
     if output_format == "json":
         text = json.dumps(checklist_json(plan, groups), indent=2, ensure_ascii=False)
     elif output_format == "html":
-        from runbook.report.sheet import checklist_html
-
         text = checklist_html(plan, groups)
     else:
         text = checklist_text(plan, groups)
@@ -233,7 +233,6 @@ def _leave(plan: Plan) -> None:
 
 
 def _suggested_account(root: Root, group: Group) -> str | None:
-    from runbook.operations.credentials import variable_names
 
     return root.environ.get(variable_names(group.account)[0], "").strip() or None
 

@@ -11,7 +11,7 @@ def explain(code: str | None) -> None:
     """Print the documentation of CODE, such as RB301; without CODE, list all of them."""
     from runbook.checks.catalog import sections
     from runbook.checks.codes import CODES
-    from runbook.operations.console import show
+    from runbook.cli.console import show
 
     if code is None:
         rows = (f"{name}  {severity.value:<7}  {what}" for name, (severity, what) in CODES.items())

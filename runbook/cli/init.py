@@ -1,10 +1,16 @@
 """`runbook init`: a full mesh plan to start from, every field explained."""
 
+import re
 from pathlib import Path
 
 import click
 
+from runbook.atomic_file import write_atomically
+from runbook.checks.request import base_url_problem, is_cloud
 from runbook.errors import UsageError
+from runbook.plan.fields import NAME
+from runbook.plan.read import site_url, without_slash
+from runbook.plan.starter import starter_plan
 
 
 class TakesSites(click.Command):
@@ -56,11 +62,6 @@ def init(
     Every field is explained. The checklist is open and the migration dates are missing:
     `runbook check` lists both.
     """
-    import re
-
-    from runbook.plan.fields import NAME
-    from runbook.plan.starter import starter_plan
-
     if re.fullmatch(NAME, name) is None:
         raise UsageError(
             f"`{name}` is no name for a plan",
@@ -76,7 +77,6 @@ def init(
             f"`{output}` is there already, and nothing was written",
             hint="name another file, or replace it with `--force`",
         )
-    from runbook.atomic_file import write_atomically
 
     write_atomically(output, text)
     click.echo(f"{'replaced' if replaces else 'wrote'} `{output}`", err=True)
@@ -84,8 +84,6 @@ def init(
 
 
 def _checked_sites(sites: tuple[str, ...]) -> list[str]:
-    from runbook.checks.request import base_url_problem, is_cloud
-    from runbook.plan.read import site_url
 
     result: list[str] = []
     for given in sites:
@@ -112,8 +110,6 @@ def _checked_sites(sites: tuple[str, ...]) -> list[str]:
 
 
 def _checked_origin(given: str) -> str:
-    from runbook.checks.request import base_url_problem, is_cloud
-    from runbook.plan.read import without_slash
 
     url = without_slash(given)
     problem = base_url_problem(url, cloud=False)

@@ -5,11 +5,11 @@ from typing import Any
 
 import click
 
-from runbook.operations.console import say, show, show_json, show_utf8
+from runbook.cli.console import say, show, show_json, show_utf8
 from runbook.cli.options import format_option, ledger_option
-from runbook.operations.root import Root
 from runbook.errors import ExitCode
 from runbook.ledger.store import Damage, export_line
+from runbook.operations.root import Root
 from runbook.text import plural, printable
 
 

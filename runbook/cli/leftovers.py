@@ -1,18 +1,21 @@
 """`leftovers`: issues that still mention an old base URL."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from runbook.atlassian.limits import Limits
+from runbook.cli.console import say, show, show_json
+from runbook.cli.link_text import host_of
 from runbook.cli.options import format_option, network_options, plan_argument
+from runbook.errors import RunbookError, foremost
+from runbook.operations.links import accounts_of
 from runbook.operations.root import Root, read_plan_for
-
-if TYPE_CHECKING:
-    from runbook.errors import RunbookError
-    from runbook.plan.model import Plan
-    from runbook.remotelinks.leftovers import Leftover
-    from runbook.secrets import Account
+from runbook.operations.sites import jira_site
+from runbook.plan.model import Plan
+from runbook.remotelinks.leftovers import Leftover, by_remote_links, by_text, old_hosts
+from runbook.secrets import Account
+from runbook.text import aligned, plural, printable, shortened
 
 APPROXIMATE = (
     "Jira's text search is approximate: it knows summary, description, environment, comments and text "
@@ -42,11 +45,6 @@ def leftovers(
 ) -> None:
     """List issues that still mention a base URL from before the migration."""
     root: Root = ctx.obj
-    from runbook.operations.console import say, show, show_json
-    from runbook.operations.links import accounts_of, host_of
-    from runbook.errors import foremost
-    from runbook.remotelinks.leftovers import by_remote_links, old_hosts
-    from runbook.text import aligned, plural, printable, shortened
 
     read = read_plan_for(plan)
     root.endpoint(endpoint)
@@ -97,11 +95,6 @@ async def _asked(
     ca_bundle: Path | None,
 ) -> "tuple[list[Leftover], list[tuple[str, RunbookError]]]":
     """Return what the sites' text search finds; a site that cannot be asked is an error beside it."""
-    from runbook.atlassian.limits import Limits
-    from runbook.operations.sites import jira_site
-    from runbook.errors import RunbookError
-    from runbook.remotelinks.leftovers import by_text
-
     found: list[Leftover] = []
     errors: list[tuple[str, RunbookError]] = []
     limits = Limits(root.clock)

@@ -4,26 +4,31 @@ import contextlib
 import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
-from runbook.operations.console import say, show
+from runbook.atlassian.jira import JiraSite, Record
+from runbook.cli.console import say, show
 from runbook.cli.options import (
     format_option,
     ledger_option,
     network_options,
     yes_option,
 )
-from runbook.operations.sites import jira_site, site_url
-from runbook.operations.root import Root
 from runbook.errors import UsageError
+from runbook.operations.root import Root
+from runbook.operations.sites import jira_site, site_url
+from runbook.remotelinks.model import Change, differences
+from runbook.remotelinks.single import (
+    Intent,
+    carry_out,
+    checked_record,
+    look_again,
+    plan_delete,
+    plan_set,
+)
 from runbook.text import aligned, printable, shortened
-
-if TYPE_CHECKING:
-    from runbook.atlassian.jira import JiraSite, Record
-    from runbook.remotelinks.model import Change
-    from runbook.remotelinks.single import Intent
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -156,8 +161,6 @@ def set_link(
     ledger_file: Path | None,
 ) -> None:
     """Create a remote link, update the one with the same globalId, or replace the one with --id."""
-    from runbook.remotelinks.single import checked_record, plan_set
-
     record = checked_record(_json_file(link_file), f"`{link_file}`")
 
     async def work(jira: "JiraSite") -> None:
@@ -191,8 +194,6 @@ def delete_link(
     ledger_file: Path | None,
 ) -> None:
     """Remove one remote link, by its id or its globalId."""
-    from runbook.remotelinks.single import plan_delete
-
     _one_of(link_id, global_id)
 
     async def work(jira: "JiraSite") -> None:
@@ -212,8 +213,6 @@ async def _write(
     ledger_file: Path | None,
 ) -> None:
     """Show what would change, ask, and write."""
-    from runbook.remotelinks.single import carry_out, look_again
-
     request = jira.request_json(intent.write)
     doing = _headline(intent)
     show(f"{doing}\n{_changes(intent.changes)}")
@@ -331,7 +330,6 @@ def _part(record: "Record", name: str) -> dict[str, Any]:
 
 
 def _fields(record: "Record") -> str:
-    from runbook.remotelinks.model import differences
 
     rows = [("id", str(record.get("id")))]
     rows += [(one.path, _value(one.after)) for one in differences(None, record)]

@@ -3,21 +3,24 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
-from runbook.operations.console import say, show, show_json
-from runbook.operations.keep_logs import Fetched, Kept, keep, site_of, totals
+from runbook.atlassian.log_fetch import BY_HAND, download, filled, takes_job_id
+from runbook.atlassian.logs import read_log
+from runbook.cli.console import say, show, show_json
 from runbook.cli.options import format_option, ledger_option, network_options, run_argument
-from runbook.operations.root import Root
 from runbook.errors import UsageError
+from runbook.operations.find_run import find_run, read_runs
+from runbook.operations.keep_logs import Fetched, Kept, keep, site_of, totals
+from runbook.operations.root import Root
+from runbook.plan import load_plan_bytes
+from runbook.plan.model import Plan
 from runbook.text import aligned, plural, printable
-
-if TYPE_CHECKING:
-    from runbook.plan.model import Plan
-    from runbook.view import JobView, RunView
-    from runbook.wire import Send
+from runbook.view import JobView, RunView
+from runbook.wire import Send
 
 KINDS = ("audit", "history")
 _LIMIT_BYTES = 128 * 1024 * 1024
@@ -101,9 +104,6 @@ def fetch(
 
     Without an address nothing is guessed: download by hand and use `runbook logs import`.
     """
-    from runbook.operations.find_run import find_run, read_runs
-    from runbook.plan import load_plan_bytes
-
     path = root.ledger_path(ledger_file)
     view = find_run(read_runs(root, path), run)
     plan = load_plan_bytes(view.plan_text.encode(), view.started.plan_file).whole_plan()
@@ -133,10 +133,6 @@ async def fetch_logs(send: "Send", wanted: "list[Wanted]", plan: "Plan") -> list
     Raises:
         UsageError, CredentialError, RemoteError: see `runbook.atlassian.log_fetch.download`.
     """
-    from urllib.parse import urlsplit
-
-    from runbook.atlassian.log_fetch import download
-
     hosts = frozenset(urlsplit(site.url).hostname or "" for site in plan.sites)
     fetched = []
     for one in wanted:
@@ -151,7 +147,6 @@ async def fetch_logs(send: "Send", wanted: "list[Wanted]", plan: "Plan") -> list
 def _wanted(
     view: "RunView", plan: "Plan", kinds: tuple[str, ...], sites: tuple[str, ...]
 ) -> list[Wanted]:
-    from runbook.atlassian.log_fetch import BY_HAND, filled, takes_job_id
 
     templates = {"audit": plan.logs_audit, "history": plan.logs_history}
     asked = kinds or tuple(kind for kind, template in templates.items() if template)
@@ -193,8 +188,6 @@ def _values(job: "JobView") -> dict[str, str]:
 
 def _refuse_unlikely(data: bytes, kind: str, mapping: Mapping[str, str]) -> None:
     """Keep a file that was named by mistake out of the ledger, which forgets nothing."""
-    from runbook.atlassian.logs import read_log
-
     log = read_log(data, mapping)
     if log.roles or (kind == "history" and len(log.columns) > 1):
         return

@@ -1,24 +1,20 @@
 """`runbook rehearse`: the whole evening against the built-in simulator."""
 
-import dataclasses
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
-from runbook.cli.options import plan_argument
-from runbook.operations.root import Root
+from runbook.cli.console import say, show
+from runbook.cli.options import plan_argument, with_options
+from runbook.cli.run import say_closing
+from runbook.cli.summary import summary_text
+from runbook.cli.watching import Lines
 from runbook.errors import ExitCode, UsageError
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from runbook.plan.model import Plan, Wave
-
-
-# Practice by hand runs on the real clock, so that its jobs are short.
-PRACTICE_JOB_MINUTES = (0.05, 0.4)
-PRACTICE_BACKUP_MINUTES = 0.3
+from runbook.operations.practice import serve_practice
+from runbook.operations.rehearse import RehearsalOptions, RehearsalScreen, rehearse_in_file
+from runbook.operations.root import Root
+from runbook.operations.run import RunSummary
 
 
 @click.command("rehearse")
@@ -53,63 +49,44 @@ PRACTICE_BACKUP_MINUTES = 0.3
     metavar="FILE",
     help="Keep the rehearsal's own ledger in a file that is not there yet.",
 )
-@click.pass_obj
-@click.pass_context
-def rehearse(ctx: click.Context, root: Root, /, **given: Any) -> None:
+@with_options(RehearsalOptions)
+def rehearse(root: Root, options: RehearsalOptions) -> ExitCode:
     """Play the whole evening of PLAN against the built-in simulator, on loopback, in minutes.
 
     The plan's planned moment is taken as the present and planned waves as finished, so a rehearsal
     never goes out of date. Nothing reaches Atlassian.
     """
-    from runbook.operations.check_plan import planned
-
-    ledger_file: Path | None = given["ledger_file"]
-    if ledger_file is not None and ledger_file.exists():
+    if options.ledger_file is not None and options.ledger_file.exists():
         raise UsageError(
-            f"`{ledger_file}` is there already, and a rehearsal begins a ledger of its own",
+            f"`{options.ledger_file}` is there already, and a rehearsal begins a ledger of its own",
             hint="name a new file, or leave `--ledger` out",
         )
-    judged = planned(root, given["plan"])
-    if given["serve"]:
-        _refuse_with_serve(given)
-        ctx.exit(_serve(given["plan"], judged.plan, root, judged.facts.at, given))
-    from runbook.operations.rehearse import RehearsalOptions, rehearse_in_file
-
-    plan = as_if_finished(judged.plan, judged.facts.at)
-
-    options = RehearsalOptions(
-        path=given["plan"],
-        seed=given["seed"],
-        faults=given["faults"],
-        report=given["report_file"],
-        repair=given["repair"] or given["rollback"],
-        rollback=given["rollback"],
+    if options.serve:
+        _refuse_with_serve(options)
+        serve_practice(root, options, _show_practice)
+        return ExitCode.DONE
+    screen = RehearsalScreen(
+        say=say,
+        observer=Lines,
+        confirm=_show_summary,
+        closing=partial(say_closing, plan=options.plan),
     )
-    ctx.exit(int(rehearse_in_file(root, judged, plan, options, ledger_file)))
+    return rehearse_in_file(root, options, screen)
 
 
-def as_if_finished(plan: "Plan", at: "datetime") -> "Plan":
-    """Return the plan with every planned wave finished, at the latest at the rehearsal's present."""
-    return dataclasses.replace(
-        plan,
-        sites=tuple(
-            dataclasses.replace(site, waves=tuple(_finished(wave, at) for wave in site.waves))
-            for site in plan.sites
-        ),
-    )
+def _show_summary(summary: RunSummary) -> None:
+    say(summary_text(summary))
+    say("")
 
 
-def _finished(wave: "Wave", at: "datetime") -> "Wave":
-    if wave.finished is not None or wave.planned is None:
-        return wave
-    finished = min(wave.planned, at)
-    started = None if wave.started is None else min(wave.started, finished)
-    return dataclasses.replace(wave, finished=finished, started=started, planned=None)
-
-
-def _refuse_with_serve(given: dict[str, Any]) -> None:
-    names = ("report_file", "repair", "rollback", "ledger_file")
-    used = [f"`--{name.removesuffix('_file')}`" for name in names if given[name]]
+def _refuse_with_serve(options: RehearsalOptions) -> None:
+    given = {
+        "--report": options.report_file,
+        "--repair": options.repair,
+        "--rollback": options.rollback,
+        "--ledger": options.ledger_file,
+    }
+    used = [f"`{name}`" for name, value in given.items() if value]
     if used:
         raise UsageError(
             f"{' and '.join(used)} and `--serve` exclude each other: with `--serve` nothing is played",
@@ -117,36 +94,13 @@ def _refuse_with_serve(given: dict[str, Any]) -> None:
         )
 
 
-def _serve(path: Path, plan: "Plan", root: Root, at: "datetime", given: dict[str, Any]) -> int:
-    from datetime import timedelta
-
-    from runbook.operations.console import say, show
-    from runbook.atomic_file import write_atomically
-    from runbook.operations.practice import practice_copy, practice_path
-    from runbook.plan import read_plan
-    from runbook.simulator.levels import faults_for
-    from runbook.simulator.server import run_server
-    from runbook.simulator.world import World
-
-    copy = practice_path(path)
-    # A minute early, so that the evening has begun when the first command is typed.
-    write_atomically(copy, practice_copy(plan, root.clock.now() - at - timedelta(minutes=1)))
-    world = World.from_plan(
-        read_plan(copy), clock=root.clock, seed=given["seed"], job_minutes=PRACTICE_JOB_MINUTES
+def _show_practice(endpoint: str, copy: Path) -> None:
+    show(endpoint)
+    say(
+        "the simulator answers for every host of the plan, with any e-mail and token; Ctrl-C ends it\n"
+        "practise in another terminal, in a ledger of its own:\n"
+        f"  export RUNBOOK_ENDPOINT={endpoint} RUNBOOK_LEDGER=practice.ledger\n"
+        "  export RUNBOOK_EMAIL=me@example.invalid RUNBOOK_API_TOKEN=dummy\n"
+        f"  runbook run {copy}\n"
+        f"`{copy}` is the plan with its moments moved to now; what it sends is the same"
     )
-    world.settings.backup_minutes = PRACTICE_BACKUP_MINUTES
-    world.faults.add(*faults_for(given["faults"], plan, seed=given["seed"]))
-
-    def ready(endpoint: str) -> None:
-        show(endpoint)
-        say(
-            "the simulator answers for every host of the plan, with any e-mail and token; Ctrl-C ends it\n"
-            "practise in another terminal, in a ledger of its own:\n"
-            f"  export RUNBOOK_ENDPOINT={endpoint} RUNBOOK_LEDGER=practice.ledger\n"
-            "  export RUNBOOK_EMAIL=me@example.invalid RUNBOOK_API_TOKEN=dummy\n"
-            f"  runbook run {copy}\n"
-            f"`{copy}` is the plan with its moments moved to now; what it sends is the same"
-        )
-
-    run_server(world, given["port"], ready=ready)
-    return int(ExitCode.DONE)

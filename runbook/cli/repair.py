@@ -1,12 +1,15 @@
 """`repair`: create the links that are missing, nothing else."""
 
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from runbook.operations.links import expected_option
+from runbook.cli.console import say, show, show_json
+from runbook.cli.link_text import confirmed, listed_line, next_round, progress_line, say_bad_rows
 from runbook.cli.options import (
+    expected_option,
     format_option,
     ledger_option,
     network_options,
@@ -14,12 +17,25 @@ from runbook.cli.options import (
     run_argument,
     yes_option,
 )
+from runbook.cli.snapshot_progress import watching
+from runbook.errors import ExitCode, UsageError, foremost
+from runbook.operations.find_run import find_run, runs_in
+from runbook.operations.link_steps import RepairWork, list_repair
+from runbook.operations.links import (
+    accounts_of,
+    expected_of,
+    outcome_code,
+    plan_of,
+    ports_of,
+    scratch,
+)
 from runbook.operations.root import Root
-
-if TYPE_CHECKING:
-    from runbook.plan.model import Plan
-    from runbook.remotelinks.repair import RepairList
-    from runbook.operations.link_steps import RepairWork
+from runbook.plan.model import Plan
+from runbook.remotelinks.occasion import check_after
+from runbook.remotelinks.repair import RepairList
+from runbook.remotelinks.staging import Stage
+from runbook.text import added_up, plural, printable
+from runbook.view import AT_ATLASSIAN, JobState
 
 
 @click.command("repair")
@@ -76,23 +92,6 @@ def repair(
     A link that is there is never changed. The shape comes from a link that Atlassian's job made.
     """
     root: Root = ctx.obj
-    from runbook.operations.console import say
-    from runbook.operations.links import (
-        accounts_of,
-        confirmed,
-        expected_of,
-        plan_of,
-        ports_of,
-        progress_line,
-        say_bad_rows,
-        scratch,
-    )
-    from runbook.operations.find_run import find_run, runs_in
-    from runbook.errors import UsageError
-    from runbook.remotelinks.occasion import check_after
-    from runbook.remotelinks.staging import Stage
-    from runbook.operations.link_steps import list_repair
-    from runbook.text import printable
 
     path = root.ledger_path(ledger_file)
     with root.open_ledger(path, read_only=False) as ledger:
@@ -118,7 +117,14 @@ def repair(
 
         async def work(folder: Path, stage: Stage) -> int:
             async with ports_of(
-                root, plan, ledger, folder, accounts, endpoint=endpoint, ca_bundle=ca_bundle
+                root,
+                plan,
+                ledger,
+                folder,
+                accounts,
+                endpoint=endpoint,
+                ca_bundle=ca_bundle,
+                watching=partial(watching, root),
             ) as ports:
                 job = await list_repair(
                     ports,
@@ -150,11 +156,6 @@ async def _carried_out(
     root: Root, job: "RepairWork", by: str, *, dry_run: bool, yes: bool, output_format: str
 ) -> int:
     """Show the list, ask, write, and return the exit code."""
-    from runbook.operations.console import say
-    from runbook.operations.links import confirmed, outcome_code
-    from runbook.errors import ExitCode, foremost
-    from runbook.text import added_up, plural, printable
-
     todo = job.plan_list
     if job.settled:
         say(f"{plural(job.settled, 'write')} of an earlier process looked up first")
@@ -182,13 +183,11 @@ async def _carried_out(
     say(f"repair: {added_up(counts)}")
     if not todo.left and counts["done"] == len(todo.orders):
         say(f"  `runbook verify {job.run}` shows whether everything is there now")
-    return int(foremost([outcome_code(outcomes, counts), left_code]))
+    return int(foremost([outcome_code(outcomes, counts, say), left_code]))
 
 
 def _like(text: str, plan: "Plan") -> tuple[str, str]:
     """Return (site URL, issue key) of a `SITE:ISSUE`; the site by its address or its host."""
-    from runbook.errors import UsageError
-
     site, colon, issue = text.rpartition(":")
     wanted = site.rstrip("/").lower()
     for one in plan.sites:
@@ -201,8 +200,6 @@ def _like(text: str, plan: "Plan") -> tuple[str, str]:
 
 
 def _say_still_running(view: Any) -> None:
-    from runbook.operations.console import say
-    from runbook.view import AT_ATLASSIAN, JobState
 
     states = AT_ATLASSIAN | {JobState.UNKNOWN}
     names = [f"`{job.id}` ({job.state.value})" for job in view.jobs if job.state in states]
@@ -213,9 +210,6 @@ def _say_still_running(view: Any) -> None:
 
 
 def _show(todo: "RepairList", counts: dict[str, int] | None, output_format: str) -> None:
-    from runbook.operations.console import show, show_json
-    from runbook.operations.links import listed_line
-    from runbook.text import printable
 
     if output_format == "json":
         show_json(
@@ -237,9 +231,6 @@ def _show(todo: "RepairList", counts: dict[str, int] | None, output_format: str)
 
 
 def _say_left(todo: "RepairList", plan_file: str) -> None:
-    from runbook.operations.console import say
-    from runbook.operations.links import next_round
-    from runbook.text import plural
 
     others = len(todo.left) - todo.for_later
     if any("shape is not known" in one.reason for one in todo.left):

@@ -1,12 +1,18 @@
 """`runbook report`: one run of the ledger as a file for people, or as JSON for programs."""
 
+import json
 from pathlib import Path
 
 import click
 
+from runbook.atomic_file import PRIVATE, write_atomically
 from runbook.cli.options import format_option, ledger_option, run_argument
-from runbook.operations.root import Root
 from runbook.errors import UsageError
+from runbook.operations.find_run import find_run, read_runs
+from runbook.operations.root import Root
+from runbook.report.build import LOGO_LIMIT_BYTES, build, logo_uri
+from runbook.report.data import report_json
+from runbook.report.render import render
 
 STDOUT = "-"
 
@@ -49,27 +55,17 @@ def report(
 
     The same ledger gives the same file, byte for byte. Nothing is written to the ledger.
     """
-    from runbook.operations.find_run import find_run, read_runs
-
     if logo is not None and output_format == "json":
         raise UsageError("JSON has no logo", hint="leave out `--logo`, or use `--format html`")
     picture = None if logo is None else read_logo(logo)
     view = find_run(read_runs(root, root.ledger_path(ledger_file)), run)
     if output_format == "json":
-        import json
-
-        from runbook.report.data import report_json
-
         text = json.dumps(report_json(view), ensure_ascii=True, indent=2) + "\n"
     else:
-        from runbook.report.build import build
-        from runbook.report.render import render
-
         text = render(build(view, lang=lang, logo=picture))
     if output == STDOUT:
         click.echo(text.encode(), nl=False)
         return
-    from runbook.atomic_file import PRIVATE, write_atomically
 
     write_atomically(Path(output), text, mode=PRIVATE)
     click.echo(f"wrote `{output}`: run `{view.id}`, {view.state.value}", err=True)
@@ -81,8 +77,6 @@ def read_logo(path: Path) -> bytes:
     Raises:
         UsageError: it cannot be read, or is larger than a picture for a page's head should be.
     """
-    from runbook.report.build import LOGO_LIMIT_BYTES, logo_uri
-
     try:
         if path.stat().st_size > LOGO_LIMIT_BYTES:
             raise UsageError(

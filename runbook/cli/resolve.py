@@ -1,16 +1,16 @@
 """`runbook resolve`: a person's word on an outcome that cannot be known, or on a job sent elsewhere."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from runbook.cli.console import say
 from runbook.cli.options import ledger_option, operator_option, run_argument
-from runbook.operations.root import Root
 from runbook.errors import UsageError
-
-if TYPE_CHECKING:
-    from runbook.view import JobView
+from runbook.ledger.events import JobResolved
+from runbook.operations.find_run import find_run, runs_in
+from runbook.operations.root import Root
+from runbook.view import SENDABLE, JobView, takes_word
 
 
 @click.command("resolve")
@@ -37,10 +37,6 @@ def resolve(
     ledger_file: Path | None,
 ) -> None:
     """Record a person's word on JOB of RUN; the next `run` acts on it."""
-    from runbook.operations.console import say
-    from runbook.operations.find_run import find_run, runs_in
-    from runbook.ledger.events import JobResolved
-
     if sum((uuid is not None, accepted_no_id, send_again)) != 1:
         raise UsageError(
             "say exactly one of `--accepted UUID`, `--accepted-no-id` and `--send-again`",
@@ -84,8 +80,6 @@ def resolve(
 
 def refuse_pointless(job: "JobView", word: str) -> None:
     """Raise `UsageError` where the job's outcome is known, so that no word is wanted."""
-    from runbook.view import SENDABLE, takes_word
-
     if job.state in SENDABLE and word == "send_again":
         raise UsageError(
             f"`{job.id}` is {job.state.value.replace('_', ' ')}: the next `run` sends it anyway",

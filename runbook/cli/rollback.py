@@ -1,10 +1,12 @@
 """`rollback`: take back the links that are ours."""
 
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from runbook.cli.console import say, show, show_json
+from runbook.cli.link_text import confirmed, listed_line, progress_line
 from runbook.cli.options import (
     format_option,
     ledger_option,
@@ -13,11 +15,15 @@ from runbook.cli.options import (
     run_argument,
     yes_option,
 )
+from runbook.cli.snapshot_progress import watching
+from runbook.errors import ExitCode, foremost
+from runbook.operations.find_run import find_run, runs_in
+from runbook.operations.link_steps import list_rollback
+from runbook.operations.links import accounts_of, outcome_code, plan_of, ports_of, scratch
 from runbook.operations.root import Root
-
-if TYPE_CHECKING:
-    from runbook.errors import ExitCode
-    from runbook.remotelinks.rollback import RollbackList
+from runbook.remotelinks.rollback import NOT_UNDONE, RollbackList
+from runbook.remotelinks.snapshot_file import open_snapshot
+from runbook.text import added_up, plural, printable
 
 
 @click.command("rollback")
@@ -53,22 +59,6 @@ def rollback(
     Ours is what `repair` wrote, and what `verify` recorded as new. Everything else is left and listed.
     """
     root: Root = ctx.obj
-    from runbook.operations.console import say
-    from runbook.operations.links import (
-        accounts_of,
-        confirmed,
-        outcome_code,
-        plan_of,
-        ports_of,
-        progress_line,
-        scratch,
-    )
-    from runbook.operations.find_run import find_run, runs_in
-    from runbook.errors import ExitCode, foremost
-    from runbook.remotelinks.rollback import NOT_UNDONE
-    from runbook.remotelinks.snapshot_file import open_snapshot
-    from runbook.operations.link_steps import list_rollback
-    from runbook.text import added_up, plural
 
     path = root.ledger_path(ledger_file)
     with root.open_ledger(path, read_only=False) as ledger:
@@ -87,7 +77,14 @@ def rollback(
 
         async def work(folder: Path) -> int:
             async with ports_of(
-                root, plan, ledger, folder, accounts, endpoint=endpoint, ca_bundle=ca_bundle
+                root,
+                plan,
+                ledger,
+                folder,
+                accounts,
+                endpoint=endpoint,
+                ca_bundle=ca_bundle,
+                watching=partial(watching, root),
             ) as ports:
                 job = await list_rollback(
                     ports,
@@ -115,7 +112,7 @@ def rollback(
                 say(f"rollback: {added_up(counts)}")
                 if todo.left:
                     say(f"{plural(len(todo.left), 'link')} left as they are, each with the reason")
-                return int(foremost([outcome_code(outcomes, counts), left_code]))
+                return int(foremost([outcome_code(outcomes, counts, say), left_code]))
 
         with scratch() as folder:
             code = root.await_(work(folder))
@@ -123,9 +120,6 @@ def rollback(
 
 
 def _show(todo: "RollbackList", counts: dict[str, int] | None, output_format: str) -> None:
-    from runbook.operations.console import show, show_json
-    from runbook.operations.links import listed_line
-    from runbook.text import printable
 
     if output_format == "json":
         show_json(
@@ -146,10 +140,6 @@ def _show(todo: "RollbackList", counts: dict[str, int] | None, output_format: st
 
 def _unread_code(todo: "RollbackList") -> "ExitCode":
     """Say how many links could not be looked at; return the exit code that this asks for."""
-    from runbook.operations.console import say
-    from runbook.errors import ExitCode
-    from runbook.text import plural
-
     if not todo.not_looked_at:
         return ExitCode.DONE
     say(f"warning: {plural(todo.not_looked_at, 'link')} could not be looked at: run it again later")
@@ -157,8 +147,6 @@ def _unread_code(todo: "RollbackList") -> "ExitCode":
 
 
 def _say_nothing(todo: "RollbackList", run: str) -> None:
-    from runbook.operations.console import say
-    from runbook.text import plural
 
     if todo.orders:
         return

@@ -1,30 +1,43 @@
 """`runbook run`: submit the jobs of a plan once, or go on where it stood."""
 
+import asyncio
 import contextlib
 import signal
 from collections.abc import Callable, Iterator
+from datetime import tzinfo
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from runbook.cli.closing import closing
+from runbook.cli.console import say
 from runbook.cli.options import (
+    format_option,
     ledger_option,
     network_options,
     operator_option,
     plan_argument,
+    with_options,
     yes_option,
 )
-from runbook.operations.root import Root
+from runbook.cli.preview import show_preview
+from runbook.cli.summary import summary_text
+from runbook.cli.watching import observers_for
 from runbook.errors import ExitCode, UsageError
-
-if TYPE_CHECKING:
-    from runbook.operations.run_values import Prepared, RunOptions, Summary
-    from runbook.execute.executor import Ending
-    from runbook.execute.interrupts import Interrupts
-    from runbook.execute.ports import Observer
-    from runbook.ledger.store import Ledger
-    from runbook.secrets import Account
+from runbook.execute.interrupts import Interrupts
+from runbook.ledger.store import Ledger
+from runbook.operations.preview_plan import expected_links
+from runbook.operations.root import Root
+from runbook.operations.run import (
+    RunOptions,
+    RunResult,
+    RunScreen,
+    RunSummary,
+    checked_for_run,
+    run_in_ledger,
+)
 
 
 class TakesIds(click.Command):
@@ -63,6 +76,14 @@ def _is_id(word: str) -> bool:
     return bool(word) and not word.startswith("-") and not any(c in word for c in "./\\")
 
 
+def _again(_: click.Context, __: click.Parameter, words: tuple[str, ...]) -> Any:
+    return tuple(word for word in words if word) if words else None
+
+
+def _stripped(_: click.Context, __: click.Parameter, text: str) -> str:
+    return text.strip()
+
+
 @click.command("run", cls=TakesIds)
 @plan_argument
 @click.option("--dry-run", is_flag=True, help="Print what would be sent, as `preview` does.")
@@ -83,9 +104,16 @@ def _is_id(word: str) -> bool:
     "--again",
     multiple=True,
     metavar="[ID …]",
+    callback=_again,
     help="Open the next round: these jobs, or those with a pair of waves not served yet.",
 )
-@click.option("--reason", default="", metavar="TEXT", help="Why the next round; with `--again`.")
+@click.option(
+    "--reason",
+    default="",
+    metavar="TEXT",
+    callback=_stripped,
+    help="Why the next round; with `--again`.",
+)
 @click.option(
     "--on-unknown",
     type=click.Choice(["ask", "stop", "resubmit"]),
@@ -95,6 +123,7 @@ def _is_id(word: str) -> bool:
 )
 @click.option(
     "--submit-interval",
+    "submit_interval_s",
     type=click.FloatRange(min=0),
     default=12.0,
     show_default=True,
@@ -103,167 +132,73 @@ def _is_id(word: str) -> bool:
 )
 @click.option(
     "--poll-interval",
+    "poll_interval_s",
     type=click.FloatRange(min=0),
     metavar="S",
     help="Ask for a status every S seconds; default growing from 5 to 60.",
 )
 @click.option(
     "--connect-retry",
+    "connect_retry_s",
     type=click.FloatRange(min=0),
     default=600.0,
     show_default=True,
     metavar="S",
     help="Try for S seconds to reach a host that cannot be connected to.",
 )
-@click.option(
-    "--format",
-    "output_format",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="json: one object per ledger event on stdout.",
-)
+@format_option("text", "json", help_text="json: one object per ledger event on stdout.")
 @operator_option
 @ledger_option
 @network_options
-@click.pass_obj
-@click.pass_context
-def run(ctx: click.Context, root: Root, /, **given: Any) -> None:
+@with_options(RunOptions)
+def run(root: Root, options: RunOptions) -> ExitCode:
     """Submit the jobs of PLAN, each exactly once; run again, it goes on where it stood."""
-    if given["again"] and not given["reason"].strip():
+    if options.again is not None and not options.reason:
         raise UsageError(
             "`--again` needs `--reason TEXT`",
             hint="it is kept in the ledger and shown in the report",
         )
-    if given["again"] and given["only"]:
+    if options.again is not None and options.only:
         raise UsageError(
             "`--again` and `--only` exclude each other", hint="`--again ID …` names the jobs itself"
         )
-    if given["dry_run"]:
-        ctx.exit(_dry_run(root, given))
-    if not given["yes"] and not root.interactive:
+    if options.dry_run:
+        checked = checked_for_run(root, options)
+        show_preview(checked, options.output_format, expected_links(checked, None))
+        return ExitCode.DONE if checked.may_run else ExitCode.PLAN
+    if not options.yes and not root.interactive:
         raise UsageError(
             "`run` asks for the plan's name before the first job, and there is no terminal to ask on",
             hint="look at `runbook preview` first, then add `--yes`, best with `--digest SHA`",
         )
-    ctx.exit(_run(root, given))
 
+    def observers(ledger: Ledger, zone: tzinfo) -> Any:
+        return observers_for(root, options.output_format, options.report_file, ledger, zone)
 
-def _dry_run(root: Root, given: dict[str, Any]) -> int:
-    from runbook.operations.check_plan import planned
-    from runbook.cli.preview import expected_links, show_preview
-    from runbook.operations.run_values import prepare
-    from runbook.operations.run import refuse_other_digest
-    from runbook.findings import may_run
-
-    path: Path = given["plan"]
-    ledger_path = root.ledger_path(given["ledger_file"], path)
-    judged = planned(root, path, at=root.clock.now(), running=True, ledger=ledger_path)
-    refuse_other_digest(prepare(judged), given["digest"])
-    show_preview(judged, given["output_format"], expected_links(judged, None))
-    return int(ExitCode.DONE if may_run(judged.findings) else ExitCode.PLAN)
-
-
-def _run(root: Root, given: dict[str, Any]) -> int:
-    from runbook.operations.check_plan import planned
-    from runbook.operations.run_values import RunOptions, prepare
-    from runbook.operations.run import refuse_other_digest
-    from runbook.execute.ports import Pace
-
-    path: Path = given["plan"]
-    ledger_path = root.ledger_path(given["ledger_file"], path)
-    judged = planned(root, path, at=root.clock.now(), running=True, ledger=ledger_path)
-    prepared = prepare(judged)
-    refuse_other_digest(prepared, given["digest"])
-    endpoint = root.endpoint(given["endpoint"])
-    accounts = root.accounts(job.account for job in prepared.jobs)
-    again = given["again"]
-    options = RunOptions(
-        plan=path,
-        operator=root.operator(given["operator"], accounts),
-        digest=given["digest"],
-        only=given["only"],
-        early=given["early"],
-        again=tuple(one for one in again if one) if again else None,
-        reason=given["reason"].strip(),
-        on_unknown=given["on_unknown"],
-        pace=Pace(
-            submit_interval_s=given["submit_interval"],
-            poll_interval_s=given["poll_interval"],
-            connect_retry_s=given["connect_retry"],
-        ),
-        endpoint=endpoint,
-        said={
-            name: given[name]
-            for name in (
-                "only",
-                "early",
-                "again",
-                "reason",
-                "on_unknown",
-                "submit_interval",
-                "poll_interval",
-            )
-            if given[name]
-        },
+    screen = RunScreen(
+        observers=observers,
+        confirm=asking(yes=options.yes),
+        signals=signals_to,
+        closing=partial(say_closing, plan=options.plan),
     )
-    from runbook.operations.closing import closing
-    from runbook.operations.watching import observers_for
-
-    with root.create_ledger(ledger_path) as ledger:
-        ledger.lead(root.me(options.operator))
-        with observers_for(
-            root, given["output_format"], given["report_file"], ledger, prepared.plan.zone
-        ) as observers:
-            run_id, ending = root.await_(
-                _with_network(root, given, options, prepared, ledger, accounts, observers)
-            )
-        closing(ledger, run_id, ending, plan=path)
-    return int(ending.exit_code)
+    return run_in_ledger(root, options, screen)
 
 
-async def _with_network(
-    root: Root,
-    given: dict[str, Any],
-    options: "RunOptions",
-    prepared: "Prepared",
-    ledger: "Ledger",
-    accounts: "tuple[Account, ...]",
-    observers: "tuple[Observer, ...]",
-) -> "tuple[str, Ending]":
-    from runbook.operations.run import conduct
-    from runbook.execute.interrupts import Interrupts
-
-    interrupts = Interrupts()
-    async with root.network(
-        accounts, endpoint=given["endpoint"], ca_bundle=given["ca_bundle"]
-    ) as send:
-        return await conduct(
-            root,
-            options,
-            prepared,
-            ledger=ledger,
-            send=send,
-            accounts=accounts,
-            prober=root.prober(prepared.plan, send),
-            interrupts=interrupts,
-            signals=signals_to(interrupts),
-            observers=observers,
-            confirm=asking(given["yes"]),
-        )
+def say_closing(ledger: Ledger, result: RunResult, *, plan: Path) -> None:
+    """Say why nothing was sent, where that is so, how the run ended, and what comes next."""
+    if result.refused is not None:
+        say(f"nothing was sent: {result.refused}")
+    closing(ledger, result.run, result.ending, plan=plan)
 
 
-def asking(yes: bool) -> "Callable[[Summary], None]":
+def asking(*, yes: bool) -> Callable[[RunSummary], None]:
     """Return what shows the summary and, without `--yes`, asks for the plan's name."""
 
-    def confirm(summary: "Summary") -> None:
-        from runbook.operations.console import say
-        from runbook.operations.summary import summary_text
-
+    def confirm(summary: RunSummary) -> None:
         say(summary_text(summary))
         if yes:
             return
-        name = summary.prepared.plan.name
+        name = summary.checked.plan.name
         with _plain_ctrl_c():
             typed = click.prompt(
                 f"Type the plan's name (`{name}`) to send", err=True, default="", show_default=False
@@ -292,10 +227,8 @@ def _plain_ctrl_c() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def signals_to(interrupts: "Interrupts") -> Iterator[None]:
+def signals_to(interrupts: Interrupts) -> Iterator[None]:
     """Turn Ctrl-C and a polite end of the process into interrupts while the block runs."""
-    import asyncio
-
     loop = asyncio.get_running_loop()
 
     def heard(*_: object) -> None:

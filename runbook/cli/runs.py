@@ -5,11 +5,11 @@ from pathlib import Path
 
 import click
 
-from runbook.operations.console import say, show, show_json
+from runbook.cli.console import say, show, show_json
 from runbook.cli.options import format_option, ledger_option
+from runbook.clock import parse_utc
 from runbook.operations.find_run import read_runs
 from runbook.operations.root import Root
-from runbook.clock import parse_utc
 from runbook.text import added_up, aligned, moment, plural, printable, zone_of
 from runbook.view import RunView
 

@@ -24,7 +24,7 @@ def schema(output: Path | None) -> None:
 
     text = json.dumps(plan_schema(), indent=2)
     if output is None:
-        from runbook.operations.console import show
+        from runbook.cli.console import show
 
         show(text)
         return

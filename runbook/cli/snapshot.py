@@ -3,21 +3,21 @@
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from runbook.operations.console import say, show, show_json
+from runbook.atlassian.limits import Limits
+from runbook.cli.console import say, show, show_json
 from runbook.cli.options import format_option, network_options, plan_argument
-from runbook.operations.root import Root, read_plan_for
+from runbook.cli.snapshot_progress import watching
 from runbook.errors import ExitCode, RunbookError, UsageError, foremost
+from runbook.operations.root import Root, read_plan_for
+from runbook.plan.model import Plan
+from runbook.remotelinks.scope import Scope, scope_of
+from runbook.remotelinks.snapshot import QueryRefusedError, Taken, take
+from runbook.remotelinks.snapshot_file import SnapshotFile, create_snapshot
 from runbook.text import aligned, plural, printable, shortened
-
-if TYPE_CHECKING:
-    from runbook.plan.model import Plan
-    from runbook.remotelinks.scope import Scope
-    from runbook.remotelinks.snapshot import Taken
-    from runbook.remotelinks.snapshot_file import SnapshotFile
 
 _SHOWN = 20
 
@@ -75,8 +75,6 @@ def snapshot(
     """Read every remote link of the issues in scope into FILE; the same command goes on after a break."""
     root: Root = ctx.obj
     _exclusive(jql, links_file, everything)
-    from runbook.remotelinks.scope import scope_of
-    from runbook.remotelinks.snapshot_file import create_snapshot
 
     read = read_plan_for(plan)
     scope = scope_of(read, links=links_file, sites=sites, jql=jql, everything=everything)
@@ -111,9 +109,6 @@ def snapshot(
 async def _take(
     root: Root, plan: "Plan", file: "SnapshotFile", scope: "Scope", send: Any, rate: float | None
 ) -> "Taken":
-    from runbook.atlassian.limits import Limits
-    from runbook.operations.snapshot_progress import watching
-    from runbook.remotelinks.snapshot import take
 
     with watching(root) as progress:
         return await take(
@@ -152,8 +147,6 @@ def _ended(taken: "Taken", scope: "Scope", output: Path, *, empty: bool) -> int:
 
 def _say_queries(taken: "Taken", *, by_hand: bool) -> set[str]:
     """Say each refused query once, with Jira's words; return the sites that refused one."""
-    from runbook.remotelinks.snapshot import QueryRefusedError
-
     refused: dict[tuple[str, str], list[str]] = {}
     for site, error in taken.errors:
         if isinstance(error, QueryRefusedError):

@@ -4,8 +4,15 @@ from pathlib import Path
 
 import click
 
+from runbook.cli.console import say
 from runbook.cli.options import ledger_option, operator_option, run_argument
+from runbook.clock import to_the_second
+from runbook.errors import UsageError
+from runbook.ledger.events import JobNotAttempted, StopRequested
+from runbook.operations.find_run import find_run, runs_in
 from runbook.operations.root import Root
+from runbook.text import plural
+from runbook.view import AT_ATLASSIAN, SENDABLE, JobState, RunState
 
 
 @click.command("stop")
@@ -18,14 +25,6 @@ from runbook.operations.root import Root
 @click.pass_obj
 def stop(root: Root, run: str, reason: str, operator: str | None, ledger_file: Path | None) -> None:
     """Declare the no-go for RUN: nothing more is submitted; what is at Atlassian goes on there."""
-    from runbook.operations.console import say
-    from runbook.operations.find_run import find_run, runs_in
-    from runbook.clock import to_the_second
-    from runbook.errors import UsageError
-    from runbook.ledger.events import JobNotAttempted, StopRequested
-    from runbook.text import plural
-    from runbook.view import AT_ATLASSIAN, SENDABLE, JobState, RunState
-
     by = root.operator(operator)
     with root.open_ledger(root.ledger_path(ledger_file), read_only=False) as ledger:
         view = find_run(runs_in(root, ledger), run)

@@ -2,27 +2,42 @@
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from runbook.operations.links import expected_option
+from runbook.cli.console import say, show
+from runbook.cli.link_text import host_of, next_round, say_bad_rows
 from runbook.cli.options import (
+    expected_option,
     format_option,
     ledger_option,
     network_options,
     operator_option,
     run_argument,
 )
-from runbook.operations.root import Root
-
-if TYPE_CHECKING:
-    from runbook.ledger.store import Ledger
-    from runbook.remotelinks.expected import ExpectedFile
-    from runbook.remotelinks.staging import Stage
-    from runbook.remotelinks.verification import Verified
-    from runbook.secrets import Account
+from runbook.cli.snapshot_progress import watching
+from runbook.errors import UsageError
+from runbook.ledger.store import Ledger
+from runbook.operations.find_run import find_run, runs_in
+from runbook.operations.link_steps import verify_run
+from runbook.operations.links import (
+    accounts_if_any,
+    accounts_of,
+    expected_of,
+    plan_of,
+    ports_of,
+    scratch,
+)
+from runbook.operations.root import Root, process_mask
+from runbook.remotelinks.compare import BESIDES, DIFFERENCES, KINDS, Kind
+from runbook.remotelinks.expected import ExpectedFile
+from runbook.remotelinks.occasion import check_after, check_before
+from runbook.remotelinks.staging import Stage
+from runbook.remotelinks.verification import Verified
+from runbook.secrets import Account
+from runbook.text import aligned, plural, printable
 
 SHOWN_OF_LESSER_KINDS = 20
 
@@ -71,18 +86,6 @@ def verify(
     Every expected link gets exactly one kind. Exit code 8 when anything is missing, wrong or old.
     """
     root: Root = ctx.obj
-    from runbook.operations.links import (
-        accounts_if_any,
-        accounts_of,
-        expected_of,
-        plan_of,
-        say_bad_rows,
-        scratch,
-    )
-    from runbook.operations.find_run import find_run, runs_in
-    from runbook.errors import UsageError
-    from runbook.remotelinks.occasion import check_after, check_before
-    from runbook.remotelinks.staging import Stage
 
     path = root.ledger_path(ledger_file)
     with root.open_ledger(path, read_only=False) as ledger:
@@ -147,8 +150,6 @@ async def _work(
     endpoint: str | None,
     ca_bundle: Path | None,
 ) -> "Verified":
-    from runbook.operations.links import ports_of
-    from runbook.operations.link_steps import verify_run
 
     async with ports_of(
         root,
@@ -159,6 +160,7 @@ async def _work(
         why_not=why_not,
         endpoint=endpoint,
         ca_bundle=ca_bundle,
+        watching=partial(watching, root),
     ) as ports:
         return await verify_run(
             ports,
@@ -174,8 +176,6 @@ async def _work(
 
 def json_pieces(verified: "Verified", stage: "Stage") -> Iterator[str]:
     """Yield the JSON document piece by piece: there may be a million findings."""
-    from runbook.operations.root import process_mask
-
     mask = process_mask()
     yield '{\n  "format": 1,\n  "jobs": [\n'
     yield ",\n".join(f"    {json.dumps(job)}" for job in verified.jobs)
@@ -188,10 +188,6 @@ def json_pieces(verified: "Verified", stage: "Stage") -> Iterator[str]:
 
 
 def _show_text(verified: "Verified", stage: "Stage") -> None:
-    from runbook.operations.console import show
-    from runbook.operations.links import host_of
-    from runbook.remotelinks.compare import BESIDES, KINDS, Kind
-    from runbook.text import aligned, printable
 
     always = (Kind.RECREATED, Kind.MISSING, Kind.WRONG_TARGET, Kind.OLD_URL)
     used = [kind for kind in (*KINDS, *BESIDES) if kind in always or verified.total(kind)]
@@ -222,10 +218,6 @@ def _show_text(verified: "Verified", stage: "Stage") -> None:
 
 
 def _say_verdict(verified: "Verified", run: str, plan_file: str) -> None:
-    from runbook.operations.console import say
-    from runbook.operations.links import next_round
-    from runbook.remotelinks.compare import DIFFERENCES, Kind
-    from runbook.text import plural, printable
 
     for note in verified.notes:
         say(f"note: {printable(note)}")
@@ -253,10 +245,6 @@ def _say_verdict(verified: "Verified", run: str, plan_file: str) -> None:
 
 def _say_partial(verified: "Verified") -> None:
     """Say what was really looked at, and name the rest."""
-    from runbook.operations.console import say
-    from runbook.remotelinks.compare import Kind
-    from runbook.text import plural
-
     words = {
         Kind.SOURCE_ABSENT: "whose issue does not exist or is not visible to this account",
         Kind.TARGET_ABSENT: "whose target does not exist or is not visible to this account",

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from difflib import get_close_matches
 from pathlib import Path
 
 from runbook.atomic_file import write_atomically
@@ -41,8 +42,6 @@ def _bytes(path: Path) -> bytes:
 def _instance(plan: Plan, job: str) -> Instance:
     instance = plan.instance(job)
     if instance is None:
-        from difflib import get_close_matches
-
         near = get_close_matches(job, [one.id for one in plan.instances], n=1)
         raise UsageError(
             f"the plan has no job `{job}`",

@@ -12,28 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from runbook.checks import examine
+from runbook.checks.checked_plan import CheckedPlan
 from runbook.checks.facts import Facts
+from runbook.errors import CredentialError, PlanError, UsageError
+from runbook.findings import Finding
 from runbook.operations.credentials import variable_names
 from runbook.operations.root import Root
-from runbook.errors import CredentialError, PlanError, UsageError
-from runbook.findings import Finding, Severity, may_run
 from runbook.plan.model import Plan
 from runbook.plan.parse import Loaded, load_plan
 from runbook.secrets import Account
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
-    """A plan without structural errors, what was known around it, and every finding."""
-
-    plan: Plan
-    findings: tuple[Finding, ...]
-    facts: Facts
-
-    @property
-    def may_run(self) -> bool:
-        """Return whether no error is left that nobody waived."""
-        return may_run(self.findings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,63 +32,26 @@ class Examined:
     facts: Facts | None
 
 
-def planned(
+def checked_plan(
     root: Root,
     path: Path,
     *,
     at: datetime | None = None,
     running: bool = False,
     ledger: Path | None = None,
-    online: bool = False,
-    endpoint: str | None = None,
-    ca_bundle: Path | None = None,
-) -> Planned:
-    """Return a plan with its findings at a moment: `at`, else its `cutover`, else the present.
-
-    `running` counts only finished waves. The ledger, where there is one, tells of earlier backups.
-    `online` asks the sites; without a credential the finding RB690 says so.
+) -> CheckedPlan:
+    """Return a plan with its findings and jobs; the options are those of `examined_plan`.
 
     Raises:
         PlanError: the plan cannot be read, or has structural errors (other findings do not raise).
         UsageError: the path is a folder.
         LedgerError: the ledger cannot be read.
     """
-    examined = examined_plan(
-        root,
-        path,
-        at=at,
-        running=running,
-        ledger=ledger,
-        online=online,
-        endpoint=endpoint,
-        ca_bundle=ca_bundle,
-    )
+    examined = examined_plan(root, path, at=at, running=running, ledger=ledger)
     plan = examined.loaded.whole_plan()
     if examined.facts is None:
         raise PlanError(f"`{path}` cannot be checked")
-    return Planned(plan=plan, findings=examined.findings, facts=examined.facts)
-
-
-def refuse_unless_may_run(judged: Planned) -> None:
-    """Raise the plan's errors where it may not run.
-
-    Raises:
-        PlanError: an error is left that nobody waived.
-    """
-    errors = [
-        one for one in judged.findings if one.severity is Severity.ERROR and one.waived is None
-    ]
-    if not errors:
-        return
-    lines = "".join(
-        f"\n  {one.file}:{one.line}:{one.column}: {one.code}: {one.message}" for one in errors[:20]
-    )
-    more = "" if len(errors) <= 20 else f"\n  and {len(errors) - 20} more"
-    count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
-    raise PlanError(
-        f"the plan may not run, it has {count}:{lines}{more}",
-        hint=f"`runbook check {judged.plan.file}` shows each with its line and what to do",
-    )
+    return CheckedPlan.of(plan, examined.facts, examined.findings)
 
 
 def examined_plan(
@@ -115,47 +65,43 @@ def examined_plan(
     endpoint: str | None = None,
     ca_bundle: Path | None = None,
 ) -> Examined:
-    """Return every finding of a file, also of one that cannot be read (RB100); see `planned`."""
+    """Return every finding of a file at a moment, also of one that cannot be read (RB100).
+
+    The moment is `at`, else the plan's `cutover`, else the present. `running` counts only finished
+    waves. The ledger, where there is one, tells of earlier backups. `online` asks the sites; without
+    a credential the finding RB690 says so.
+
+    Raises:
+        UsageError: the path is a folder.
+        LedgerError: the ledger cannot be read.
+    """
     if path.is_dir():
         raise UsageError(f"`{path}` is a folder, not a plan", hint="name the plan file inside it")
     loaded = load_plan(path)
     if loaded.plan is None:
         return Examined(loaded=loaded, findings=loaded.findings, facts=None)
-    facts = facts_around(root, loaded.plan, path, at=at, running=running, ledger=ledger)
-    if online:
-        answers, reason = _asked(root, loaded.plan, endpoint=endpoint, ca_bundle=ca_bundle)
-        facts = replace(facts, online=answers, not_asked=reason)
-    findings = examine(loaded.plan, facts, loaded.findings)
-    if loaded.source.hides:
-        findings = tuple(
-            replace(one, message=loaded.source.mask(one.message), hint=loaded.source.mask(one.hint))
-            for one in findings
-        )
-    return Examined(loaded=loaded, findings=findings, facts=facts)
-
-
-def facts_around(
-    root: Root,
-    plan: Plan,
-    path: Path,
-    *,
-    at: datetime | None = None,
-    running: bool = False,
-    ledger: Path | None = None,
-) -> Facts:
-    """Return what this machine knows around a plan; asks nobody.
-
-    Raises:
-        LedgerError: the ledger cannot be read.
-    """
-    moment = at or plan.cutover or root.clock.now()
-    return Facts(
-        at=moment.astimezone(UTC),
+    plan = loaded.plan
+    facts = Facts(
+        at=(at or plan.cutover or root.clock.now()).astimezone(UTC),
         running=running,
         missing_files=_missing_files(plan, path),
         earlier_backups=_earlier_backups(root, plan, path, ledger, running=running),
         submitters=_submitters(plan, root.environ),
     )
+    if online:
+        answers, reason = _asked(root, plan, endpoint=endpoint, ca_bundle=ca_bundle)
+        facts = replace(facts, online=answers, not_asked=reason)
+    findings = examine(plan, facts, loaded.findings)
+    if loaded.source.hides:
+        findings = tuple(
+            replace(
+                finding,
+                message=loaded.source.mask(finding.message),
+                hint=loaded.source.mask(finding.hint),
+            )
+            for finding in findings
+        )
+    return Examined(loaded=loaded, findings=findings, facts=facts)
 
 
 def planned_moment(text: str | None) -> datetime | None:

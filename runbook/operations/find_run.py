@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from runbook.operations.root import Root
 from runbook.errors import UsageError
 from runbook.ledger.codec import Recorded
 from runbook.ledger.events import RunEnded, RunResumed, RunStarted
 from runbook.ledger.store import Ledger, lease_holds
+from runbook.operations.root import Root
 from runbook.view import RunView, runs_of
 
 LATEST = "latest"

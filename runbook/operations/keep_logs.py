@@ -9,11 +9,11 @@ from typing import Any
 
 from runbook.atlassian.log_rows import Earlier, JobSpan, attribute, fingerprint
 from runbook.atlassian.logs import read_log
-from runbook.operations.find_run import find_run, runs_in
-from runbook.operations.root import Root
 from runbook.clock import parse_utc
 from runbook.errors import UsageError
 from runbook.ledger.handover_events import LogKept
+from runbook.operations.find_run import find_run, runs_in
+from runbook.operations.root import Root
 from runbook.text import printable
 from runbook.view import RunView
 

@@ -4,35 +4,22 @@ import contextlib
 import dataclasses
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import click
-
-from runbook.operations.console import say
+from runbook.atlassian.limits import Limits
+from runbook.errors import CredentialError, ExitCode, LedgerError, UsageError, foremost
+from runbook.ledger.store import Ledger
+from runbook.operations.link_steps import LinkPorts
 from runbook.operations.root import Root
-from runbook.errors import CredentialError, ExitCode, LedgerError, UsageError
-from runbook.text import plural, printable, shortened
-
-if TYPE_CHECKING:
-    from runbook.ledger.store import Ledger
-    from runbook.plan.model import Plan
-    from runbook.remotelinks.expected import ExpectedFile
-    from runbook.remotelinks.staging import Stage
-    from runbook.operations.link_steps import LinkPorts
-    from runbook.remotelinks.writing import Outcomes
-    from runbook.secrets import Account
-    from runbook.view import RunView
-
-BAD_ROWS_SHOWN = 20
-
-expected_option = click.option(
-    "--expected",
-    "expected_file",
-    type=click.Path(path_type=Path),
-    metavar="CSV",
-    help="The Data Center's issue links; default the plan's `expected`.",
-)
+from runbook.plan import load_plan_bytes
+from runbook.plan.model import Plan
+from runbook.remotelinks.expected import ExpectedFile, read_expected
+from runbook.remotelinks.snapshot import Progress
+from runbook.remotelinks.writing import Outcomes
+from runbook.secrets import Account
+from runbook.text import plural, printable
+from runbook.view import RunView
 
 
 @contextlib.contextmanager
@@ -42,14 +29,12 @@ def scratch() -> Iterator[Path]:
         yield Path(name)
 
 
-def plan_of(view: "RunView") -> "Plan":
+def plan_of(view: RunView) -> Plan:
     """Return the plan of a run, from its own words in the ledger.
 
     Raises:
         LedgerError: they are no plan.
     """
-    from runbook.plan import load_plan_bytes
-
     plan = load_plan_bytes(view.plan_text.encode(), view.started.plan_file).plan
     if plan is None:
         raise LedgerError(
@@ -59,14 +44,12 @@ def plan_of(view: "RunView") -> "Plan":
     return plan
 
 
-def expected_of(plan: "Plan", option: Path | None, ledger: Path) -> "ExpectedFile | None":
+def expected_of(plan: Plan, option: Path | None, ledger: Path) -> ExpectedFile | None:
     """Return the expected links: the option, else the plan's, beside the plan or the ledger.
 
     Raises:
         UsageError: the file is not there or cannot be read.
     """
-    from runbook.remotelinks.expected import read_expected
-
     if option is not None:
         return read_expected(option)
     if plan.expected is None:
@@ -81,7 +64,7 @@ def expected_of(plan: "Plan", option: Path | None, ledger: Path) -> "ExpectedFil
     return read_expected(found)
 
 
-def accounts_of(root: Root, plan: "Plan") -> "tuple[Account, ...]":
+def accounts_of(root: Root, plan: Plan) -> tuple[Account, ...]:
     """Return the account of every site of the plan.
 
     Raises:
@@ -90,7 +73,7 @@ def accounts_of(root: Root, plan: "Plan") -> "tuple[Account, ...]":
     return root.accounts([site.account for site in plan.sites])
 
 
-def accounts_if_any(root: Root, plan: "Plan") -> "tuple[tuple[Account, ...], str]":
+def accounts_if_any(root: Root, plan: Plan) -> tuple[tuple[Account, ...], str]:
     """Return the accounts, or none and the reason: for work that can also be done on files alone."""
     quiet = dataclasses.replace(root, interactive=False)
     try:
@@ -102,20 +85,20 @@ def accounts_if_any(root: Root, plan: "Plan") -> "tuple[tuple[Account, ...], str
 @contextlib.asynccontextmanager
 async def ports_of(
     root: Root,
-    plan: "Plan",
-    ledger: "Ledger",
+    plan: Plan,
+    ledger: Ledger,
     folder: Path,
-    accounts: "tuple[Account, ...]",
+    accounts: tuple[Account, ...],
     *,
     why_not: str = "",
     endpoint: str | None = None,
     ca_bundle: Path | None = None,
-) -> "AsyncIterator[LinkPorts]":
-    """Yield the ports of the steps; without accounts no site is asked."""
-    from runbook.atlassian.limits import Limits
-    from runbook.operations.snapshot_progress import watching
-    from runbook.operations.link_steps import LinkPorts
+    watching: Callable[[], AbstractContextManager[Progress]],
+) -> AsyncIterator[LinkPorts]:
+    """Yield the ports of the steps; without accounts no site is asked.
 
+    `watching` shows the progress of a snapshot while sites are asked.
+    """
     limits = Limits(root.clock)
     if not accounts:
         yield LinkPorts(
@@ -129,7 +112,7 @@ async def ports_of(
         )
         return
     async with root.network(accounts, endpoint=endpoint, ca_bundle=ca_bundle) as send:
-        with watching(root) as progress:
+        with watching() as progress:
             yield LinkPorts(
                 plan=plan,
                 ledger=ledger,
@@ -142,57 +125,10 @@ async def ports_of(
             )
 
 
-def say_bad_rows(stage: "Stage") -> None:
-    """Say which rows of the expected links were not taken, with line and reason."""
-    for row in stage.bad[:BAD_ROWS_SHOWN]:
-        say(f"warning: expected links, {printable(str(row))}")
-    more = stage.bad_count - min(len(stage.bad), BAD_ROWS_SHOWN)
-    if more:
-        say(f"warning: … and {plural(more, 'more row')} that cannot be read")
-
-
-def confirmed(root: Root, question: str, *, yes: bool) -> None:
-    """Ask before something is written.
-
-    Raises:
-        UsageError: nobody can be asked, and `--yes` was not given.
-        click.Abort: the person said no.
-    """
-    if yes:
-        return
-    if not root.interactive:
-        raise UsageError(
-            "this writes to the sites, and nobody can be asked",
-            hint="add `--yes`, or look first with `--dry-run`",
-        )
-    click.confirm(question, abort=True, err=True)
-
-
-def next_round(count: int, plan_file: str) -> str:
-    """Return what to do about missing links that the next round of the run can still serve."""
-    plan = printable(plan_file) or "PLAN"
-    return (
-        f"{plural(count, 'link')} for the next round: `runbook run {plan} --again --reason …`, "
-        "once every wave is in and has its `finished` in the plan"
-    )
-
-
-def host_of(url: str) -> str:
-    """Return the host of an address, for tables."""
-    return printable(url.partition("://")[2] or url)
-
-
-def listed_line(action: str, one: "dict[str, object]") -> str:
-    """Return one planned or left link as a line."""
-    issue, target = printable(str(one["issue"])), printable(str(one["target"] or "?"))
-    number = "" if one.get("link_id") is None else f" (link {printable(str(one['link_id']))})"
-    return f"{action:8} {issue} on {host_of(str(one['site']))} -> {target}{number}"
-
-
-def outcome_code(outcomes: "Outcomes", counts: "dict[str, int]") -> ExitCode:
-    """Return the exit code of writes: the error that stopped them, unknown, refused, else done."""
-    from runbook.errors import foremost
-
+def outcome_code(
+    outcomes: Outcomes, counts: dict[str, int], say: Callable[[str], None]
+) -> ExitCode:
+    """Say what went wrong with writes, and return the exit code that it asks for."""
     codes = []
     if outcomes.stopped_by is not None:
         codes.append(outcomes.stopped_by.exit_code)
@@ -207,19 +143,3 @@ def outcome_code(outcomes: "Outcomes", counts: "dict[str, int]") -> ExitCode:
     if counts["refused"] or (counts["not_attempted"] and outcomes.stopped_by is None):
         codes.append(ExitCode.REMOTE)
     return foremost(codes)
-
-
-def progress_line() -> "Callable[[object, str, str], None]":
-    """Return a listener that says every refusal at once, and how far it is every 100 writes."""
-    seen = 0
-
-    def listen(order: object, result: str, detail: str) -> None:
-        nonlocal seen
-        seen += 1
-        if result in ("refused", "unknown"):
-            issue = printable(str(getattr(order, "issue", "")))
-            say(f"{result}: {issue}: {shortened(detail, 300)}")
-        elif seen % 100 == 0:
-            say(f"{seen} links done")
-
-    return listen

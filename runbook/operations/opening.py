@@ -1,4 +1,4 @@
-"""The first events of a process: that a run begins or goes on, with what, and what was asked before."""
+"""The first events of a process: that a run begins or resumes, with what, and what was asked before."""
 
 import hashlib
 from collections.abc import Mapping
@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from runbook import __version__
-from runbook.operations.run_values import Prepared, RunOptions
-from runbook.operations.root import Root
+from runbook.checks.checked_plan import CheckedPlan
 from runbook.clock import isoformat_utc
 from runbook.execute.audience import Audience
 from runbook.execute.preflight import Asked
 from runbook.execute.requests import exchange_of
-from runbook.execute.resume import Decision, GoOn
+from runbook.execute.selection import Sending
 from runbook.ledger.codec import Event
 from runbook.ledger.events import (
     AccountProbed,
@@ -25,43 +24,144 @@ from runbook.ledger.events import (
     SiteIdentified,
 )
 from runbook.ledger.store import Ledger
+from runbook.operations.root import Root
 from runbook.plan.model import Plan
 from runbook.secrets import Account
 from runbook.view import RunView
 from runbook.windows import Pair
 
 
-def evidence_of(plan: Plan) -> list[dict[str, Any]]:
-    """Return each evidence file that the plan names, with its hash; null where it is not there."""
-    folder = Path(plan.file).parent
-    result: list[dict[str, Any]] = []
-    for instance in plan.instances:
-        if instance.app_link is None or instance.app_link.evidence is None:
-            continue
-        named = instance.app_link.evidence
-        try:
-            data = (folder / named).read_bytes()
-        except OSError:
-            result.append({"path": named, "sha256": None, "bytes": None, "instance": instance.id})
-            continue
-        digest = hashlib.sha256(data).hexdigest()
-        result.append(
-            {"path": named, "sha256": digest, "bytes": len(data), "instance": instance.id}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpeningEvents:
+    """Writes the opening events of a process; `options` are those that the ledger keeps."""
+
+    root: Root
+    checked: CheckedPlan
+    ledger: Ledger
+    audience: Audience
+    operator: str
+    options: Mapping[str, Any]
+
+    def write(
+        self,
+        sending: Sending,
+        site_ids: Mapping[str, str],
+        *,
+        earlier: tuple[RunView, ...],
+        endpoint: str | None,
+        rehearsal: bool,
+        reason: str,
+    ) -> str:
+        """Write that a run begins or resumes, and return its id."""
+        plan = self.checked.plan
+        findings = [finding.as_json() for finding in self.checked.findings]
+        if sending.continues is None:
+            run = self.root.run_id()
+            offset = plan.zone.utcoffset(None)
+            self._append(
+                RunStarted(
+                    plan_name=plan.name,
+                    plan_file=Path(plan.file).name,
+                    zone_minutes=int(offset.total_seconds() // 60),
+                    site_ids=dict(site_ids),
+                    operator=self.operator,
+                    machine=self.root.machine,
+                    tool_version=__version__,
+                    rehearsal=rehearsal,
+                    endpoint=endpoint,
+                    options=dict(self.options),
+                    earlier_runs=[view.id for view in earlier],
+                    **self._plan_as_kept(findings),
+                ),
+                run,
+            )
+            return run
+        run = sending.continues.id
+        self._append(
+            RunResumed(
+                operator=self.operator,
+                machine=self.root.machine,
+                tool_version=__version__,
+                findings=findings,
+                options=dict(self.options),
+                site_ids=dict(site_ids),
+            ),
+            run,
         )
-    return result
+        if sending.difference:
+            amended = PlanAmended(
+                difference=list(sending.difference), **self._plan_as_kept(findings)
+            )
+            self._append(amended, run)
+        if sending.round_jobs:
+            opened = RoundOpened(jobs=list(sending.round_jobs), reason=reason, by=self.operator)
+            self._append(opened, run)
+        return run
+
+    def write_asked(self, run: str, asked: Asked, accounts: tuple[Account, ...]) -> None:
+        """Write what the sites and the API answered before the first POST."""
+        emails = {account.profile: account.email for account in accounts}
+        for site in asked.identified:
+            exchange = exchange_of(site.request, site.answer)
+            self._append(
+                SiteIdentified(site=site.site, site_id=site.site_id, exchange=exchange), run
+            )
+        for probe in asked.probed:
+            self._append(
+                AccountProbed(
+                    account=probe.account,
+                    email=emails.get(probe.account, ""),
+                    status=probe.answer.status,
+                    exchange=exchange_of(probe.request, probe.answer),
+                ),
+                run,
+            )
+
+    def _append(self, event: Event, run: str) -> None:
+        row = self.ledger.append(event, run=run)
+        self.audience.saw(row, event)
+
+    def _plan_as_kept(self, findings: list[Any]) -> dict[str, Any]:
+        plan = self.checked.plan
+        return {
+            "plan_text": plan.source.decode("utf-8"),
+            "digest": plan.digest,
+            "jobs_digest": self.checked.jobs_digest,
+            "jobs": jobs_json(self.checked),
+            "findings": findings,
+            "evidence": evidence_of(plan),
+        }
 
 
-def jobs_json(prepared: Prepared) -> list[dict[str, Any]]:
+def jobs_json(checked: CheckedPlan) -> list[dict[str, Any]]:
     """Return the jobs with their windows and probe links, as `run.started` keeps them."""
-    probes = {one.id: one.probe for one in prepared.plan.instances}
+    probes = {instance.id: instance.probe for instance in checked.plan.instances}
     return [
         {
             **job.as_json(),
-            "windows": [_window_json(pair) for pair in prepared.pairs[job.id]],
-            "probe": [{"issue": one.issue, "target": one.target} for one in probes[job.id]],
+            "windows": [_window_json(pair) for pair in checked.pairs[job.id]],
+            "probe": [{"issue": link.issue, "target": link.target} for link in probes[job.id]],
         }
-        for job in prepared.jobs
+        for job in checked.jobs
     ]
+
+
+def evidence_of(plan: Plan) -> list[dict[str, Any]]:
+    """Return each evidence file that the plan names, with its hash; null where it is not there."""
+    folder = Path(plan.file).parent
+    return [
+        {"path": link.evidence, **_hashed(folder / link.evidence), "instance": instance.id}
+        for instance in plan.instances
+        if (link := instance.app_link) is not None and link.evidence is not None
+    ]
+
+
+def _hashed(path: Path) -> dict[str, Any]:
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return {"sha256": None, "bytes": None}
+    return {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
 
 
 def _window_json(pair: Pair) -> dict[str, Any]:
@@ -76,96 +176,3 @@ def _window_json(pair: Pair) -> dict[str, Any]:
         "closes": text(pair.closes),
         "start_assumed": pair.start_assumed,
     }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opening:
-    """Writes the opening events of a process: that a run begins or goes on, and what was asked first."""
-
-    root: Root
-    options: RunOptions
-    prepared: Prepared
-    ledger: Ledger
-    views: tuple[RunView, ...]
-    audience: Audience
-
-    def open(self, decision: Decision, site_ids: Mapping[str, str]) -> str:
-        """Write that a run begins or goes on, and return its id."""
-        if not isinstance(decision, GoOn):
-            run = self.root.run_id()
-            self._keep(self._started(site_ids), run)
-            return run
-        run = decision.view.id
-        self._keep(self._resumed(site_ids), run)
-        if decision.difference:
-            self._keep(self._amended(decision.difference), run)
-        if decision.round_jobs:
-            jobs, options = list(decision.round_jobs), self.options
-            self._keep(RoundOpened(jobs=jobs, reason=options.reason, by=options.operator), run)
-        return run
-
-    def keep_asked(self, run: str, asked: Asked, accounts: tuple[Account, ...]) -> None:
-        """Write what the sites and the API answered before the first POST."""
-        emails = {account.profile: account.email for account in accounts}
-        for one in asked.identified:
-            exchange = exchange_of(one.request, one.answer)
-            self._keep(SiteIdentified(site=one.site, site_id=one.site_id, exchange=exchange), run)
-        for probe in asked.probed:
-            self._keep(
-                AccountProbed(
-                    account=probe.account,
-                    email=emails.get(probe.account, ""),
-                    status=probe.answer.status,
-                    exchange=exchange_of(probe.request, probe.answer),
-                ),
-                run,
-            )
-
-    def _keep(self, event: Event, run: str) -> None:
-        row = self.ledger.append(event, run=run)
-        self.audience.saw(row, event)
-
-    def _started(self, site_ids: Mapping[str, str]) -> RunStarted:
-        plan, options = self.prepared.plan, self.options
-        offset = plan.zone.utcoffset(None)
-        return RunStarted(
-            plan_name=plan.name,
-            plan_file=Path(plan.file).name,
-            plan_text=plan.source.decode("utf-8"),
-            digest=plan.digest,
-            jobs_digest=self.prepared.jobs_digest,
-            jobs=jobs_json(self.prepared),
-            findings=[finding.as_json() for finding in self.prepared.findings],
-            evidence=evidence_of(plan),
-            site_ids=dict(site_ids),
-            operator=options.operator,
-            machine=self.root.machine,
-            tool_version=__version__,
-            zone_minutes=int(offset.total_seconds() // 60),
-            rehearsal=options.rehearsal,
-            endpoint=options.endpoint,
-            options=dict(options.said),
-            earlier_runs=[view.id for view in self.views],
-        )
-
-    def _resumed(self, site_ids: Mapping[str, str]) -> RunResumed:
-        return RunResumed(
-            operator=self.options.operator,
-            machine=self.root.machine,
-            tool_version=__version__,
-            findings=[finding.as_json() for finding in self.prepared.findings],
-            options=dict(self.options.said),
-            site_ids=dict(site_ids),
-        )
-
-    def _amended(self, difference: tuple[str, ...]) -> PlanAmended:
-        plan = self.prepared.plan
-        return PlanAmended(
-            difference=list(difference),
-            plan_text=plan.source.decode("utf-8"),
-            digest=plan.digest,
-            jobs_digest=self.prepared.jobs_digest,
-            jobs=jobs_json(self.prepared),
-            findings=[finding.as_json() for finding in self.prepared.findings],
-            evidence=evidence_of(plan),
-        )

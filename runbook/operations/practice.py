@@ -6,18 +6,29 @@ has the same `jobs_digest`.
 """
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from runbook.atomic_file import write_atomically
 from runbook.clock import isoformat_utc
 from runbook.errors import PlanError
 from runbook.jobs import jobs_digest, jobs_of
-from runbook.plan import load_plan_bytes
+from runbook.operations.check_plan import checked_plan
+from runbook.operations.rehearse import RehearsalOptions
+from runbook.operations.root import Root
+from runbook.plan import load_plan_bytes, read_plan
 from runbook.plan.model import Plan
+from runbook.simulator.levels import faults_for
+from runbook.simulator.server import run_server
+from runbook.simulator.world import World
 
 _MOMENT = re.compile(
     r"""(["']?)(\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:[Zz]|[+-]\d{2}:?\d{2}))\1"""
 )
+# Practice by hand runs on the real clock, so its jobs are short.
+JOB_MINUTES = (0.05, 0.4)
+BACKUP_MINUTES = 0.3
 _FIELDS = ("cutover", "started", "finished", "planned", "at")
 
 
@@ -59,3 +70,27 @@ def _moved(text: str, by: timedelta) -> str:
 def practice_path(path: Path) -> Path:
     """Return where the practice copy of a plan is written: beside it, so that its files are found."""
     return path.with_name(f"{path.stem}.practice{path.suffix or '.yaml'}")
+
+
+def serve_practice(
+    root: Root, options: RehearsalOptions, ready: Callable[[str, Path], None]
+) -> None:
+    """Serve the simulator for practice by hand until Ctrl-C; writes a practice copy of the plan.
+
+    `ready` learns the endpoint and the copy's path once the server listens.
+
+    Raises:
+        PlanError: the plan has structural errors, or no copy could be made that sends the same.
+        UsageError: the copy cannot be written.
+    """
+    checked = checked_plan(root, options.plan)
+    copy = practice_path(options.plan)
+    # A minute early, so that the evening has begun when the first command is typed.
+    moved = root.clock.now() - checked.facts.at - timedelta(minutes=1)
+    write_atomically(copy, practice_copy(checked.plan, moved))
+    world = World.from_plan(
+        read_plan(copy), clock=root.clock, seed=options.seed, job_minutes=JOB_MINUTES
+    )
+    world.settings.backup_minutes = BACKUP_MINUTES
+    world.faults.add(*faults_for(options.faults, checked.plan, seed=options.seed))
+    run_server(world, options.port, ready=lambda endpoint: ready(endpoint, copy))

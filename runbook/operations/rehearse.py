@@ -1,44 +1,39 @@
-"""The rehearsed evening: check, look, run, verify, repair, take back; on virtual time, real sockets.
+"""The rehearsed evening: check, snapshot, run, verify, repair, roll back; virtual time, real sockets.
 
 The same functions as on the night carry it out. Where the night needs a person, the rehearsal plays
 that person and says so, with what really happened on the simulated side as the person's knowledge.
 """
 
-import contextlib
-import dataclasses
 import random
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 
 from runbook.atlassian.facts import ask
 from runbook.atlassian.limits import Limits
 from runbook.checks import examine
-from runbook.operations.closing import closing
-from runbook.operations.console import say
-from runbook.operations.links import outcome_code, scratch
-from runbook.operations.check_plan import Planned, refuse_unless_may_run
-from runbook.operations.watching import Lines, write_report
-from runbook.operations.run_values import Prepared, RunOptions, Summary, prepare
-from runbook.operations.run import conduct
-from runbook.operations.summary import summary_text
-from runbook.operations.root import Root, process_mask
+from runbook.checks.checked_plan import CheckedPlan
 from runbook.clock import VirtualClock, parse_utc
 from runbook.errors import ExitCode, foremost
 from runbook.execute.executor import Ending
-from runbook.execute.interrupts import Interrupts
-from runbook.execute.ports import Pace
+from runbook.execute.ports import Observer, Pace
 from runbook.findings import Finding, counts
 from runbook.ledger.events import JobResolved
 from runbook.ledger.store import Ledger, create_ledger
-from runbook.plan.model import Plan
+from runbook.operations.check_plan import checked_plan
+from runbook.operations.link_steps import LinkPorts, list_repair, list_rollback, verify_run
+from runbook.operations.links import outcome_code, scratch
+from runbook.operations.root import Root, process_mask
+from runbook.operations.run import RunEnvironment, RunOptions, RunResult, RunSummary, run_plan
+from runbook.operations.write_report import write_report
+from runbook.plan.model import Plan, Wave
 from runbook.remotelinks.compare import KINDS
 from runbook.remotelinks.expected import read_expected
 from runbook.remotelinks.scope import scope_of
 from runbook.remotelinks.snapshot import take
 from runbook.remotelinks.snapshot_file import create_snapshot
 from runbook.remotelinks.staging import Stage
-from runbook.operations.link_steps import LinkPorts, list_repair, list_rollback, verify_run
 from runbook.secrets import Account, Secret
 from runbook.simulator.levels import Level, faults_for
 from runbook.simulator.server import serving
@@ -57,54 +52,93 @@ LEFT_OUT = 0.02
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RehearsalOptions:
-    """What is to be rehearsed."""
+    """What is to be rehearsed; `ledger_file` keeps the rehearsal's own ledger."""
 
-    path: Path
+    plan: Path
     seed: int = 0
     faults: Level = "light"
-    report: Path | None = None
+    report_file: Path | None = None
     repair: bool = False
     rollback: bool = False
+    serve: bool = False
+    port: int = 0
+    ledger_file: Path | None = None
+
+    @property
+    def repairs(self) -> bool:
+        """Whether links are left out and repaired: a rollback has something to remove then."""
+        return self.repair or self.rollback
 
 
-def rehearse_in_file(
-    root: Root, judged: Planned, plan: Plan, options: RehearsalOptions, ledger_file: Path | None
-) -> ExitCode:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RehearsalScreen:
+    """What a rehearsal shows on its way; built by the command line."""
+
+    say: Callable[[str], None]
+    observer: Callable[[tzinfo], Observer]
+    confirm: Callable[[RunSummary], None]
+    closing: Callable[[Ledger, RunResult], None]
+
+
+def rehearse_in_file(root: Root, options: RehearsalOptions, screen: RehearsalScreen) -> ExitCode:
     """Rehearse in a ledger of its own, kept only where a file is named.
 
     Raises:
         PlanError: the plan may not run at its planned moment.
     """
-    refuse_unless_may_run(judged)
-    clock = VirtualClock(judged.facts.at)
+    checked = checked_plan(root, options.plan)
+    checked.refuse_unless_may_run()
+    at = checked.facts.at
+    clock = VirtualClock(at)
     # The evening's chance is the seed's, so that the same seed is the same evening.
     chance = random.Random(options.seed)  # noqa: S311 - a game, not a secret
     inner = Root(environ={}, clock=clock, interactive=False, random=chance.random)
     with (
         scratch() as folder,
         create_ledger(
-            ledger_file or folder / "rehearsal.ledger", clock=clock, mask=process_mask()
+            options.ledger_file or folder / "rehearsal.ledger", clock=clock, mask=process_mask()
         ) as ledger,
     ):
         evening = _Evening(
             root=inner,
             clock=clock,
-            judged=judged,
-            plan=plan,
+            checked=checked,
+            plan=as_if_finished(checked.plan, at),
             options=options,
+            screen=screen,
             ledger=ledger,
             folder=folder,
         )
         return ExitCode(root.await_(evening.play()))
 
 
+def as_if_finished(plan: Plan, at: datetime) -> Plan:
+    """Return the plan with every planned wave finished, at the latest at the rehearsal's present."""
+    return replace(
+        plan,
+        sites=tuple(
+            replace(site, waves=tuple(_finished(wave, at) for wave in site.waves))
+            for site in plan.sites
+        ),
+    )
+
+
+def _finished(wave: Wave, at: datetime) -> Wave:
+    if wave.finished is not None or wave.planned is None:
+        return wave
+    finished = min(wave.planned, at)
+    started = None if wave.started is None else min(wave.started, finished)
+    return replace(wave, finished=finished, started=started, planned=None)
+
+
 @dataclass(slots=True, kw_only=True)
 class _Evening:
     root: Root
     clock: VirtualClock
-    judged: Planned
+    checked: CheckedPlan
     plan: Plan
     options: RehearsalOptions
+    screen: RehearsalScreen
     ledger: Ledger
     folder: Path
 
@@ -116,24 +150,24 @@ class _Evening:
             Account(profile, f"{profile}@rehearsal.invalid", Secret(f"rehearsal-{profile}"))
             for profile in dict.fromkeys(site.account for site in self.plan.sites)
         )
-        say(
+        self.screen.say(
             f"REHEARSAL of `{self.plan.name}` at {moment(self.clock.now(), self.plan.zone)}; nothing reaches Atlassian"
         )
         async with (
             serving(world) as endpoint,
             self.root.network(accounts, endpoint=endpoint) as send,
         ):
-            judged = await self._asked(send)
+            checked = await self._asked(send)
             world.faults.add(*faults_for(self.options.faults, self.plan, seed=self.options.seed))
             links = self._link_ports(send)
             before = await self._looked_before(world, links, send)
-            ending = await self._run(world, judged, send, accounts, endpoint)
+            ending = await self._run(world, checked, send, accounts, endpoint)
             codes = [ending.exit_code, *await self._after(links, before)]
         view = self._view()
         self._summary(world, view)
-        if self.options.report is not None:
-            write_report(self.options.report, self.ledger, view.id)
-            say(f"report: {self.options.report}")
+        if self.options.report_file is not None:
+            write_report(self.options.report_file, self.ledger, view.id)
+            self.screen.say(f"report: {self.options.report_file}")
         return foremost(codes)
 
     def _world(self) -> World:
@@ -141,7 +175,7 @@ class _Evening:
             self.plan,
             clock=self.clock,
             seed=self.options.seed,
-            leave_out=LEFT_OUT if self.options.repair else 0.0,
+            leave_out=LEFT_OUT if self.options.repairs else 0.0,
         )
 
     def _link_ports(self, send: Send) -> LinkPorts:
@@ -155,15 +189,17 @@ class _Evening:
             random=self.root.random,
         )
 
-    async def _asked(self, send: Send) -> Planned:
+    async def _asked(self, send: Send) -> CheckedPlan:
         """Ask the sites what `check --online` asks; the findings go into the run."""
-        facts = dataclasses.replace(
-            self.judged.facts, online=await ask(self.plan, send, self.clock), not_asked=""
+        facts = replace(
+            self.checked.facts, online=await ask(self.plan, send, self.clock), not_asked=""
         )
-        findings = examine(self.judged.plan, facts, _structural(self.judged))
-        asked = dataclasses.replace(self.judged, facts=facts, findings=findings)
-        say(f"check --online: {_counted(findings)}")
-        return asked
+        structural = tuple(
+            finding for finding in self.checked.findings if finding.code.startswith("RB1")
+        )
+        findings = examine(self.checked.plan, facts, structural)
+        self.screen.say(f"check --online: {_counted(findings)}")
+        return CheckedPlan.of(self.plan, facts, findings)
 
     async def _looked_before(self, world: World, links: LinkPorts, send: Send) -> Path:
         csv = self.folder / EXPECTED
@@ -187,7 +223,7 @@ class _Evening:
                 random=self.root.random,
             )
         issues = sum(taken.states.values())
-        say(
+        self.screen.say(
             f"snapshot: {plural(issues, 'issue')} with {plural(taken.links, 'remote link')} before the run"
         )
         return before
@@ -196,7 +232,7 @@ class _Evening:
         """Verify, and where wanted repair, verify again and take back; return the exit codes."""
         verified = await self._verified(links, before)
         codes = [verified]
-        if self.options.repair and verified is ExitCode.DIFFERENCES:
+        if self.options.repairs and verified is ExitCode.DIFFERENCES:
             codes = [await self._repaired(links), await self._verified(links, before)]
         if self.options.rollback:
             codes.append(await self._rolled_back(links, before))
@@ -220,7 +256,7 @@ class _Evening:
             for kind in KINDS
             if verified.total(kind)
         )
-        say(f"verify: {verified.result}, {total} expected = {found}")
+        self.screen.say(f"verify: {verified.result}, {total} expected = {found}")
         return verified.exit_code
 
     async def _repaired(self, links: LinkPorts) -> ExitCode:
@@ -234,61 +270,48 @@ class _Evening:
             )
             outcomes = await work.carry_out(OPERATOR)
         results = outcomes.counts(work.plan_list.orders)
-        say(f"repair: {added_up(results)}, {len(work.plan_list.left)} left alone")
-        return outcome_code(outcomes, results)
+        self.screen.say(f"repair: {added_up(results)}, {len(work.plan_list.left)} left alone")
+        return outcome_code(outcomes, results, self.screen.say)
 
     async def _rolled_back(self, links: LinkPorts, before: Path) -> ExitCode:
         work = await list_rollback(links, self._view(), read_view=self._view, before=before)
         outcomes = await work.carry_out(OPERATOR)
         results = outcomes.counts(work.plan_list.orders)
-        say(f"rollback: {added_up(results)}, {len(work.plan_list.left)} left alone")
-        return outcome_code(outcomes, results)
+        self.screen.say(f"rollback: {added_up(results)}, {len(work.plan_list.left)} left alone")
+        return outcome_code(outcomes, results, self.screen.say)
 
     async def _run(
         self,
         world: World,
-        judged: Planned,
+        checked: CheckedPlan,
         send: Send,
         accounts: tuple[Account, ...],
         endpoint: str,
     ) -> Ending:
-        prepared = prepare(judged, self.plan)
-        run_options = RunOptions(
-            plan=self.options.path,
-            operator=OPERATOR,
-            pace=Pace(submit_interval_s=0.0),
-            endpoint=endpoint,
-            rehearsal=True,
-            said={"seed": self.options.seed, "faults": self.options.faults},
-        )
+        options = RunOptions(plan=self.options.plan, submit_interval_s=0.0, rehearsal=True)
         for _ in range(TAKES):
-            run, ending = await conduct(
-                self.root,
-                run_options,
-                prepared,
+            environment = RunEnvironment(
                 ledger=self.ledger,
                 send=send,
                 accounts=accounts,
-                prober=self.root.prober(self.plan, send),
-                interrupts=Interrupts(),
-                signals=contextlib.nullcontext(),
-                observers=(Lines(self.plan.zone),),
-                confirm=self._confirm,
+                operator=OPERATOR,
+                endpoint=endpoint,
+                recorded={"seed": self.options.seed, "faults": self.options.faults},
+                observers=(self.screen.observer(self.plan.zone),),
+                confirm=self.screen.confirm,
             )
-            if not self._play_person(world, prepared) and ending.exit_code is not ExitCode.REMOTE:
+            result = await run_plan(self.root, checked, options, environment)
+            settled = self._play_person(world, checked)
+            if not settled and result.ending.exit_code is not ExitCode.REMOTE:
                 break
-            say("the same command again, as on the night:")
-        closing(self.ledger, run, ending, plan=self.options.path)
-        return ending
+            self.screen.say("the same command again, as on the night:")
+        self.screen.closing(self.ledger, result)
+        return result.ending
 
-    def _confirm(self, summary: Summary) -> None:
-        say(summary_text(summary))
-        say("")
-
-    def _play_person(self, world: World, prepared: Prepared) -> bool:
+    def _play_person(self, world: World, checked: CheckedPlan) -> bool:
         """Settle unknown outcomes with what truly happened; return whether there was any."""
         view = self._view()
-        bodies = {job.id: job.body for job in prepared.jobs}
+        bodies = {job.id: job.body for job in checked.jobs}
         unknown = [j for j in view.jobs if j.state is JobState.UNKNOWN and not j.spoken]
         for job in unknown:
             truth = world.true_outcome(bodies[job.id])
@@ -303,7 +326,7 @@ class _Evening:
                 run=view.id,
                 job=job.id,
             )
-            say(f"{job.id}: a person says {word.replace('_', ' ')} (`runbook resolve`)")
+            self.screen.say(f"{job.id}: a person says {word.replace('_', ' ')} (`runbook resolve`)")
         return bool(unknown)
 
     def _view(self) -> RunView:
@@ -311,20 +334,20 @@ class _Evening:
 
     def _summary(self, world: World, view: RunView) -> None:
         began, ended = parse_utc(view.started_at), parse_utc(view.ended_at or view.last_at)
-        say("")
-        say(
+        self.screen.say("")
+        self.screen.say(
             f"the evening will take about {span(ended - began)} if jobs take as long as simulated; Atlassian documents no duration"
         )
         pauses = max(0, len(view.jobs) - 1) * timedelta(seconds=Pace().submit_interval_s)
-        say(
+        self.screen.say(
             f"  besides, {plural(len(view.jobs), 'submission')} at most one every {Pace().submit_interval_s:.0f} s: {span(pauses)}"
         )
         if world.faults.fired:
-            say("faults that were met, and what one would have done:")
+            self.screen.say("faults that were met, and what one would have done:")
             for fired in world.faults.fired:
-                say(f"  {fired.fault.sentence}: {fired.fault.advice}")
+                self.screen.say(f"  {fired.fault.sentence}: {fired.fault.advice}")
         else:
-            say("no faults were met")
+            self.screen.say("no faults were met")
 
 
 def _counted(findings: tuple[Finding, ...]) -> str:
@@ -332,7 +355,3 @@ def _counted(findings: tuple[Finding, ...]) -> str:
         ", ".join(plural(count, name) for name, count in counts(findings).items() if count)
         or "nothing found"
     )
-
-
-def _structural(judged: Planned) -> tuple[Finding, ...]:
-    return tuple(finding for finding in judged.findings if finding.code.startswith("RB1"))

@@ -4,262 +4,322 @@ Everything that is refused is refused before the first request; the first POST c
 the sites, the accounts and a person have all said yes.
 """
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import tzinfo
+from pathlib import Path
+from typing import Any
 
-from runbook.operations.console import say
-from runbook.operations.opening import Opening
-from runbook.operations.check_plan import refuse_unless_may_run
-from runbook.operations.run_values import Confirm, Prepared, RunOptions, Summary
-from runbook.operations.root import Root
-from runbook.errors import ExitCode, PlanError, UsageError
+from runbook.checks.checked_plan import CheckedPlan
+from runbook.errors import ExitCode, PlanError
 from runbook.execute.audience import Audience
 from runbook.execute.books import Assignment
 from runbook.execute.executor import Ending, execute
 from runbook.execute.interrupts import Interrupts
-from runbook.execute.ports import Observer, Ports, Prober
+from runbook.execute.ports import Observer, Pace, Ports
 from runbook.execute.preflight import Asked, identify_sites, probe_accounts
-from runbook.execute.resume import (
-    Decision,
-    GoOn,
-    NothingToDo,
-    decide,
-    last_run,
-    refuse_stopped,
-)
-from runbook.ledger.codec import Recorded
+from runbook.execute.selection import Sending, SendOptions, last_run, what_to_send
 from runbook.ledger.handover_events import ApprovalGiven
 from runbook.ledger.store import Ledger
+from runbook.operations.check_plan import checked_plan
+from runbook.operations.opening import OpeningEvents
+from runbook.operations.root import Root
 from runbook.secrets import Account
-from runbook.text import moment, span
-from runbook.view import AT_ATLASSIAN, SENDABLE, JobState, JobView, RunView, runs_of
+from runbook.view import SENDABLE, JobState, RunView, runs_of
 from runbook.wire import Send
 
 
-def refuse_other_digest(prepared: Prepared, given: str | None) -> None:
-    """Raise `PlanError` where `--digest` names another plan or other jobs."""
-    known = (prepared.jobs_digest, prepared.plan.digest)
-    if given is not None and given.strip().lower() not in known:
-        raise PlanError(
-            f"the plan is not the one of `--digest`: its jobs have the digest {prepared.jobs_digest}, the plan {prepared.plan.digest}",
-            hint="look at `runbook preview` again: something that is sent has changed since",
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions(SendOptions):
+    """What the operator asked for; `reason` is that of `--again`."""
+
+    plan: Path
+    operator: str | None = None
+    yes: bool = False
+    dry_run: bool = False
+    digest: str | None = None
+    report_file: Path | None = None
+    reason: str = ""
+    submit_interval_s: float = Pace().submit_interval_s
+    poll_interval_s: float | None = None
+    connect_retry_s: float = Pace().connect_retry_s
+    output_format: str = "text"
+    ledger_file: Path | None = None
+    endpoint: str | None = None
+    ca_bundle: Path | None = None
+
+    @property
+    def pace(self) -> Pace:
+        """Return how quickly jobs are sent and asked for."""
+        return Pace(
+            submit_interval_s=self.submit_interval_s,
+            poll_interval_s=self.poll_interval_s,
+            connect_retry_s=self.connect_retry_s,
         )
 
-
-def refuse_unready(
-    prepared: Prepared, options: RunOptions, approvals: tuple[ApprovalGiven, ...], now: datetime
-) -> None:
-    """Raise `PlanError` where the plan has errors, is too early, or is not approved."""
-    refuse_unless_may_run(prepared.judged)
-    plan = prepared.plan
-    if plan.cutover is not None and now < plan.cutover and not options.early:
-        raise PlanError(
-            f"it is {moment(now, plan.zone)}, {span(plan.cutover - now)} before the cutover at {moment(plan.cutover, plan.zone)}",
-            hint="wait, correct `cutover`, or say `--early`",
-        )
-    approved = any(one.jobs_digest == prepared.jobs_digest for one in approvals)
-    # A rehearsal has a ledger of its own, and comes before anybody approves.
-    if plan.require_approval and not approved and not options.rehearsal:
-        raise PlanError(
-            f"the plan needs an approval of its jobs ({prepared.jobs_digest}), and the ledger holds none",
-            hint=f"`runbook approve {options.plan} --by NAME` in the same ledger",
-        )
+    def recorded(self) -> dict[str, Any]:
+        """Return the options that bear on what is sent, as the ledger keeps them."""
+        values = {
+            "only": self.only,
+            "early": self.early,
+            # A bare `--again` is one empty id.
+            "again": self.again if self.again is None else self.again or ("",),
+            "reason": self.reason,
+            "on_unknown": self.on_unknown,
+            "submit_interval": self.submit_interval_s,
+            "poll_interval": self.poll_interval_s,
+        }
+        return {name: value for name, value in values.items() if value}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
-    """What a process takes up: the decision, what it may send, and what the ledger knew before.
+class RunSummary:
+    """What a person sees before saying yes."""
 
-    `refused` is why nothing may be sent although there are jobs to look after, None where it may.
+    checked: CheckedPlan
+    sending: Sending
+    accounts: tuple[Account, ...]
+    site_ids: Mapping[str, str]
+    earlier: tuple[RunView, ...]
+    endpoint: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnvironment:
+    """What a run gets from outside besides the root.
+
+    `endpoint` stands in for every host, None for the real ones. `confirm` shows the summary and
+    raises where the person says no. `signals` turns Ctrl-C into interrupts while jobs are sent and
+    followed; before that, Ctrl-C ends the command at once, since nothing is under way.
     """
 
-    decision: Decision
-    views: tuple[RunView, ...]
-    last: RunView | None
-    todo: tuple[str, ...]
-    not_selected: tuple[str, ...]
-    refused: PlanError | None
+    ledger: Ledger
+    send: Send
+    accounts: tuple[Account, ...]
+    operator: str
+    endpoint: str | None
+    recorded: Mapping[str, Any]
+    observers: tuple[Observer, ...]
+    confirm: Callable[[RunSummary], None]
+    interrupts: Interrupts = field(default_factory=Interrupts)
+    signals: AbstractContextManager[None] = field(default_factory=contextlib.nullcontext)
 
 
-def start_of(
-    prepared: Prepared, options: RunOptions, events: Sequence[Recorded], now: datetime
-) -> Start:
-    """Return what a process takes up, from what the ledger knows; no network is touched.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """How a run ended in this process; `refused` says why nothing was sent, None where it might be."""
+
+    run: str
+    ending: Ending
+    refused: PlanError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunScreen:
+    """What `run_in_ledger` shows while it works, and asks; built by the command line.
+
+    `observers` watch a ledger, `signals` reach the interrupts of an event loop that runs.
+    """
+
+    observers: Callable[[Ledger, tzinfo], AbstractContextManager[tuple[Observer, ...]]]
+    confirm: Callable[[RunSummary], None]
+    signals: Callable[[Interrupts], AbstractContextManager[None]]
+    closing: Callable[[Ledger, RunResult], None]
+
+
+def checked_for_run(root: Root, options: RunOptions) -> CheckedPlan:
+    """Return the plan, checked at the real present, with finished waves only.
 
     Raises:
-        PlanError: the plan may not run, is too early, not approved, stopped or changed.
-        UsageError: an option names a job that is not there, or a round without anything to send.
+        PlanError: the plan cannot be read, or is not the one of `--digest`.
+        UsageError: the path is a folder.
+        LedgerError: the ledger cannot be read.
     """
-    _refuse_unknown_ids(prepared, options)
-    views = runs_of(events)
-    last = last_run(views, prepared.plan.name, stand_in=options.endpoint is not None)
-    if last is not None and last.stop is not None and options.again is None and _still_out(last):
-        return _looked_after(views, last)
-    decision = decide(
-        prepared.plan,
-        prepared.jobs,
-        prepared.jobs_digest,
-        last,
-        again=options.again,
-        pairs=prepared.pairs,
-        now=now,
+    ledger_path = root.ledger_path(options.ledger_file, options.plan)
+    checked = checked_plan(
+        root, options.plan, at=root.clock.now(), running=True, ledger=ledger_path
     )
-    todo, not_selected = _selection(prepared, decision, options)
-    refused: PlanError | None = None
-    if not isinstance(decision, NothingToDo):
-        approvals = tuple(e.event for e in events if isinstance(e.event, ApprovalGiven))
-        try:
-            refuse_unready(prepared, options, approvals, now)
-        except PlanError as problem:
-            if not (isinstance(decision, GoOn) and _still_out(decision.view)):
-                raise
-            # What is at Atlassian, or unknown, is so whatever the plan says now: it is looked after.
-            refused, todo, not_selected = problem, (), ()
-    return Start(
-        decision=decision,
-        views=views,
-        last=last,
-        todo=todo,
-        not_selected=not_selected,
-        refused=refused,
-    )
+    checked.refuse_other_digest(options.digest)
+    return checked
 
 
-def _looked_after(views: tuple[RunView, ...], last: RunView) -> Start:
-    """Return a start that sends nothing: the run was stopped, and what is out is followed."""
-    try:
-        refuse_stopped(last)
-    except PlanError as problem:
-        refused = problem
-    return Start(
-        decision=GoOn(view=last, difference=()),
-        views=views,
-        last=last,
-        todo=(),
-        not_selected=(),
-        refused=refused,
-    )
-
-
-async def conduct(
-    root: Root,
-    options: RunOptions,
-    prepared: Prepared,
-    *,
-    ledger: Ledger,
-    send: Send,
-    accounts: tuple[Account, ...],
-    prober: Prober | None,
-    interrupts: Interrupts,
-    signals: AbstractContextManager[None],
-    observers: tuple[Observer, ...],
-    confirm: Confirm,
-) -> tuple[str, Ending]:
-    """Carry out a plan, or go on with it, and return the run's id and how it ended.
-
-    `signals` turns Ctrl-C into interrupts while jobs are sent and followed; before that, Ctrl-C ends
-    the command at once, since nothing is under way.
+def run_in_ledger(root: Root, options: RunOptions, screen: RunScreen) -> ExitCode:
+    """Carry out a plan, or go on with it, in its ledger, against the real hosts or an endpoint.
 
     Raises:
         PlanError, CredentialError, RemoteError, UsageError, LedgerError: nothing was sent, or the
             ledger failed in the middle (then what was sent is in it).
     """
-    start = start_of(prepared, options, tuple(ledger.events()), root.clock.now())
-    if isinstance(start.decision, NothingToDo):
-        return start.decision.view.id, _as_it_was(start.decision.view)
-    asked = Asked(
-        identified=(), probed=(), site_ids=dict(start.last.site_ids) if start.last else {}
+    checked = checked_for_run(root, options)
+    endpoint = root.endpoint(options.endpoint)
+    accounts = root.accounts(job.account for job in checked.jobs)
+    operator = root.operator(options.operator, accounts)
+    with root.create_ledger(root.ledger_path(options.ledger_file, options.plan)) as ledger:
+        ledger.lead(root.me(operator))
+
+        async def carried_out(observers: tuple[Observer, ...]) -> RunResult:
+            interrupts = Interrupts()
+            async with root.network(
+                accounts, endpoint=endpoint, ca_bundle=options.ca_bundle
+            ) as send:
+                return await run_plan(
+                    root,
+                    checked,
+                    options,
+                    RunEnvironment(
+                        ledger=ledger,
+                        send=send,
+                        accounts=accounts,
+                        operator=operator,
+                        endpoint=endpoint,
+                        recorded=options.recorded(),
+                        observers=observers,
+                        confirm=screen.confirm,
+                        interrupts=interrupts,
+                        signals=screen.signals(interrupts),
+                    ),
+                )
+
+        with screen.observers(ledger, checked.plan.zone) as observers:
+            result: RunResult = root.await_(carried_out(observers))
+        screen.closing(ledger, result)
+    return result.ending.exit_code
+
+
+async def run_plan(
+    root: Root, checked: CheckedPlan, options: RunOptions, environment: RunEnvironment
+) -> RunResult:
+    """Carry out a plan, or go on with it; see `run_in_ledger` for the errors."""
+    ledger = environment.ledger
+    events = tuple(ledger.events())
+    views = runs_of(events)
+    sending = what_to_send(
+        checked,
+        last_run(views, checked.plan.name, stand_in=environment.endpoint is not None),
+        options,
+        approved=any(
+            isinstance(recorded.event, ApprovalGiven)
+            and recorded.event.jobs_digest == checked.jobs_digest
+            for recorded in events
+        ),
+        now=root.clock.now(),
     )
-    if start.todo:
-        asked = await _ask_first(root, prepared, start, send)
-        confirm(
-            Summary(
-                prepared=prepared,
-                todo=start.todo,
-                accounts=accounts,
+    if sending.finished and sending.continues is not None:
+        return RunResult(run=sending.continues.id, ending=_as_it_was(sending.continues))
+    known_ids = {} if sending.continues is None else dict(sending.continues.site_ids)
+    asked = Asked(identified=(), probed=(), site_ids=known_ids)
+    if sending.todo:
+        asked = await _ask_first(root, checked, sending, environment.send)
+        environment.confirm(
+            RunSummary(
+                checked=checked,
+                sending=sending,
+                accounts=environment.accounts,
                 site_ids=asked.site_ids,
-                earlier=start.views,
-                going_on=start.decision.view if isinstance(start.decision, GoOn) else None,
-                difference=start.decision.difference if isinstance(start.decision, GoOn) else (),
-                endpoint=options.endpoint,
+                earlier=views,
+                endpoint=environment.endpoint,
             )
         )
-    audience = Audience(observers)
-    opening = Opening(
+    audience = Audience(environment.observers)
+    opening = OpeningEvents(
         root=root,
-        options=options,
-        prepared=prepared,
+        checked=checked,
         ledger=ledger,
-        views=start.views,
         audience=audience,
+        operator=environment.operator,
+        options=environment.recorded,
     )
-    run = opening.open(start.decision, asked.site_ids)
-    opening.keep_asked(run, asked, accounts)
+    run = opening.write(
+        sending,
+        asked.site_ids,
+        earlier=views,
+        endpoint=environment.endpoint,
+        rehearsal=options.rehearsal,
+        reason=options.reason,
+    )
+    opening.write_asked(run, asked, environment.accounts)
     ports = Ports(
-        send=send,
+        send=environment.send,
         recorder=ledger,
         clock=root.clock,
         audience=audience,
-        prober=prober,
+        prober=root.prober(checked.plan, environment.send),
         jitter=root.random,
     )
-    assignment = _assignment(run, prepared, options, start, asked, ledger)
-    with signals:
-        ending = await execute(assignment, ports, options.pace, interrupts)
-    if start.refused is not None:
-        say(f"nothing was sent: {start.refused}")
-        if ending.exit_code is ExitCode.DONE:
-            ending = replace(ending, exit_code=ExitCode.PLAN)
-    return run, ending
+    view = next(view for view in runs_of(ledger.events(), led=run) if view.id == run)
+    assignment = _assignment(view, checked, options, sending, asked.site_ids)
+    with environment.signals:
+        ending = await execute(
+            replace(assignment, operator=environment.operator),
+            ports,
+            options.pace,
+            environment.interrupts,
+        )
+    if sending.refused is not None and ending.exit_code is ExitCode.DONE:
+        ending = replace(ending, exit_code=ExitCode.PLAN)
+    return RunResult(run=run, ending=ending, refused=sending.refused)
 
 
-async def _ask_first(root: Root, prepared: Prepared, start: Start, send: Send) -> Asked:
+async def _ask_first(root: Root, checked: CheckedPlan, sending: Sending, send: Send) -> Asked:
     """Ask every site for its id and every account whether it is let in.
 
     Raises:
         PlanError: a site has another id than before, or than the plan says.
         CredentialError, RemoteError: an account is refused, or somebody does not answer.
     """
-    identified = await identify_sites(prepared.plan, send, root.clock)
-    site_ids = {one.site: one.site_id for one in identified}
-    submits_to = {job.account: job.site for job in reversed(prepared.jobs) if job.id in start.todo}
+    identified = await identify_sites(checked.plan, send, root.clock)
+    site_ids = {answer.site: answer.site_id for answer in identified}
+    submits_to = {job.account: job.site for job in reversed(checked.jobs) if job.id in sending.todo}
     probed = await probe_accounts(tuple(submits_to.items()), site_ids, send, root.clock)
-    _refuse_other_sites(start.decision, site_ids)
+    if sending.continues is not None:
+        _refuse_other_sites(sending.continues, site_ids)
     return Asked(identified=identified, probed=probed, site_ids=site_ids)
 
 
+def _refuse_other_sites(last: RunView, site_ids: Mapping[str, str]) -> None:
+    for site, site_id in last.site_ids.items():
+        if site_ids.get(site, site_id) != site_id:
+            raise PlanError(
+                f"`{site}` says its id is `{site_ids[site]}`; when run `{last.id}` began it was `{site_id}`",
+                hint="another site answers under this address: find out which before anything is sent",
+            )
+
+
 def _assignment(
-    run: str,
-    prepared: Prepared,
-    options: RunOptions,
-    start: Start,
-    asked: Asked,
-    ledger: Ledger,
+    view: RunView,
+    checked: CheckedPlan,
+    options: SendOptions,
+    sending: Sending,
+    site_ids: Mapping[str, str],
 ) -> Assignment:
-    view = next(one for one in runs_of(ledger.events(), led=run) if one.id == run)
+    """Return what this process is to do with a run, by the ledger as it is after its first events.
+
+    The ledger is folded again after the question: a person may have spoken at another terminal.
+    """
     # What is sent is what the plan says: the ledger's copy has passed through the mask.
-    planned = {job.id: job for job in prepared.jobs}
-    jobs = {one.id: replace(one, job=planned.get(one.id, one.job)) for one in view.jobs}
-    chosen = [one for one in view.jobs if one.id in start.todo]
-    may_send = start.refused is None
+    planned = {job.id: job for job in checked.jobs}
+    chosen = [job for job in view.jobs if job.id in sending.todo]
+    may_send = sending.refused is None
     return Assignment(
-        run=run,
-        jobs=jobs,
-        todo=[one.id for one in chosen if one.state in SENDABLE],
-        resubmit=[one.id for one in chosen if one.state is JobState.UNKNOWN and not one.spoken],
-        not_selected=[
-            job_id for job_id in start.not_selected if jobs[job_id].state is JobState.PLANNED
-        ],
+        run=view.id,
+        jobs={job.id: replace(job, job=planned.get(job.id, job.job)) for job in view.jobs},
+        todo=[job.id for job in chosen if job.state in SENDABLE],
+        resubmit=[job.id for job in chosen if job.state is JobState.UNKNOWN and not job.spoken],
+        not_selected=_still_planned(view, sending.not_selected),
         may_send=may_send,
-        pairs=prepared.pairs,
-        site_ids=asked.site_ids,
+        pairs=checked.pairs,
+        site_ids=site_ids,
         on_unknown=options.on_unknown if may_send else "ask",
-        operator=options.operator,
         known_until=view.last_seq,
         no_go=None if view.stop is None else view.stop[1].sentence(),
     )
+
+
+def _still_planned(view: RunView, ids: Sequence[str]) -> list[str]:
+    planned = {job.id for job in view.jobs if job.state is JobState.PLANNED}
+    return [job_id for job_id in ids if job_id in planned]
 
 
 def _as_it_was(view: RunView) -> Ending:
@@ -270,58 +330,3 @@ def _as_it_was(view: RunView) -> Ending:
         exit_code=codes.get(view.state.value, ExitCode.DONE),
         detail="nothing is left to send or to follow; nothing was sent",
     )
-
-
-def _still_out(view: RunView) -> bool:
-    return any(
-        job.state in AT_ATLASSIAN or job.needs_person() or job.unprobed() for job in view.jobs
-    )
-
-
-def _refuse_unknown_ids(prepared: Prepared, options: RunOptions) -> None:
-    known = {job.id for job in prepared.jobs}
-    for job_id in options.only:
-        if job_id not in known:
-            raise UsageError(
-                f"`--only {job_id}`: the plan has no such job",
-                hint=f"its jobs: {', '.join(sorted(known))}",
-            )
-
-
-def _selection(
-    prepared: Prepared, decision: Decision, options: RunOptions
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the ids that may be sent now, and those that `--only` leaves alone."""
-    views: dict[str, JobView] = {}
-    reopened: tuple[str, ...] = ()
-    if isinstance(decision, GoOn):
-        views = {view.id: view for view in decision.view.jobs}
-        reopened = decision.round_jobs
-    sendable = tuple(
-        job.id
-        for job in prepared.jobs
-        if job.id not in views or job.id in reopened or views[job.id].state in SENDABLE
-    )
-    left: tuple[str, ...] = ()
-    if options.again is not None:
-        left = tuple(job_id for job_id in sendable if job_id not in reopened)
-        sendable = tuple(job_id for job_id in sendable if job_id in reopened)
-    if options.on_unknown == "resubmit":
-        sendable += tuple(
-            v.id for v in views.values() if v.state is JobState.UNKNOWN and not v.spoken
-        )
-    if not options.only:
-        return sendable, left
-    chosen = tuple(job_id for job_id in sendable if job_id in options.only)
-    return chosen, tuple(job_id for job_id in sendable if job_id not in options.only)
-
-
-def _refuse_other_sites(decision: Decision, site_ids: Mapping[str, str]) -> None:
-    if not isinstance(decision, GoOn):
-        return
-    for site, site_id in decision.view.site_ids.items():
-        if site_ids.get(site, site_id) != site_id:
-            raise PlanError(
-                f"`{site}` says its id is `{site_ids[site]}`; when run `{decision.view.id}` began it was `{site_id}`",
-                hint="another site answers under this address: find out which before anything is sent",
-            )

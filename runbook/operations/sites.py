@@ -2,19 +2,15 @@
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from runbook.operations.root import Root
+from runbook.atlassian.jira import JiraSite
+from runbook.atlassian.limits import Limits
+from runbook.atlassian.refusals import Exchange
 from runbook.errors import UsageError
+from runbook.operations.root import Root
 from runbook.text import printable
-
-if TYPE_CHECKING:
-    from runbook.atlassian.jira import JiraSite
-    from runbook.atlassian.limits import Limits
-    from runbook.atlassian.refusals import Exchange
-    from runbook.wire import Send
-
+from runbook.wire import Send
 
 _CLOUD_HOST = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+(atlassian\.net|jira\.com)")
 
@@ -59,9 +55,6 @@ def jira_site(
     watch: "Callable[[Exchange], None] | None" = None,
 ) -> "JiraSite":
     """Return a client for one site, with the process's clock and chance."""
-    from runbook.atlassian.jira import JiraSite
-    from runbook.atlassian.limits import Limits
-
     return JiraSite(
         send=send,
         url=url,

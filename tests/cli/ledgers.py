@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from runbook.cli.app import main
-from runbook.operations.root import Root
 from runbook.clock import VirtualClock
 from runbook.ledger.store import create_ledger
+from runbook.operations.root import Root
 from runbook.secrets import Mask
 from tests.evening import RUN, START
 

@@ -14,8 +14,7 @@ import pytest
 from runbook import __version__
 from runbook.cli import app
 from runbook.cli.app import COMMANDS, main
-from runbook.operations.console import reader_gone
-from runbook.operations.root import Root, process_mask
+from runbook.cli.console import reader_gone
 from runbook.clock import VirtualClock
 from runbook.errors import (
     CredentialError,
@@ -25,6 +24,7 @@ from runbook.errors import (
     RunbookError,
     UsageError,
 )
+from runbook.operations.root import Root, process_mask
 from runbook.secrets import Account, Secret
 from tests.cli.ledgers import call
 from tests.evening import START
@@ -282,7 +282,7 @@ def test_a_reader_that_went_away_is_told_from_other_trouble(
 def test_windows_calls_a_closed_pipe_an_invalid_argument(monkeypatch: pytest.MonkeyPatch) -> None:
     problem = OSError(errno.EINVAL, "Invalid argument")
     assert not reader_gone(problem)
-    monkeypatch.setattr("runbook.operations.console.os.name", "nt")
+    monkeypatch.setattr("runbook.cli.console.os.name", "nt")
     gone = reader_gone(problem)
     monkeypatch.undo()
     assert gone

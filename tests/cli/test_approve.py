@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import pytest
 
 from runbook.cli.app import main
-from runbook.operations.root import Root
 from runbook.clock import VirtualClock
 from runbook.ledger.approvals import approvals_for
+from runbook.operations.root import Root
 
 PLAN = """\
 format: 1

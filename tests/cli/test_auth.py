@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 import pytest
 
 from runbook.cli.app import main
+from runbook.clock import VirtualClock
 from runbook.operations.keyring import read_keyring, unfit
 from runbook.operations.root import Root
-from runbook.clock import VirtualClock
 
 keyring = pytest.importorskip("keyring", reason="the extra `keyring` is not installed")
 backend = pytest.importorskip("keyring.backend")

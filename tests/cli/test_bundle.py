@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from runbook.cli.app import main
-from runbook.operations.root import Root
 from runbook.clock import VirtualClock
+from runbook.operations.root import Root
 from tests.report.bundle_world import RUN, START, make_ledger
 
 needs_ssh = pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="no ssh-keygen here")

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from runbook.cli.app import main
-from runbook.operations.root import Root
 from runbook.clock import VirtualClock
+from runbook.operations.root import Root
 
 PLAN = """\
 format: 1

@@ -9,8 +9,8 @@ from html.parser import HTMLParser
 import pytest
 
 from runbook.cli.app import main
-from runbook.operations.root import Root
 from runbook.clock import VirtualClock
+from runbook.operations.root import Root
 from runbook.plan import read_plan
 
 PLAN = """\

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from runbook.operations.live_table import LiveTable
-from runbook.operations.root import process_mask
+from runbook.cli.live_table import LiveTable
 from runbook.clock import VirtualClock
 from runbook.ledger.events import SubmitLost
 from runbook.ledger.store import create_ledger
+from runbook.operations.root import process_mask
 from runbook.secrets import Account, Mask, Secret
 from tests.canary import CANARY
 from tests.evening import RUN, START, answered, intended, lost, polled, run_ended, run_started

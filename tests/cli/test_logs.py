@@ -10,10 +10,10 @@ import httpx
 import pytest
 
 from runbook.cli.app import main
-from runbook.operations.root import Root
 from runbook.clock import VirtualClock
 from runbook.ledger.events import PlanAmended
 from runbook.ledger.link_events import VerifyEnded, VerifyStarted
+from runbook.operations.root import Root
 from tests.report.bundle_world import PLAN, RUN, START, make_ledger
 
 CANARY = "canary-T0ken/with+odd=chars"

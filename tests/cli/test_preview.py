@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from runbook.operations.credentials import variable_names
 from runbook.jobs import jobs_digest, jobs_of
+from runbook.operations.credentials import variable_names
 from runbook.plan import read_plan
 from runbook.plan.model import Plan
 from runbook.preview import preview_curl, preview_json, preview_text

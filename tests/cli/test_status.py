@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from runbook.operations.find_run import find_run
 from runbook.cli.status import window_left
 from runbook.clock import VirtualClock, isoformat_utc
 from runbook.errors import UsageError
 from runbook.ledger.events import ProbeRead, RunResumed, StopRequested
 from runbook.ledger.store import Me, open_ledger
+from runbook.operations.find_run import find_run
 from runbook.secrets import Mask
 from runbook.view import runs_of
 from tests.cli.ledgers import call, write_ledger

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runbook.errors import PlanError, UsageError
-from runbook.execute.resume import Begin, GoOn, NothingToDo, decide, difference_of
+from runbook.execute.plan_difference import plan_difference
 from runbook.jobs import jobs_digest, jobs_of
 from runbook.ledger.events import JobResolved, RunStarted, StopRequested
 from runbook.plan import Plan, load_plan_bytes

@@ -19,9 +19,9 @@ IMPORTED = [
     "runbook.cli.app",
     "runbook.cli.run",
     "runbook.operations.run",
-    "runbook.operations.watching",
+    "runbook.cli.watching",
     "runbook.operations.check_plan",
-    "runbook.operations.summary",
+    "runbook.cli.summary",
     "runbook.atlassian.transport",
     "tests.flows.dying",
 ]

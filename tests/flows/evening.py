@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from runbook.cli.app import main
-from runbook.operations.root import Root
 from runbook.clock import VirtualClock
+from runbook.operations.root import Root
 from runbook.plan import read_plan
 from runbook.simulator.app import make_app
 from runbook.simulator.faults import Fault, FaultKind

@@ -14,10 +14,10 @@ from urllib.parse import quote, unquote
 import httpx
 import pytest
 
-from runbook.operations import root as wiring
 from runbook.cli.app import main
-from runbook.operations.root import Root
 from runbook.clock import SystemClock
+from runbook.operations import root as wiring
+from runbook.operations.root import Root
 from runbook.plan import read_plan
 from runbook.simulator.app import make_app
 from runbook.simulator.server import serving_in_thread

@@ -9,10 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
-from runbook.operations import root as wiring
 from runbook.errors import LedgerError
 from runbook.ledger.lease import Me
 from runbook.ledger.store import Ledger, create_ledger
+from runbook.operations import root as wiring
 from runbook.secrets import Mask
 from runbook.simulator.app import make_app
 from runbook.simulator.faults import FaultKind

@@ -14,10 +14,10 @@ import pytest
 from runbook.checks import examine
 from runbook.checks.facts import Facts
 from runbook.cli.app import main
-from runbook.operations.practice import practice_copy
-from runbook.cli.rehearse import as_if_finished
 from runbook.findings import may_run
 from runbook.jobs import jobs_digest, jobs_of
+from runbook.operations.practice import practice_copy
+from runbook.operations.rehearse import as_if_finished
 from runbook.plan import load_plan_bytes, read_plan
 from runbook.plan.model import Wave
 

@@ -1,19 +1,16 @@
 """The words before the first job: what will be sent, by whom, where, and what cannot be undone."""
 
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from runbook.clock import parse_utc
+from runbook.operations.run import RunSummary
 from runbook.text import aligned, moment, plural, printable
 
-if TYPE_CHECKING:
-    from runbook.operations.run_values import Summary
 
-
-def summary_text(summary: "Summary") -> str:
+def summary_text(summary: RunSummary) -> str:
     """Return what a person reads before saying yes."""
-    plan = summary.prepared.plan
-    chosen = [job for job in summary.prepared.jobs if job.id in summary.todo]
+    plan = summary.checked.plan
+    chosen = [job for job in summary.checked.jobs if job.id in summary.sending.todo]
     emails = {account.profile: account.email for account in summary.accounts}
     hosts = dict.fromkeys(
         [urlsplit(job.url).hostname or "" for job in chosen]
@@ -21,8 +18,8 @@ def summary_text(summary: "Summary") -> str:
     )
     head = [
         ("plan", f"{plan.name}" + (f" for {printable(plan.customer)}" if plan.customer else "")),
-        ("jobs", f"{plural(len(chosen), 'job')} of {len(summary.prepared.jobs)}, in this order"),
-        ("digest", summary.prepared.jobs_digest),
+        ("jobs", f"{plural(len(chosen), 'job')} of {len(summary.checked.jobs)}, in this order"),
+        ("digest", summary.checked.jobs_digest),
         ("accounts", ", ".join(f"{name} = {email}" for name, email in emails.items())),
         ("hosts", ", ".join(hosts)),
     ]
@@ -46,9 +43,9 @@ def summary_text(summary: "Summary") -> str:
             indent="  ",
         )
     )
-    if summary.difference:
+    if summary.sending.difference:
         lines += ["", "the plan changed since the last process, in nothing that was submitted:"]
-        lines += [f"  {printable(line)}" for line in summary.difference]
+        lines += [f"  {printable(line)}" for line in summary.sending.difference]
     lines += [
         "",
         "Atlassian offers no way to list, cancel or undo a job. Text that is rewritten stays rewritten.",
@@ -56,10 +53,10 @@ def summary_text(summary: "Summary") -> str:
     return "\n".join(lines)
 
 
-def _earlier(summary: "Summary") -> str:
-    if summary.going_on is not None:
-        began = parse_utc(summary.going_on.started_at)
-        return f"goes on with run {summary.going_on.id}, begun {moment(began, summary.prepared.plan.zone)}"
+def _earlier(summary: RunSummary) -> str:
+    if summary.sending.continues is not None:
+        began = parse_utc(summary.sending.continues.started_at)
+        return f"goes on with run {summary.sending.continues.id}, begun {moment(began, summary.checked.plan.zone)}"
     if not summary.earlier:
         return "none: if jobs were sent elsewhere, stop"
     shown = [

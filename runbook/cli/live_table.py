@@ -10,8 +10,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from runbook.operations.console import masked
-from runbook.operations.watching import clock_time, sentence_of
+from runbook.cli.console import masked
+from runbook.cli.event_text import clock_time, sentence_of
 from runbook.clock import Clock, parse_utc
 from runbook.ledger.codec import Event, Row
 from runbook.ledger.events import (

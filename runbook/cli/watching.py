@@ -7,37 +7,21 @@ import contextlib
 from collections.abc import Iterator
 from datetime import tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from runbook.operations.console import say, show_json, unheard_is_fine
-from runbook.operations.root import Root
-from runbook.clock import Clock, parse_utc
+from rich.console import Console
+
+from runbook.cli.console import say, show_json, unheard_is_fine
+from runbook.cli.event_text import clock_time, sentence_of
+from runbook.cli.live_table import LiveTable
+from runbook.clock import Clock
 from runbook.errors import RunbookError
 from runbook.execute.ports import Observer
 from runbook.ledger.codec import Event, Row
-from runbook.ledger.events import (
-    JobNotAttempted,
-    JobPolled,
-    JobResolved,
-    JobStalled,
-    PlanAmended,
-    ProbeRead,
-    RoundOpened,
-    RunEnded,
-    RunResumed,
-    RunStarted,
-    StopRequested,
-    SubmitAnswered,
-    SubmitIntended,
-    SubmitLost,
-    SubmitNotSent,
-)
+from runbook.ledger.events import RunEnded
 from runbook.ledger.store import Ledger
-from runbook.text import added_up, printable
-from runbook.view import run_of
-
-if TYPE_CHECKING:
-    pass
+from runbook.operations.root import Root
+from runbook.operations.write_report import write_report
+from runbook.text import printable
 
 REPORT_EVERY_S = 2.0
 
@@ -89,53 +73,6 @@ class Lines:
         say(f"ALARM {printable(text)}")
 
 
-def clock_time(at: str, zone: tzinfo) -> str:
-    """Return the time of day of an event at the plan's own offset."""
-    return parse_utc(at).astimezone(zone).strftime("%H:%M:%S")
-
-
-def sentence_of(event: Event) -> str:
-    """Return what an event means to the person who watches, empty where it is no news."""
-    match event:
-        case RunStarted():
-            return f"run begins, {len(event.jobs)} jobs"
-        case RunResumed():
-            return f"run goes on, led by {event.operator}"
-        case PlanAmended():
-            return "the plan changed, in nothing that was submitted"
-        case RoundOpened():
-            return f"next round for {', '.join(event.jobs)}: {event.reason}"
-        case SubmitIntended():
-            return "submitting"
-        case SubmitAnswered(meaning="accepted"):
-            return f"accepted as {event.uuid}"
-        case SubmitAnswered():
-            causes = f"; likely: {event.causes[0]}" if event.causes else ""
-            return f"{event.meaning.replace('_', ' ')}: {event.detail}{causes}"
-        case SubmitLost():
-            return f"unknown: {event.reason}"
-        case SubmitNotSent():
-            return f"not sent, trying again: {event.reason}"
-        case JobPolled():
-            return event.warning or event.word or ""
-        case JobStalled():
-            return f"stalled since {event.since}: {event.advice}"
-        case JobNotAttempted(why="not_selected"):
-            return ""
-        case JobNotAttempted():
-            return f"not attempted ({event.why}): {event.detail}"
-        case JobResolved():
-            return f"{event.resolution.replace('_', ' ')}, by the word of {event.by}"
-        case ProbeRead():
-            return f"probe {event.issue} -> {event.target}: {event.result.replace('_', ' ')} ({event.phase})"
-        case StopRequested():
-            return f"stop requested by {event.by}: {event.reason}"
-        case RunEnded():
-            return f"run {event.state}: {added_up(event.counts)}"
-        case _:
-            return ""
-
-
 class LiveReport:
     """Rewrites the HTML report, at most every two seconds; a failure is said once and ends nothing."""
 
@@ -166,16 +103,6 @@ class LiveReport:
         """Do nothing: the screen has it."""
 
 
-def write_report(file: Path, ledger: Ledger, run: str, *, led: bool = False) -> None:
-    """Write the HTML report of a run as the ledger knows it now."""
-    from runbook.atomic_file import PRIVATE, write_atomically
-    from runbook.report import build, render
-
-    view = run_of(ledger.events(), run, led=run if led else None)
-    if view is not None:
-        write_atomically(file, render(build(view)), mode=PRIVATE)
-
-
 @contextlib.contextmanager
 def observers_for(
     root: Root, output_format: str, report_file: Path | None, ledger: Ledger, zone: tzinfo
@@ -186,10 +113,6 @@ def observers_for(
         if output_format == "json":
             found.append(JsonStream())
         elif root.interactive:
-            from rich.console import Console
-
-            from runbook.operations.live_table import LiveTable
-
             console = Console(stderr=True, no_color=root.no_color)
             table = LiveTable(root.clock, console, ledger, zone)
             stack.callback(table.close)

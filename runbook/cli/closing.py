@@ -1,16 +1,13 @@
 """The words at the end of a run: how it ended, what needs a person, the one command that comes next."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from runbook.operations.console import say
+from runbook.cli.console import say
 from runbook.errors import ExitCode
+from runbook.execute.executor import Ending
 from runbook.ledger.store import Ledger
 from runbook.text import added_up, printable
 from runbook.view import JobView, run_of
-
-if TYPE_CHECKING:
-    from runbook.execute.executor import Ending
 
 
 def closing(ledger: Ledger, run: str, ending: "Ending", *, plan: Path) -> None:

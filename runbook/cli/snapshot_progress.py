@@ -5,17 +5,21 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
-from runbook.operations.console import say
-from runbook.operations.root import Root
-from runbook.clock import Clock
-from runbook.text import plural, span
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TextColumn
+from rich.progress import Progress as RichProgress
+from rich.progress import TimeRemainingColumn as TimeLeft
+from rich.text import Text
 
-if TYPE_CHECKING:
-    from runbook.remotelinks.snapshot import Progress
-    from runbook.remotelinks.snapshot_file import Chunk
+from runbook.cli.console import say
+from runbook.clock import Clock
+from runbook.operations.root import Root
+from runbook.remotelinks.snapshot import Progress
+from runbook.remotelinks.snapshot_file import Chunk
+from runbook.text import plural, span
 
 
 @dataclass(slots=True)
@@ -31,7 +35,7 @@ class _Count:
         return self.read / (now_s - self.begun_s) if now_s > self.begun_s else 0.0
 
 
-class Lines:
+class SnapshotLines:
     """One line on stderr per change: a site counted, a chunk on disk, keys resolved."""
 
     def __init__(self, clock: Clock) -> None:
@@ -61,7 +65,7 @@ class Lines:
         say(f"{_host(site)}: resolving {plural(keys, 'target key')}")
 
 
-class Bars:
+class SnapshotBars:
     """A live bar per site."""
 
     def __init__(self, bars: Any) -> None:
@@ -88,11 +92,8 @@ class Bars:
 def watching(root: Root) -> "Iterator[Progress]":
     """Yield what shows the progress of a snapshot on stderr."""
     if not sys.stderr.isatty():
-        yield Lines(root.clock)
+        yield SnapshotLines(root.clock)
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.progress import TimeRemainingColumn as TimeLeft
 
     columns = (
         TextColumn("{task.description}"),
@@ -103,13 +104,11 @@ def watching(root: Root) -> "Iterator[Progress]":
         TextColumn("left"),
     )
     console = Console(stderr=True, no_color=root.no_color)
-    with Progress(*columns, console=console, refresh_per_second=4) as bars:
-        yield Bars(bars)
+    with RichProgress(*columns, console=console, refresh_per_second=4) as bars:
+        yield SnapshotBars(bars)
 
 
 def _speed_column() -> Any:
-    from rich.progress import ProgressColumn, Task
-    from rich.text import Text
 
     class Speed(ProgressColumn):
         def render(self, task: Task) -> Text:

@@ -1,0 +1,222 @@
+"""What one process may send: a checked plan, the last run of it and the options in, one answer out.
+
+Pure: no clock, no ledger, no network. Everything that decides whether a job may be sent before its
+own window is looked at (`schedule`) is decided here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from runbook.checks.checked_plan import CheckedPlan
+from runbook.clock import to_the_second
+from runbook.errors import PlanError, UsageError
+from runbook.execute.plan_difference import plan_difference
+from runbook.text import moment, span
+from runbook.view import AT_ATLASSIAN, SENDABLE, JobState, RunView, served_at
+
+OnUnknown = Literal["ask", "stop", "resubmit"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendOptions:
+    """What the operator says about which jobs are sent.
+
+    `again` is None, or the ids of `--again` (empty: the directions with a pair of waves that no
+    submission has served). A rehearsal has a ledger of its own and needs no approval.
+    """
+
+    only: tuple[str, ...] = ()
+    early: bool = False
+    again: tuple[str, ...] | None = None
+    on_unknown: OnUnknown = "ask"
+    rehearsal: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sending:
+    """What a process takes up.
+
+    `continues` is the run to go on with, None where a new one begins; `difference` says what changed
+    in the plan since; `round_jobs` are reopened by `--again`. `todo` are the ids that may be sent,
+    in plan order, `not_selected` those left alone on request. `refused` is why nothing may be sent
+    although jobs are still to be followed. `finished`: every job has ended and none is new.
+    """
+
+    continues: RunView | None
+    difference: tuple[str, ...] = ()
+    round_jobs: tuple[str, ...] = ()
+    todo: tuple[str, ...] = ()
+    not_selected: tuple[str, ...] = ()
+    refused: PlanError | None = None
+    finished: bool = False
+
+
+def what_to_send(
+    checked: CheckedPlan,
+    last: RunView | None,
+    options: SendOptions,
+    *,
+    approved: bool,
+    now: datetime,
+) -> Sending:
+    """Return what a process takes up; `last` is the last run of the plan (see `last_run`).
+
+    Raises:
+        PlanError: the plan may not run, is too early, not approved, was stopped, or a submitted job
+            changed, and nothing is left to follow.
+        UsageError: an option names a job that is not there, or a round with nothing to send.
+    """
+    _refuse_unknown_ids(checked, "--only", options.only)
+    if last is None:
+        if options.again is not None:
+            raise UsageError(
+                f"`--again` needs an earlier run, and the ledger knows none of `{checked.plan.name}`",
+                hint="leave `--again` out: the first run sends every job",
+            )
+        refuse_unready(checked, options, approved=approved, now=now)
+        todo, not_selected = _selected(checked, None, (), options)
+        return Sending(continues=None, todo=todo, not_selected=not_selected)
+    if last.stop is not None and options.again is None:
+        at, stop = last.stop
+        stopped = PlanError(
+            f"run `{last.id}` was {stop.sentence()} (at {to_the_second(at)})",
+            hint='only `runbook run … --again --reason "why it goes on"` opens the next round',
+        )
+        if not _still_out(last):
+            raise stopped
+        return Sending(continues=last, refused=stopped)
+    difference = plan_difference(last, checked.plan, checked.jobs, checked.jobs_digest)
+    round_jobs = () if options.again is None else _next_round(checked, last, options.again, now)
+    if not difference and options.again is None and _finished(checked, last):
+        return Sending(continues=last, finished=True)
+    sending = Sending(continues=last, difference=difference, round_jobs=round_jobs)
+    todo, not_selected = _selected(checked, last, round_jobs, options)
+    try:
+        refuse_unready(checked, options, approved=approved, now=now)
+    except PlanError as problem:
+        # What is at Atlassian, or unknown, is so whatever the plan says now: it is looked after.
+        if not _still_out(last):
+            raise
+        return replace(sending, refused=problem)
+    return replace(sending, todo=todo, not_selected=not_selected)
+
+
+def last_run(views: Sequence[RunView], plan_name: str, *, stand_in: bool) -> RunView | None:
+    """Return the last run of a plan of this name.
+
+    Practice against a stand-in address and the real evening never go on with each other's runs.
+    """
+    for view in reversed(views):
+        same_sort = (view.started.endpoint is not None) == stand_in
+        if view.started.plan_name == plan_name and same_sort:
+            return view
+    return None
+
+
+def refuse_unready(
+    checked: CheckedPlan, options: SendOptions, *, approved: bool, now: datetime
+) -> None:
+    """Raise `PlanError` where the plan has errors, is too early, or is not approved."""
+    checked.refuse_unless_may_run()
+    plan = checked.plan
+    if plan.cutover is not None and now < plan.cutover and not options.early:
+        raise PlanError(
+            f"it is {moment(now, plan.zone)}, {span(plan.cutover - now)} before the cutover at {moment(plan.cutover, plan.zone)}",
+            hint="wait, correct `cutover`, or say `--early`",
+        )
+    if plan.require_approval and not approved and not options.rehearsal:
+        raise PlanError(
+            f"the plan needs an approval of its jobs ({checked.jobs_digest}), and the ledger holds none",
+            hint=f"`runbook approve {plan.file} --by NAME` in the same ledger",
+        )
+
+
+def _still_out(last: RunView) -> bool:
+    return any(
+        job.state in AT_ATLASSIAN or job.needs_person() or job.unprobed() for job in last.jobs
+    )
+
+
+def _finished(checked: CheckedPlan, last: RunView) -> bool:
+    known = {job.id for job in last.jobs}
+    open_states = SENDABLE | AT_ATLASSIAN | {JobState.UNKNOWN, JobState.SUBMITTING}
+    return all(job.id in known for job in checked.jobs) and not any(
+        job.state in open_states or job.needs_person() or job.unprobed() for job in last.jobs
+    )
+
+
+def _selected(
+    checked: CheckedPlan,
+    last: RunView | None,
+    round_jobs: tuple[str, ...],
+    options: SendOptions,
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the ids that may be sent now, and those that `--only` or `--again` leaves alone."""
+    views = {} if last is None else {view.id: view for view in last.jobs}
+    sendable = tuple(
+        job.id
+        for job in checked.jobs
+        if job.id not in views or job.id in round_jobs or views[job.id].state in SENDABLE
+    )
+    left: tuple[str, ...] = ()
+    if options.again is not None:
+        left = tuple(job_id for job_id in sendable if job_id not in round_jobs)
+        sendable = tuple(job_id for job_id in sendable if job_id in round_jobs)
+    if options.on_unknown == "resubmit":
+        sendable += tuple(
+            view.id for view in views.values() if view.state is JobState.UNKNOWN and not view.spoken
+        )
+    if not options.only:
+        return sendable, left
+    chosen = tuple(job_id for job_id in sendable if job_id in options.only)
+    return chosen, tuple(job_id for job_id in sendable if job_id not in options.only)
+
+
+def _next_round(
+    checked: CheckedPlan, last: RunView, ids: Sequence[str], now: datetime
+) -> tuple[str, ...]:
+    """Return the jobs of the next round: those named, else those with a servable pair not yet served.
+
+    Raises:
+        UsageError: an id is unknown, still under way, or no direction has a pair to serve.
+    """
+    for job_id in ids:
+        _refuse_unknown_ids(checked, "--again", (job_id,))
+        view = last.job(job_id)
+        if view is not None and view.state in AT_ATLASSIAN:
+            raise UsageError(
+                f"`--again {job_id}`: its last submission is still {view.state.value} at Atlassian",
+                hint="run without `--again` until it has ended",
+            )
+    if ids:
+        return tuple(dict.fromkeys(ids))
+    chosen = []
+    for job in checked.jobs:
+        view = last.job(job.id)
+        if view is not None and (view.state in AT_ATLASSIAN or view.needs_person()):
+            # What is under way, or waits for a person's word, is chosen by name or not at all.
+            continue
+        served = served_at(view)
+        if any(
+            pair.servable(now) and not any(pair.servable(moment) for moment in served)
+            for pair in checked.pairs.get(job.id, ())
+        ):
+            chosen.append(job.id)
+    if not chosen:
+        raise UsageError(
+            "`--again`: no direction has a pair of waves that can be served now and was not served yet",
+            hint="name the jobs: `--again ID … --reason TEXT`",
+        )
+    return tuple(chosen)
+
+
+def _refuse_unknown_ids(checked: CheckedPlan, option: str, ids: Sequence[str]) -> None:
+    known = {job.id for job in checked.jobs}
+    for job_id in ids:
+        if job_id not in known:
+            raise UsageError(
+                f"`{option} {job_id}`: the plan has no such job",
+                hint=f"its jobs: {', '.join(sorted(known))}",
+            )
