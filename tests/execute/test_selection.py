@@ -1,18 +1,21 @@
-"""How a new process takes up a plan."""
+"""What one process may send."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from runbook.checks.checked_plan import CheckedPlan
+from runbook.checks.facts import Facts
 from runbook.errors import PlanError, UsageError
 from runbook.execute.plan_difference import plan_difference
+from runbook.execute.selection import Sending, SendOptions, last_run, what_to_send
 from runbook.jobs import jobs_digest, jobs_of
 from runbook.ledger.events import JobResolved, RunStarted, StopRequested
 from runbook.plan import Plan, load_plan_bytes
 from runbook.view import JobState, RunState, RunView, Submission, job_views, served_at
-from runbook.windows import pairs_of
 from tests.flows.evening import CUTOVER, plan_text
 
 NOW = CUTOVER + timedelta(minutes=5)
@@ -72,41 +75,53 @@ def run_of(plan: Plan, **states: JobState) -> RunView:
 
 
 def taken_up(
-    plan: Plan, last: RunView | None, *, again: tuple[str, ...] | None = None, now: datetime = NOW
-) -> object:
-    jobs = jobs_of(plan)
-    pairs = {one.id: pairs_of(plan, one, use_planned=False) for one in plan.instances}
-    return decide(plan, jobs, jobs_digest(jobs), last, again=again, pairs=pairs, now=now)
+    plan: Plan,
+    last: RunView | None,
+    *,
+    approved: bool = True,
+    now: datetime = NOW,
+    **options: Any,
+) -> Sending:
+    checked = CheckedPlan.of(plan, Facts(at=now), ())
+    return what_to_send(checked, last, SendOptions(**options), approved=approved, now=now)
 
 
-def test_the_first_run_begins() -> None:
-    assert taken_up(plan_of(), None) == Begin()
+BOTH = ("eng-to-ops", "ops-to-eng")
 
 
-def test_a_complete_run_leaves_nothing_to_do() -> None:
+def test_the_first_run_begins_with_every_job() -> None:
+    assert taken_up(plan_of(), None) == Sending(continues=None, todo=BOTH)
+
+
+def test_a_complete_run_leaves_nothing_to_send() -> None:
     plan = plan_of()
-    assert isinstance(taken_up(plan, run_of(plan)), NothingToDo)
+    sending = taken_up(plan, run_of(plan))
+    assert sending.finished
+    assert sending.todo == ()
 
 
 @pytest.mark.parametrize(
-    "state",
+    ("state", "todo"),
     [
-        JobState.PLANNED,
-        JobState.REFUSED,
-        JobState.NOT_ATTEMPTED,
-        JobState.UNKNOWN,
-        JobState.PENDING,
-        JobState.IN_PROGRESS,
+        (JobState.PLANNED, ("eng-to-ops",)),
+        (JobState.REFUSED, ("eng-to-ops",)),
+        (JobState.NOT_ATTEMPTED, ("eng-to-ops",)),
+        (JobState.UNKNOWN, ()),
+        (JobState.PENDING, ()),
+        (JobState.IN_PROGRESS, ()),
     ],
 )
-def test_a_run_with_an_open_job_goes_on(state: JobState) -> None:
+def test_a_run_with_an_open_job_goes_on_and_sends_only_what_was_not_accepted(
+    state: JobState, todo: tuple[str, ...]
+) -> None:
     plan = plan_of()
-    assert isinstance(taken_up(plan, run_of(plan, eng_to_ops=state)), GoOn)
+    last = run_of(plan, eng_to_ops=state)
+    assert taken_up(plan, last) == Sending(continues=last, todo=todo)
 
 
 def test_an_error_is_an_end() -> None:
     plan = plan_of()
-    assert isinstance(taken_up(plan, run_of(plan, eng_to_ops=JobState.ERROR)), NothingToDo)
+    assert taken_up(plan, run_of(plan, eng_to_ops=JobState.ERROR)).finished
 
 
 def test_a_stopped_run_goes_on_only_with_a_reasoned_round() -> None:
@@ -117,9 +132,96 @@ def test_a_stopped_run_goes_on_only_with_a_reasoned_round() -> None:
     )
     with pytest.raises(PlanError, match="no-go"):
         taken_up(plan, stopped)
-    decision = taken_up(plan, stopped, again=())
-    assert isinstance(decision, GoOn)
-    assert decision.round_jobs == ("eng-to-ops",)
+    sending = taken_up(plan, stopped, again=())
+    assert sending.round_jobs == sending.todo == ("eng-to-ops",)
+
+
+def test_a_stopped_run_with_a_job_at_atlassian_is_followed_and_sends_nothing() -> None:
+    plan = plan_of()
+    stopped = replace(
+        run_of(plan, eng_to_ops=JobState.PENDING, ops_to_eng=JobState.PLANNED),
+        stop=("2026-11-22T19:10:00Z", StopRequested(reason="no-go", by="Jo")),
+    )
+    sending = taken_up(plan, stopped)
+    assert sending.todo == ()
+    assert "no-go" in str(sending.refused)
+
+
+ONE_OF_TWO_OPEN = {"eng_to_ops": JobState.PLANNED, "ops_to_eng": JobState.UNKNOWN}
+
+SELECTIONS: dict[str, tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]] = {
+    "without options what is planned is sent": ({}, ("eng-to-ops",), ()),
+    "--only names what is sent": ({"only": ("eng-to-ops",)}, ("eng-to-ops",), ()),
+    "--only of a job with an unknown outcome sends nothing and leaves the rest": (
+        {"only": ("ops-to-eng",)},
+        (),
+        ("eng-to-ops",),
+    ),
+    "a word given beforehand sends unknown outcomes again": (
+        {"on_unknown": "resubmit"},
+        ("eng-to-ops", "ops-to-eng"),
+        (),
+    ),
+    "--only holds a word given beforehand": (
+        {"on_unknown": "resubmit", "only": ("ops-to-eng",)},
+        ("ops-to-eng",),
+        ("eng-to-ops",),
+    ),
+    "--again sends its round and leaves the rest": (
+        {"again": ("ops-to-eng",)},
+        ("ops-to-eng",),
+        ("eng-to-ops",),
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("options", "todo", "not_selected"), SELECTIONS.values(), ids=SELECTIONS.keys()
+)
+def test_the_options_choose(
+    options: dict[str, Any], todo: tuple[str, ...], not_selected: tuple[str, ...]
+) -> None:
+    plan = plan_of()
+    sending = taken_up(plan, run_of(plan, **ONE_OF_TWO_OPEN), **options)
+    assert (sending.todo, sending.not_selected) == (todo, not_selected)
+
+
+UNREADY = {
+    "before the cutover": ({"now": CUTOVER - timedelta(hours=1)}, "before the cutover"),
+    "without the approval that the plan requires": ({"approved": False}, "needs an approval"),
+}
+
+
+@pytest.mark.parametrize(("given", "words"), UNREADY.values(), ids=UNREADY.keys())
+def test_a_plan_that_is_not_ready_is_refused_but_what_is_out_is_followed(
+    given: dict[str, Any], words: str
+) -> None:
+    plan = plan_of(plan_text(("eng", "ops"), head="requireApproval: true"))
+    with pytest.raises(PlanError, match=words):
+        taken_up(plan, None, **given)
+    with pytest.raises(PlanError, match=words):
+        taken_up(plan, run_of(plan, eng_to_ops=JobState.PLANNED), **given)
+    last = run_of(plan, eng_to_ops=JobState.PLANNED, ops_to_eng=JobState.PENDING)
+    sending = taken_up(plan, last, **given)
+    assert sending.todo == ()
+    assert words in str(sending.refused)
+
+
+def test_a_rehearsal_needs_no_approval_and_early_needs_no_cutover() -> None:
+    plan = plan_of(plan_text(("eng", "ops"), head="requireApproval: true"))
+    assert taken_up(plan, None, approved=False, rehearsal=True).todo == BOTH
+    early = CUTOVER - timedelta(hours=1)
+    assert taken_up(plan, None, now=early, early=True).todo == BOTH
+
+
+def test_practice_and_the_real_evening_never_go_on_with_each_others_runs() -> None:
+    real = run_of(plan_of())
+    practised = replace(
+        real, id="r2", started=replace(real.started, endpoint="http://127.0.0.1:8080")
+    )
+    assert last_run((real, practised), "contoso-split", stand_in=False) == real
+    assert last_run((real, practised), "contoso-split", stand_in=True) == practised
+    assert last_run((real,), "another", stand_in=False) is None
 
 
 REFUSED_CHANGES = {
@@ -143,9 +245,7 @@ def test_the_same_change_of_jobs_never_sent_is_an_amendment(before: str, after: 
     plan = plan_of()
     changed = plan_of(plan_text(("eng", "ops")).replace(before, after))
     fresh = run_of(plan, eng_to_ops=JobState.PLANNED, ops_to_eng=JobState.REFUSED)
-    decision = taken_up(changed, fresh)
-    assert isinstance(decision, GoOn)
-    assert decision.difference
+    assert taken_up(changed, fresh).difference
 
 
 def test_a_job_that_is_gone_or_renamed_is_refused_once_submitted() -> None:
@@ -162,24 +262,22 @@ def test_a_site_id_that_was_looked_up_and_is_written_down_later_is_no_change_of_
     line = "  - url: https://contoso-eng.atlassian.net\n"
     same = plan_of(text.replace(line, f"{line}    siteId: abc\n"))
     jobs = jobs_of(same)
-    assert difference_of(last, same, jobs, jobs_digest(jobs))
+    assert plan_difference(last, same, jobs, jobs_digest(jobs))
     other = plan_of(text.replace(line, f"{line}    siteId: xyz\n"))
     jobs = jobs_of(other)
     with pytest.raises(PlanError, match="url"):
-        difference_of(last, other, jobs, jobs_digest(jobs))
+        plan_difference(last, other, jobs, jobs_digest(jobs))
 
 
 def test_comments_are_no_change() -> None:
     plan = plan_of()
     commented = plan_of("# a word\n" + plan_text(("eng", "ops")))
-    assert isinstance(taken_up(commented, run_of(plan)), NothingToDo)
+    assert taken_up(commented, run_of(plan)).finished
 
 
 def test_again_names_its_jobs_or_chooses_those_not_served() -> None:
     plan = plan_of()
-    named = taken_up(plan, run_of(plan), again=("ops-to-eng",))
-    assert isinstance(named, GoOn)
-    assert named.round_jobs == ("ops-to-eng",)
+    assert taken_up(plan, run_of(plan), again=("ops-to-eng",)).round_jobs == ("ops-to-eng",)
     with pytest.raises(UsageError, match="no direction"):
         taken_up(plan, run_of(plan), again=())
     with pytest.raises(UsageError, match="no such job"):
@@ -212,4 +310,5 @@ def test_every_example_begins() -> None:
     for path in sorted(Path("plans").glob("*.yaml")):
         plan = load_plan_bytes(path.read_bytes(), str(path)).plan
         assert plan is not None
-        assert taken_up(plan, None) == Begin()
+        sending = taken_up(plan, None, now=plan.cutover or NOW)
+        assert sending.todo == tuple(job.id for job in jobs_of(plan))
