@@ -153,9 +153,18 @@ def cli(ctx: click.Context, no_color: bool, verbose: bool) -> None:
             held.root = Root.of_this_process()
         ctx.obj = held.root
     ctx.obj.verbose = verbose
+    ctx.obj.ask, ctx.obj.warn = _ask, _warn
     ctx.obj.no_color = no_color or bool(ctx.obj.environ.get("NO_COLOR"))
     if ctx.obj.no_color:
         ctx.color = False
+
+
+def _ask(question: str, *, hidden: bool = False) -> str:
+    return str(click.prompt(question, hide_input=hidden, err=True))
+
+
+def _warn(text: str) -> None:
+    click.echo(text, err=True)
 
 
 def main(argv: Sequence[str] | None = None, root: Any = None) -> int:

@@ -150,7 +150,7 @@ def _status(root: Root, profile: str) -> dict[str, Any]:
     found = _from_environment(root, profile)
     if found == "environment":
         source, detail = "environment", f"`{email_name}` and `{token_name}`"
-    elif read_keyring(profile) is not None:
+    elif read_keyring(profile, root.warn) is not None:
         source, detail = "keyring", ""
         if found == "part":
             have = email_name if root.environ.get(email_name, "").strip() else token_name

@@ -4,9 +4,8 @@ Profile `default` reads `RUNBOOK_EMAIL` and `RUNBOOK_API_TOKEN`, profile `contos
 `RUNBOOK_CONTOSO_EMAIL` and `RUNBOOK_CONTOSO_API_TOKEN`. A profile never falls back to another one.
 """
 
-from collections.abc import Mapping
-
-import click
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from runbook.errors import CredentialError
 from runbook.secrets import Account, Secret
@@ -18,8 +17,22 @@ def variable_names(profile: str) -> tuple[str, str]:
     return f"RUNBOOK_{middle}EMAIL", f"RUNBOOK_{middle}API_TOKEN"
 
 
-def find_account(profile: str, environ: Mapping[str, str], *, interactive: bool) -> Account:
-    """Return the account of a profile.
+class Ask(Protocol):
+    """Asks the person at the terminal; what is typed is shown unless `hidden`."""
+
+    def __call__(self, question: str, *, hidden: bool = False) -> str:
+        """Return what was typed."""
+        ...
+
+
+def find_account(
+    profile: str,
+    environ: Mapping[str, str],
+    *,
+    ask: Ask | None,
+    warn: Callable[[str], None],
+) -> Account:
+    """Return the account of a profile; `ask` is None where there is no terminal.
 
     Raises:
         CredentialError: no complete credential was found and nobody can be asked.
@@ -29,14 +42,12 @@ def find_account(profile: str, environ: Mapping[str, str], *, interactive: bool)
     if not (email and token):
         from runbook.operations.keyring import read_keyring
 
-        kept = read_keyring(profile)
+        kept = read_keyring(profile, warn)
         if kept is not None:
             email, token = email or kept[0], token or kept[1]
-    if not (email and token) and interactive:
-        email = email or click.prompt(f"e-mail of account `{profile}`", err=True)
-        token = token or click.prompt(
-            f"API token of `{email}` (not shown)", hide_input=True, err=True
-        )
+    if not (email and token) and ask is not None:
+        email = email or ask(f"e-mail of account `{profile}`")
+        token = token or ask(f"API token of `{email}` (not shown)", hidden=True)
     missing = [name for name, value in ((email_name, email), (token_name, token)) if not value]
     if missing:
         raise CredentialError(

@@ -6,9 +6,8 @@ only backend installed.
 """
 
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-
-import click
 
 from runbook.errors import CredentialError
 
@@ -27,10 +26,10 @@ NO_KEYRING = "no system keyring is available here"
 _UNSAFE_WORDS = ("plaintext", "cleartext", "unencrypted")
 
 
-def read_keyring(profile: str) -> tuple[str, str] | None:
+def read_keyring(profile: str, warn: Callable[[str], None]) -> tuple[str, str] | None:
     """Return e-mail and token of a profile; None where none is kept or no safe keyring is there.
 
-    A keyring that is there and cannot be read (locked, no session) is mentioned on stderr.
+    A keyring that is there and cannot be read (locked, no session) is a warning.
     """
     backend = _backend()
     if backend is None or unfit(backend):
@@ -40,9 +39,9 @@ def read_keyring(profile: str) -> tuple[str, str] | None:
     try:
         kept = backend.get_password(SERVICE, profile)
     except (KeyringError, OSError, RuntimeError) as problem:
-        click.echo(f"the system keyring cannot be read: {_words(problem)}", err=True)
+        warn(f"the system keyring cannot be read: {_words(problem)}")
         return None
-    return _credential(kept)
+    return _credential(kept, warn)
 
 
 def write_keyring(profile: str, email: str, token: str) -> str:
@@ -166,17 +165,16 @@ def _words(problem: Exception) -> str:
     return str(problem) or type(problem).__name__
 
 
-def _credential(kept: str | None) -> tuple[str, str] | None:
+def _credential(kept: str | None, warn: Callable[[str], None]) -> tuple[str, str] | None:
     if not kept:
         return None
     try:
         value = json.loads(kept)
         email, token = value["email"], value["token"]
     except (ValueError, KeyError, TypeError):
-        click.echo(
+        warn(
             "the system keyring holds an entry of runbook that cannot be read; "
-            "`runbook auth set` writes it anew",
-            err=True,
+            "`runbook auth set` writes it anew"
         )
         return None
     return (str(email), str(token)) if email and token else None

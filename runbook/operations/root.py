@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from runbook.execute.ports import Prober
     from runbook.ledger.store import Ledger, Me
+    from runbook.operations.credentials import Ask
     from runbook.plan.model import Plan
     from runbook.wire import Send
 
@@ -38,7 +39,8 @@ def process_mask() -> Mask:
 class Root:
     """What a command gets from outside: environment, time, network, terminal.
 
-    `transport` replaces the sockets (tests); `random` draws jitter, between 0 and 1.
+    `transport` replaces the sockets (tests); `random` draws jitter, between 0 and 1. `ask` and `warn`
+    are the command line's ways to ask and to warn a person.
     """
 
     environ: Mapping[str, str]
@@ -48,6 +50,8 @@ class Root:
     random: Callable[[], float] = field(default=lambda: 0.5)
     verbose: bool = False
     no_color: bool = False
+    ask: "Ask | None" = None
+    warn: Callable[[str], None] = field(default=lambda _: None)
 
     @classmethod
     def of_this_process(cls) -> "Root":
@@ -67,8 +71,9 @@ class Root:
         """
         from runbook.operations.credentials import find_account
 
+        ask = self.ask if self.interactive else None
         found = tuple(
-            find_account(profile, self.environ, interactive=self.interactive)
+            find_account(profile, self.environ, ask=ask, warn=self.warn)
             for profile in dict.fromkeys(profiles)
         )
         for account in found:
