@@ -1,37 +1,22 @@
 """`runbook bundle RUN` and `runbook bundle verify FILE`: the evidence of a run, and its check."""
 
-import hashlib
-import io
 from pathlib import Path
 from typing import Any
 
 import click
 
-from runbook.atomic_file import PRIVATE, write_atomically
 from runbook.cli.console import say, show, show_json
-from runbook.cli.options import format_option, ledger_option, run_argument
-from runbook.errors import ExitCode, LedgerError, UsageError
-from runbook.operations.find_run import find_run, runs_in
-from runbook.operations.root import Root
-from runbook.operations.signing import check, sign
-from runbook.report.bundle import (
-    SIGNATURE,
-    SUMS,
-    Choices,
-    Evidence,
-    files_of,
-    named_evidence,
-    sums_text,
-    view_of,
-    zip_bytes,
+from runbook.cli.options import format_option, ledger_option, run_argument, with_options
+from runbook.errors import ExitCode, UsageError
+from runbook.operations.bundles import (
+    PackOptions,
+    SignatureState,
+    check_bundle,
+    pack_bundle,
 )
-from runbook.report.bundle_open import MOST_BYTES, Problem, open_bundle
-from runbook.report.bundle_verify import verify as verify_contents
-from runbook.report.redact import redact_rows
+from runbook.operations.root import Root
+from runbook.report.bundle_verify import Verdict
 from runbook.text import plural, printable
-from runbook.view import RunState
-
-_EVIDENCE_LIMIT_BYTES = 64 * 1024 * 1024
 
 
 class BundleGroup(click.Group):
@@ -96,115 +81,28 @@ def bundle() -> None:
     help="Where the evidence files are; default beside the ledger, else beside the plan.",
 )
 @ledger_option
-@click.pass_obj
-def pack(
-    root: Root,
-    run: str,
-    output: Path,
-    key: Path | None,
-    redact: bool,
-    lang: str,
-    evidence_folder: Path | None,
-    ledger_file: Path | None,
-) -> None:
+@with_options(PackOptions)
+def pack(root: Root, options: PackOptions) -> None:
     """Pack report, plan, ledger, raw answers, logs and evidence of RUN into one zip.
 
     The same ledger gives the same bytes; a signature of an ed25519 key does not change that.
     """
-    path = root.ledger_path(ledger_file)
-    with root.open_ledger(path) as ledger:
-        rows = tuple(ledger.rows())
-        view = find_run(runs_in(root, ledger), run)
-    if view.state is RunState.RUNNING:
-        raise UsageError(
-            f"run `{view.id}` is still going on", hint="pack it when it has ended or was stopped"
-        )
-    last_at = rows[-1].at
-    changed: frozenset[int] = frozenset()
-    if redact:
-        rows, changed = redact_rows(rows)
-        evidence = _left_out(rows, view.id)
-    else:
-        folders = [evidence_folder] if evidence_folder else [path.parent, _plan_folder(view)]
-        evidence = _read_evidence(view, folders)
-    choices = Choices(lang=lang, redacted=redact, redacted_rows=changed)
-    files = files_of(rows, view.id, evidence, choices)
-    files[SUMS] = sums_text(files).encode("ascii")
-    if key is not None:
-        files[SIGNATURE] = sign(files[SUMS], key)
-    data = zip_bytes(files, last_at)
-    write_atomically(output, data, mode=PRIVATE)
-    say(f"{plural(len(files), 'file')} packed into `{output}`, {len(data)} bytes")
-    say(f"SHA-256 of the zip: {hashlib.sha256(data).hexdigest()}")
-    if redact:
+    packed = pack_bundle(root, options)
+    say(f"{plural(packed.files, 'file')} packed into `{options.output}`, {packed.size_bytes} bytes")
+    say(f"SHA-256 of the zip: {packed.sha256}")
+    if options.redact:
         say(
-            f"redacted: {plural(len(changed), 'row')} changed; evidence files and raw logs left out"
+            f"redacted: {plural(packed.redacted_rows, 'row')} changed; evidence files and raw logs left out"
         )
-    for one in evidence:
-        if one.data is None and not redact:
-            say(f"note: evidence `{printable(one.path)}` is not in it: {one.why_left_out}")
-
-
-def _plan_folder(view: Any) -> Path:
-    return Path(view.started.plan_file).parent
-
-
-def _left_out(rows: Any, run: str) -> list[Any]:
-
-    return [
-        Evidence(
-            path=one["path"], sha256=one["sha256"], data=None, why_left_out="left out by redaction"
-        )
-        for one in named_evidence(view_of(rows, run))
-    ]
-
-
-def _read_evidence(view: Any, folders: list[Path]) -> list[Any]:
-    """Return the evidence files, each held against the hash that the ledger has.
-
-    Raises:
-        LedgerError: a file is gone or is another one than was recorded.
-    """
-    found = []
-    for one in named_evidence(view):
-        if one["sha256"] is None:
-            why = "it was not there when the run began"
-            found.append(Evidence(path=one["path"], sha256=None, data=None, why_left_out=why))
-            continue
-        data = _matching(one["path"], one["sha256"], folders)
-        found.append(Evidence(path=one["path"], sha256=one["sha256"], data=data))
-    return found
-
-
-def _matching(name: str, sha256: str, folders: list[Path]) -> bytes:
-    seen: list[Path] = []
-    for folder in folders:
-        path = (folder / name).resolve()
-        # A plan may come from somebody else: it must not pull in files from anywhere.
-        if not path.is_relative_to(folder.resolve()) or not path.is_file():
-            continue
-        seen.append(path)
-        if path.stat().st_size <= _EVIDENCE_LIMIT_BYTES:
-            data = path.read_bytes()
-            if hashlib.sha256(data).hexdigest() == sha256:
-                return data
-    shown = printable(name)
-    if seen:
-        raise LedgerError(
-            f"the evidence file `{shown}` is not the one that the ledger recorded (SHA-256 {sha256})",
-            hint=f"`{seen[0]}` was changed since; put the recorded file back, or name its folder with `--evidence-folder`",
-        )
-    raise LedgerError(
-        f"the evidence file `{shown}` is not there, the ledger recorded SHA-256 {sha256}",
-        hint="name the folder that holds it with `--evidence-folder FOLDER`",
-    )
+        return
+    for file in packed.left_out:
+        say(f"note: evidence `{printable(file.path)}` is not in it: {file.why_left_out}")
 
 
 @bundle.command("verify")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--allowed-signers",
-    "allowed",
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="Who may have signed: lines of `NAME ssh-ed25519 AAAA...`.",
@@ -213,18 +111,19 @@ def _matching(name: str, sha256: str, folders: list[Path]) -> bytes:
 @format_option("text", "json")
 @click.pass_context
 def verify(
-    ctx: click.Context, file: Path, allowed: Path | None, identity: str | None, output_format: str
+    ctx: click.Context,
+    file: Path,
+    allowed_signers: Path | None,
+    identity: str | None,
+    output_format: str,
 ) -> None:
     """Check a bundle: archive, checksums, chain of the ledger, files against ledger, signature."""
-    if identity and allowed is None:
+    if identity and allowed_signers is None:
         raise UsageError(
             "`--identity` needs `--allowed-signers`",
             hint="a name says nothing without the key that belongs to it",
         )
-    packed = _packed(file)
-    opened = open_bundle(io.BytesIO(packed))
-    verdict = verify_contents(opened, packed)
-    signature = _signature(opened.files, verdict, allowed, identity)
+    verdict, signature = check_bundle(file, allowed_signers=allowed_signers, identity=identity)
     if output_format == "json":
         show_json(_verdict_json(file, verdict, signature))
     else:
@@ -232,39 +131,7 @@ def verify(
     ctx.exit(ExitCode.LEDGER if verdict.problems else ExitCode.DONE)
 
 
-def _packed(file: Path) -> bytes:
-
-    try:
-        if file.stat().st_size > MOST_BYTES:
-            raise UsageError(f"`{file}` is larger than {MOST_BYTES} bytes, which no bundle is")
-        return file.read_bytes()
-    except OSError as problem:
-        raise UsageError(
-            f"cannot read `{file}`: {problem.strerror or problem}",
-            hint="name a bundle that `runbook bundle RUN -o FILE` wrote",
-        ) from problem
-
-
-def _signature(
-    files: dict[str, bytes], verdict: Any, allowed: Path | None, identity: str | None
-) -> dict[str, str]:
-
-    if SUMS not in files or SIGNATURE not in files:
-        if allowed is not None and files:
-            verdict.problems.append(Problem(SIGNATURE, "the bundle is not signed"))
-        return {"state": "none", "detail": "not signed: nothing shows who made it"}
-    try:
-        checked = check(files[SUMS], files[SIGNATURE], allowed=allowed, identity=identity)
-    except UsageError as problem:
-        if allowed is not None:
-            raise
-        return {"state": "not_checked", "detail": str(problem)}
-    if checked.state == "bad":
-        verdict.problems.append(Problem(SIGNATURE, f"the signature does not hold: {checked.words}"))
-    return {"state": checked.state, "detail": checked.words}
-
-
-def _verdict_json(file: Path, verdict: Any, signature: dict[str, str]) -> dict[str, Any]:
+def _verdict_json(file: Path, verdict: Verdict, signature: SignatureState) -> dict[str, Any]:
     manifest = verdict.manifest
     return {
         "format": 1,
@@ -275,16 +142,18 @@ def _verdict_json(file: Path, verdict: Any, signature: dict[str, str]) -> dict[s
         "redacted": manifest.get("redacted"),
         "files": verdict.files,
         "ledger": {"rows": verdict.rows, "head": verdict.head},
-        "signature": signature,
+        "signature": {"state": signature.state, "detail": signature.detail},
         "unproven_rows": [{"seq": seq, "kind": kind} for seq, kind in verdict.unproven],
-        "problems": [{"file": one.file, "problem": one.problem} for one in verdict.problems],
+        "problems": [
+            {"file": problem.file, "problem": problem.problem} for problem in verdict.problems
+        ],
         "notes": verdict.notes,
     }
 
 
-def _show_verdict(file: Path, verdict: Any, signature: dict[str, str]) -> None:
-    for one in verdict.problems:
-        show(f"{printable(one.file) or file}: {printable(one.problem)}")
+def _show_verdict(file: Path, verdict: Verdict, signature: SignatureState) -> None:
+    for problem in verdict.problems:
+        show(f"{printable(problem.file) or file}: {printable(problem.problem)}")
     if verdict.problems:
         say(
             f"error: `{file}` is not as it was packed: {plural(len(verdict.problems), 'problem')}\n\n"
@@ -296,7 +165,7 @@ def _show_verdict(file: Path, verdict: Any, signature: dict[str, str]) -> None:
     show(f"plan: {printable(str(manifest.get('plan')))}")
     show(f"files: {verdict.files}")
     show(f"ledger: {verdict.rows} rows, head {verdict.head}")
-    show(f"signature: {signature['detail']}")
+    show(f"signature: {signature.detail}")
     for note in verdict.notes:
         show(f"note: {printable(note)}")
     if verdict.unproven:
@@ -307,5 +176,5 @@ def _show_verdict(file: Path, verdict: Any, signature: dict[str, str]) -> None:
         )
     else:
         say("the bundle is whole: every file is as it was packed, and says what its ledger says")
-    if signature["state"] == "valid":
+    if signature.state == "valid":
         say("whose key that is was not checked: name it with `--allowed-signers FILE`")

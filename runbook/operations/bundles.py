@@ -1,0 +1,200 @@
+"""Pack the evidence of a run into a bundle, and check a bundle that somebody hands in."""
+
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runbook.atomic_file import PRIVATE, write_atomically
+from runbook.errors import LedgerError, UsageError
+from runbook.operations.find_run import find_run, runs_in
+from runbook.operations.root import Root
+from runbook.operations.signing import check, sign
+from runbook.report.bundle import (
+    SIGNATURE,
+    SUMS,
+    Choices,
+    Evidence,
+    files_of,
+    named_evidence,
+    sums_text,
+    view_of,
+    zip_bytes,
+)
+from runbook.report.bundle_open import MOST_BYTES, Problem, open_bundle
+from runbook.report.bundle_verify import Verdict, verify
+from runbook.report.redact import redact_rows
+from runbook.text import printable
+from runbook.view import RunState, RunView
+
+EVIDENCE_LIMIT_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackOptions:
+    """What goes into which bundle."""
+
+    run: str
+    output: Path
+    key: Path | None
+    redact: bool
+    lang: str
+    evidence_folder: Path | None
+    ledger_file: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackedBundle:
+    """What was packed: how many files, the zip's size and hash, rows redacted, evidence left out."""
+
+    files: int
+    size_bytes: int
+    sha256: str
+    redacted_rows: int
+    left_out: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignatureState:
+    """What is known of a bundle's signature: `none`, `not_checked`, `good`, `valid` or `bad`."""
+
+    state: str
+    detail: str
+
+
+def pack_bundle(root: Root, options: PackOptions) -> PackedBundle:
+    """Write the bundle of a run; the same ledger gives the same bytes.
+
+    Raises:
+        UsageError: the run is unknown or still going on, the key does not sign, or FILE cannot be written.
+        LedgerError: the ledger cannot be read, or an evidence file is not the one it recorded.
+    """
+    path = root.ledger_path(options.ledger_file)
+    with root.open_ledger(path) as ledger:
+        rows = tuple(ledger.rows())
+        view = find_run(runs_in(root, ledger), options.run)
+    if view.state is RunState.RUNNING:
+        raise UsageError(
+            f"run `{view.id}` is still going on", hint="pack it when it has ended or was stopped"
+        )
+    last_at = rows[-1].at
+    changed: frozenset[int] = frozenset()
+    if options.redact:
+        rows, changed = redact_rows(rows)
+        evidence = _all_left_out(view_of(rows, view.id))
+    else:
+        beside = [path.parent, Path(view.started.plan_file).parent]
+        folders = [options.evidence_folder] if options.evidence_folder else beside
+        evidence = _read_evidence(view, folders)
+    choices = Choices(lang=options.lang, redacted=options.redact, redacted_rows=changed)
+    files = files_of(rows, view.id, evidence, choices)
+    files[SUMS] = sums_text(files).encode("ascii")
+    if options.key is not None:
+        files[SIGNATURE] = sign(files[SUMS], options.key)
+    data = zip_bytes(files, last_at)
+    write_atomically(options.output, data, mode=PRIVATE)
+    return PackedBundle(
+        files=len(files),
+        size_bytes=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+        redacted_rows=len(changed),
+        left_out=tuple(file for file in evidence if file.data is None),
+    )
+
+
+def check_bundle(
+    file: Path, *, allowed_signers: Path | None, identity: str | None
+) -> tuple[Verdict, SignatureState]:
+    """Return what holds of a bundle, also of a foreign or damaged one, and of its signature.
+
+    Raises:
+        UsageError: the file cannot be read, or the signature cannot be checked as asked.
+    """
+    packed = _packed(file)
+    opened = open_bundle(io.BytesIO(packed))
+    verdict = verify(opened, packed)
+    return verdict, _signature(opened.files, verdict, allowed_signers, identity)
+
+
+def _all_left_out(view: RunView) -> list[Evidence]:
+    return [
+        Evidence(
+            path=file["path"],
+            sha256=file["sha256"],
+            data=None,
+            why_left_out="left out by redaction",
+        )
+        for file in named_evidence(view)
+    ]
+
+
+def _read_evidence(view: RunView, folders: Sequence[Path]) -> list[Evidence]:
+    """Return the evidence files, each held against the hash that the ledger has.
+
+    Raises:
+        LedgerError: a file is gone or is another one than was recorded.
+    """
+    found = []
+    for file in named_evidence(view):
+        path, sha256 = file["path"], file["sha256"]
+        if sha256 is None:
+            why = "it was not there when the run began"
+            found.append(Evidence(path=path, sha256=None, data=None, why_left_out=why))
+        else:
+            found.append(Evidence(path=path, sha256=sha256, data=_matching(path, sha256, folders)))
+    return found
+
+
+def _matching(name: str, sha256: str, folders: Sequence[Path]) -> bytes:
+    seen: list[Path] = []
+    for folder in folders:
+        path = (folder / name).resolve()
+        # A plan may come from somebody else: it must not pull in files from anywhere.
+        if not path.is_relative_to(folder.resolve()) or not path.is_file():
+            continue
+        seen.append(path)
+        if path.stat().st_size <= EVIDENCE_LIMIT_BYTES:
+            data = path.read_bytes()
+            if hashlib.sha256(data).hexdigest() == sha256:
+                return data
+    shown = printable(name)
+    if seen:
+        raise LedgerError(
+            f"the evidence file `{shown}` is not the one that the ledger recorded (SHA-256 {sha256})",
+            hint=f"`{seen[0]}` was changed since; put the recorded file back, or name its folder with `--evidence-folder`",
+        )
+    raise LedgerError(
+        f"the evidence file `{shown}` is not there, the ledger recorded SHA-256 {sha256}",
+        hint="name the folder that holds it with `--evidence-folder FOLDER`",
+    )
+
+
+def _packed(file: Path) -> bytes:
+    try:
+        if file.stat().st_size > MOST_BYTES:
+            raise UsageError(f"`{file}` is larger than {MOST_BYTES} bytes, which no bundle is")
+        return file.read_bytes()
+    except OSError as problem:
+        raise UsageError(
+            f"cannot read `{file}`: {problem.strerror or problem}",
+            hint="name a bundle that `runbook bundle RUN -o FILE` wrote",
+        ) from problem
+
+
+def _signature(
+    files: dict[str, bytes], verdict: Verdict, allowed_signers: Path | None, identity: str | None
+) -> SignatureState:
+    if SUMS not in files or SIGNATURE not in files:
+        if allowed_signers is not None and files:
+            verdict.problems.append(Problem(SIGNATURE, "the bundle is not signed"))
+        return SignatureState(state="none", detail="not signed: nothing shows who made it")
+    try:
+        checked = check(files[SUMS], files[SIGNATURE], allowed=allowed_signers, identity=identity)
+    except UsageError as problem:
+        if allowed_signers is not None:
+            raise
+        return SignatureState(state="not_checked", detail=str(problem))
+    if checked.state == "bad":
+        verdict.problems.append(Problem(SIGNATURE, f"the signature does not hold: {checked.words}"))
+    return SignatureState(state=checked.state, detail=checked.words)
