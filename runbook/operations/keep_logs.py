@@ -2,24 +2,33 @@
 
 import base64
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
+from runbook.atlassian.log_fetch import BY_HAND, download, filled, takes_job_id
 from runbook.atlassian.log_rows import Earlier, JobSpan, attribute, fingerprint
 from runbook.atlassian.logs import read_log
 from runbook.clock import parse_utc
 from runbook.errors import UsageError
 from runbook.ledger.handover_events import LogKept
-from runbook.operations.find_run import find_run, runs_in
+from runbook.operations.find_run import find_run, read_runs, runs_in
 from runbook.operations.root import Root
+from runbook.plan import load_plan_bytes
+from runbook.plan.model import Plan
 from runbook.text import printable
-from runbook.view import RunView
+from runbook.view import JobView, RunView
+from runbook.wire import Send
+
+LogKind = Literal["audit", "history"]
+KINDS: tuple[LogKind, ...] = ("audit", "history")
+LIMIT_BYTES = 128 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fetched:
+class FetchedLog:
     """One log to be kept; `mapping` names columns of roles."""
 
     kind: str
@@ -30,7 +39,7 @@ class Fetched:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class KeptLog:
     """What was kept, and the run as it is now; `known` says that it was in the ledger before."""
 
     event: LogKept
@@ -38,7 +47,105 @@ class Kept:
     view: RunView
 
 
-def keep(root: Root, path: Path, run: str, fetched: list[Fetched]) -> list[Kept]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedLog:
+    """One download that is to be made."""
+
+    kind: str
+    site: str
+    account: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportOptions:
+    """Which file is kept with which run; `mapping` names the columns of roles."""
+
+    run: str
+    file: Path
+    kind: LogKind
+    site: str
+    mapping: Mapping[str, str]
+    output_format: str
+    ledger_file: Path | None
+
+
+def import_log(root: Root, options: ImportOptions) -> list[KeptLog]:
+    """Keep a log that was downloaded by hand.
+
+    Raises:
+        UsageError: the file cannot be read or is no such log, or its site is none of the run.
+        LedgerError: the ledger is not there, locked, damaged or altered.
+    """
+    data = _log_bytes(options.file)
+    _refuse_unlikely(data, options.kind, options.mapping)
+    log = FetchedLog(
+        kind=options.kind,
+        site=options.site,
+        source=options.file.name,
+        data=data,
+        mapping=options.mapping,
+    )
+    return keep(root, root.ledger_path(options.ledger_file), options.run, [log])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchOptions:
+    """Which logs of which run are downloaded; `kinds` and `sites` empty mean all."""
+
+    run: str
+    kinds: tuple[LogKind, ...]
+    sites: tuple[str, ...]
+    output_format: str
+    ledger_file: Path | None
+    endpoint: str | None
+    ca_bundle: Path | None
+
+
+def fetch_and_keep(root: Root, options: FetchOptions, say: Callable[[str], None]) -> list[KeptLog]:
+    """Download the logs from the addresses that the run's plan gives, and keep them.
+
+    Raises:
+        UsageError: the plan gives no address, or nothing was submitted.
+        CredentialError, RemoteError: a download failed; nothing of this call is kept.
+        LedgerError: the ledger is not there, locked, damaged or altered.
+    """
+    path = root.ledger_path(options.ledger_file)
+    view = find_run(read_runs(root, path), options.run)
+    plan = load_plan_bytes(view.plan_text.encode(), view.started.plan_file).whole_plan()
+    sites = tuple(site_of(view, site) for site in options.sites)
+    wanted = _wanted(view, plan, options.kinds, sites, say)
+    accounts = root.accounts(log.account for log in wanted)
+
+    async def fetched() -> list[FetchedLog]:
+        async with root.network(
+            accounts, endpoint=options.endpoint, ca_bundle=options.ca_bundle
+        ) as send:
+            return await fetch_logs(send, wanted, plan, say)
+
+    return keep(root, path, view.id, root.await_(fetched()))
+
+
+async def fetch_logs(
+    send: Send, wanted: Sequence[WantedLog], plan: Plan, say: Callable[[str], None]
+) -> list[FetchedLog]:
+    """Return every wanted log.
+
+    Raises:
+        UsageError, CredentialError, RemoteError: see `runbook.atlassian.log_fetch.download`.
+    """
+    hosts = frozenset(urlsplit(site.url).hostname or "" for site in plan.sites)
+    fetched = []
+    for log in wanted:
+        say(f"fetching the {log.kind} log of {printable(log.site)}")
+        got = await download(send, log.url, account=log.account, hosts=hosts)
+        fetched.append(
+            FetchedLog(kind=log.kind, site=log.site, source=got.source, data=got.data, mapping={})
+        )
+    return fetched
+
+
+def keep(root: Root, path: Path, run: str, fetched: Sequence[FetchedLog]) -> list[KeptLog]:
     """Write every log that is not in the ledger yet, each after the ones before it.
 
     Raises:
@@ -47,20 +154,20 @@ def keep(root: Root, path: Path, run: str, fetched: list[Fetched]) -> list[Kept]
     """
     kept = []
     with root.open_ledger(path, read_only=False) as ledger:
-        for one in fetched:
+        for log in fetched:
             views = runs_in(root, ledger)
             view = find_run(views, run)
-            event = log_kept(view, one, [pair for other in views for pair in other.logs])
+            event = log_kept(view, log, [pair for other in views for pair in other.logs])
             same = (event.log, event.site, event.sha256)
-            known = [log for _, log in view.logs if (log.log, log.site, log.sha256) == same]
+            known = [kept for _, kept in view.logs if (kept.log, kept.site, kept.sha256) == same]
             if not known:
                 ledger.append(event, run=view.id)
                 view = find_run(runs_in(root, ledger), view.id)
-            kept.append(Kept(event=known[0] if known else event, known=bool(known), view=view))
+            kept.append(KeptLog(event=known[0] if known else event, known=bool(known), view=view))
     return kept
 
 
-def log_kept(view: RunView, one: Fetched, before: list[tuple[str, LogKept]]) -> LogKept:
+def log_kept(view: RunView, fetched: FetchedLog, before: list[tuple[str, LogKept]]) -> LogKept:
     """Return the event that keeps a log with its rows attributed; pure.
 
     `before` are the logs of all runs that the ledger holds, each with the moment it was kept.
@@ -68,16 +175,16 @@ def log_kept(view: RunView, one: Fetched, before: list[tuple[str, LogKept]]) -> 
     Raises:
         UsageError: the log cannot be read, or its site is none of the run.
     """
-    site = site_of(view, one.site)
-    log = read_log(one.data, one.mapping)
-    attribution = attribute(log, _spans(view, site), _earlier(before, one.kind, site))
+    site = site_of(view, fetched.site)
+    log = read_log(fetched.data, fetched.mapping)
+    attribution = attribute(log, _spans(view, site), _earlier(before, fetched.kind, site))
     return LogKept(
-        log=one.kind,
+        log=fetched.kind,
         site=site,
-        source=printable(one.source),
-        sha256=hashlib.sha256(one.data).hexdigest(),
-        raw_bytes=len(one.data),
-        raw_base64=base64.b64encode(one.data).decode("ascii"),
+        source=printable(fetched.source),
+        sha256=hashlib.sha256(fetched.data).hexdigest(),
+        raw_bytes=len(fetched.data),
+        raw_base64=base64.b64encode(fetched.data).decode("ascii"),
         columns=dict(log.roles),
         rows=len(log.rows),
         attribution=attribution.as_json(),
@@ -86,7 +193,6 @@ def log_kept(view: RunView, one: Fetched, before: list[tuple[str, LogKept]]) -> 
 
 
 def _spans(view: RunView, site: str) -> Iterator[JobSpan]:
-
     for job in view.jobs:
         if job.job.site == site and job.submitted_at is not None:
             yield JobSpan(
@@ -98,7 +204,6 @@ def _spans(view: RunView, site: str) -> Iterator[JobSpan]:
 
 
 def _earlier(before: list[tuple[str, LogKept]], kind: str, site: str) -> Earlier:
-
     logs_before = [(at, log) for at, log in before if (log.log, log.site) == (kind, site)]
     if not logs_before:
         return Earlier()
@@ -146,3 +251,90 @@ def totals(view: RunView) -> list[dict[str, Any]]:
         }
         for job in view.jobs
     ]
+
+
+def _wanted(
+    view: RunView,
+    plan: Plan,
+    kinds: tuple[str, ...],
+    sites: tuple[str, ...],
+    say: Callable[[str], None],
+) -> list[WantedLog]:
+    templates = {"audit": plan.logs_audit, "history": plan.logs_history}
+    asked = kinds or tuple(kind for kind, template in templates.items() if template)
+    missing = [kind for kind in asked if not templates[kind]]
+    if missing or not asked:
+        named = " and ".join(f"`logs.{kind}`" for kind in missing or KINDS)
+        raise UsageError(
+            f"the plan gives no address in {named}, and the addresses are not documented, so none is guessed",
+            hint=BY_HAND,
+        )
+    wanted: dict[str, WantedLog] = {}
+    for kind in asked:
+        template = templates[kind] or ""
+        for job in view.jobs:
+            if (sites and job.job.site not in sites) or not job.submissions:
+                continue
+            if takes_job_id(template) and job.uuid is None:
+                say(
+                    f"note: job `{printable(job.id)}` has no id, so its {kind} log cannot be asked for"
+                )
+                continue
+            url = filled(template, _template_values(job))
+            wanted.setdefault(
+                url, WantedLog(kind=kind, site=job.job.site, account=job.job.account, url=url)
+            )
+    if not wanted:
+        raise UsageError("no job of this run was submitted, so there is no log to fetch")
+    return list(wanted.values())
+
+
+def _template_values(job: JobView) -> dict[str, str]:
+    return {
+        "siteId": job.site_id or "",
+        "jobId": job.uuid or "",
+        "product": str(job.job.body.get("product", "")),
+        "productURL": job.job.site,
+    }
+
+
+def _refuse_unlikely(data: bytes, kind: str, mapping: Mapping[str, str]) -> None:
+    """Keep a file that was named by mistake out of the ledger, which forgets nothing."""
+    log = read_log(data, mapping)
+    if log.roles or (kind == "history" and len(log.columns) > 1):
+        return
+    named = ", ".join(f"`{printable(column)}`" for column in log.columns[:8])
+    raise UsageError(
+        f"no column of the file was recognised as one of a log; its columns are {named}",
+        hint="if it is the right file, name a column with `--map ROLE=COLUMN`, such as `--map new='column 3'`",
+    )
+
+
+def mapping_of(mappings: tuple[str, ...]) -> dict[str, str]:
+    """Return the columns that `--map ROLE=COLUMN` names, by role.
+
+    Raises:
+        UsageError: one is not of that form.
+    """
+    result = {}
+    for mapping in mappings:
+        role, equals, column = mapping.partition("=")
+        if not equals or not role or not column:
+            raise UsageError(
+                f"`--map {mapping}` is not of the form ROLE=COLUMN",
+                hint="for example `--map new=URL`",
+            )
+        result[role.strip()] = column
+    return result
+
+
+def _log_bytes(file: Path) -> bytes:
+    try:
+        if file.stat().st_size > LIMIT_BYTES:
+            raise UsageError(
+                f"`{file}` is larger than {LIMIT_BYTES // 1024**2} MiB",
+                hint="compress it (zip or gzip), or import it in parts",
+            )
+        return file.read_bytes()
+    except OSError as problem:
+        raise UsageError(f"cannot read `{file}`: {problem.strerror or problem}") from problem
