@@ -1,22 +1,26 @@
 """`snapshot`: every remote link of every issue in scope, into a file."""
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import click
 
-from runbook.atlassian.limits import Limits
 from runbook.cli.console import say, show, show_json
-from runbook.cli.options import format_option, network_options, plan_argument
+from runbook.cli.options import format_option, network_options, plan_argument, with_options
 from runbook.cli.snapshot_progress import watching
-from runbook.errors import ExitCode, RunbookError, UsageError, foremost
-from runbook.operations.root import Root, read_plan_for
-from runbook.plan.model import Plan
-from runbook.remotelinks.scope import Scope, scope_of
-from runbook.remotelinks.snapshot import QueryRefusedError, Taken, take
-from runbook.remotelinks.snapshot_file import SnapshotFile, create_snapshot
+from runbook.errors import ExitCode, RunbookError, foremost
+from runbook.operations.root import Root
+from runbook.operations.take_snapshot import (
+    SnapshotOptions,
+    SnapshotResult,
+    SnapshotScreen,
+    take_snapshot,
+)
+from runbook.remotelinks.scope import Scope
+from runbook.remotelinks.snapshot import QueryRefusedError, Taken
+from runbook.remotelinks.snapshot_file import SnapshotFile
 from runbook.text import aligned, plural, printable, shortened
 
 _SHOWN = 20
@@ -58,74 +62,28 @@ _SHOWN = 20
 )
 @format_option("text", "json")
 @network_options
-@click.pass_context
-def snapshot(
-    ctx: click.Context,
-    plan: Path,
-    output: Path,
-    sites: tuple[str, ...],
-    jql: str | None,
-    links_file: Path | None,
-    rate: float | None,
-    everything: bool,
-    output_format: str,
-    endpoint: str | None,
-    ca_bundle: Path | None,
-) -> None:
+@with_options(SnapshotOptions)
+def snapshot(root: Root, options: SnapshotOptions) -> ExitCode:
     """Read every remote link of the issues in scope into FILE; the same command goes on after a break."""
-    root: Root = ctx.obj
-    _exclusive(jql, links_file, everything)
 
-    read = read_plan_for(plan)
-    scope = scope_of(read, links=links_file, sites=sites, jql=jql, everything=everything)
-    _say_scope(scope)
-    root.endpoint(endpoint)
-    fresh = not output.exists()
-    accounts = root.accounts([site.account for site in scope.sites])
-    with create_snapshot(
-        output, plan=read.name, digest=read.digest, scope=scope.as_json(), at=root.clock.now()
-    ) as file:
-        finished = file.meta().finished_at
-        if finished is not None and not file.states().get("failed"):
-            say(
-                f"`{output}` is whole since {finished}; nothing was read. Name another file for a new snapshot"
-            )
-            _show(file, scope, (), output_format)
-            return
+    def show_file(file: SnapshotFile, scope: Scope, taken: Taken | None) -> None:
+        _show(file, scope, () if taken is None else taken.errors, options.output_format)
 
-        async def work() -> "Taken":
-            async with root.network(accounts, endpoint=endpoint, ca_bundle=ca_bundle) as send:
-                return await _take(root, read, file, scope, send, rate)
-
-        taken = root.await_(work())
-        empty = not any(file.planned(site.url) for site in scope.sites)
-        if output_format == "json" or not (taken.errors and empty):
-            _show(file, scope, taken.errors, output_format)
-    if fresh and empty and taken.errors:
-        output.unlink(missing_ok=True)
-    ctx.exit(_ended(taken, scope, output, empty=empty))
+    screen = SnapshotScreen(
+        scope=_say_scope,
+        watching=partial(watching, root),
+        whole=lambda finished: say(
+            f"`{options.output}` is whole since {finished}; nothing was read. Name another file for a new snapshot"
+        ),
+        show=show_file,
+    )
+    result = take_snapshot(root, options, screen)
+    return ExitCode.DONE if result.taken is None else _ended(result.taken, result, options.output)
 
 
-async def _take(
-    root: Root, plan: "Plan", file: "SnapshotFile", scope: "Scope", send: Any, rate: float | None
-) -> "Taken":
-
-    with watching(root) as progress:
-        return await take(
-            plan,
-            file,
-            scope,
-            send=send,
-            clock=root.clock,
-            limits=Limits(root.clock, rate_cap_per_s=rate),
-            random=root.random,
-            progress=progress,
-        )
-
-
-def _ended(taken: "Taken", scope: "Scope", output: Path, *, empty: bool) -> int:
-    """Say what is left to do and return the exit code; `empty` says that no issue was even found."""
-    queries = _say_queries(taken, by_hand=scope.kind == "jql")
+def _ended(taken: Taken, result: SnapshotResult, output: Path) -> ExitCode:
+    """Say what is left to do and return the exit code."""
+    queries = _say_queries(taken, by_hand=result.scope.kind == "jql")
     for site, error in taken.errors:
         if site in queries:
             continue
@@ -133,7 +91,7 @@ def _ended(taken: "Taken", scope: "Scope", output: Path, *, empty: bool) -> int:
         if error.hint:
             say(f"hint: {error.hint}")
     failed = taken.states.get("failed", 0)
-    if taken.errors and empty:
+    if taken.errors and result.empty:
         say(f"nothing was read{'' if output.exists() else f', so there is no `{output}`'}")
     elif queries:
         say(f"`{output}` is not whole: the same query would be refused again")
@@ -142,10 +100,10 @@ def _ended(taken: "Taken", scope: "Scope", output: Path, *, empty: bool) -> int:
     elif failed:
         say(f"{plural(failed, 'issue')} failed; the same command asks for them again")
     codes = [error.exit_code for _, error in taken.errors]
-    return int(foremost([*codes, *([ExitCode.REMOTE] if failed else [])]))
+    return foremost([*codes, *([ExitCode.REMOTE] if failed else [])])
 
 
-def _say_queries(taken: "Taken", *, by_hand: bool) -> set[str]:
+def _say_queries(taken: Taken, *, by_hand: bool) -> set[str]:
     """Say each refused query once, with Jira's words; return the sites that refused one."""
     refused: dict[tuple[str, str], list[str]] = {}
     for site, error in taken.errors:
@@ -163,20 +121,7 @@ def _say_queries(taken: "Taken", *, by_hand: bool) -> set[str]:
     return {site for sites in refused.values() for site in sites}
 
 
-def _exclusive(jql: str | None, links_file: Path | None, everything: bool) -> None:
-    given = [
-        name
-        for name, value in (("--jql", jql), ("--links", links_file), ("--all", everything or None))
-        if value is not None
-    ]
-    if len(given) > 1:
-        raise UsageError(
-            f"{' and '.join(f'`{name}`' for name in given)} say different things",
-            hint="give one of them: a query, expected links, or the plan's projects",
-        )
-
-
-def _say_scope(scope: "Scope") -> None:
+def _say_scope(scope: Scope) -> None:
     match scope.kind:
         case "expected":
             name = (scope.source or {}).get("file", "")
@@ -197,9 +142,9 @@ def _say_scope(scope: "Scope") -> None:
 
 
 def _show(
-    file: "SnapshotFile",
-    scope: "Scope",
-    errors: "Sequence[tuple[str, RunbookError]]",
+    file: SnapshotFile,
+    scope: Scope,
+    errors: Sequence[tuple[str, RunbookError]],
     output_format: str,
 ) -> None:
     meta = file.meta()
@@ -226,9 +171,14 @@ def _show(
                     for url, total, states, counted in rows
                 ],
                 "not_read": [
-                    {"site": one.site, "issue": one.asked, "state": one.state, "detail": one.detail}
-                    for one in file.issues()
-                    if one.state != "read"
+                    {
+                        "site": issue.site,
+                        "issue": issue.asked,
+                        "state": issue.state,
+                        "detail": issue.detail,
+                    }
+                    for issue in file.issues()
+                    if issue.state != "read"
                 ],
                 "errors": [
                     {"site": site, "message": str(error), "hint": error.hint}
@@ -247,10 +197,10 @@ def _show(
             total_text = str(total)
         table.append((url, total_text, *counts, str(file.link_count(url))))
     show(aligned(table))
-    unread = (one for one in file.issues() if one.state != "read")
-    for one in islice(unread, _SHOWN):
-        detail = f": {shortened(one.detail, 160)}" if one.state != "absent" else ""
-        show(f"{one.state}: {printable(one.asked)} on {one.site}{detail}")
+    unread = (issue for issue in file.issues() if issue.state != "read")
+    for issue in islice(unread, _SHOWN):
+        detail = f": {shortened(issue.detail, 160)}" if issue.state != "absent" else ""
+        show(f"{issue.state}: {printable(issue.asked)} on {issue.site}{detail}")
     more = sum(1 for _ in unread)
     if more:
         show(f"… and {more} more; `--format json` lists all")

@@ -21,7 +21,7 @@ from runbook.execute.interrupts import Interrupts
 from runbook.execute.ports import Observer, Pace, Ports
 from runbook.execute.preflight import Asked, identify_sites, probe_accounts
 from runbook.execute.selection import Sending, SendOptions, last_run, what_to_send
-from runbook.ledger.handover_events import ApprovalGiven
+from runbook.ledger.approvals import approvals_for
 from runbook.ledger.store import Ledger
 from runbook.operations.check_plan import checked_plan
 from runbook.operations.opening import OpeningEvents
@@ -199,11 +199,7 @@ async def run_plan(
         checked,
         last_run(views, checked.plan.name, stand_in=environment.endpoint is not None),
         options,
-        approved=any(
-            isinstance(recorded.event, ApprovalGiven)
-            and recorded.event.jobs_digest == checked.jobs_digest
-            for recorded in events
-        ),
+        approved=bool(approvals_for(events, checked.jobs_digest)),
         now=root.clock.now(),
     )
     if sending.finished and sending.continues is not None:
