@@ -10,7 +10,8 @@ from runbook.cli.options import format_option, ledger_option, run_argument
 from runbook.errors import UsageError
 from runbook.operations.find_run import find_run, read_runs
 from runbook.operations.root import Root
-from runbook.report.build import LOGO_LIMIT_BYTES, build, logo_uri
+from runbook.operations.write_report import read_logo
+from runbook.report.build import build
 from runbook.report.data import report_json
 from runbook.report.render import render
 
@@ -69,25 +70,3 @@ def report(
 
     write_atomically(Path(output), text, mode=PRIVATE)
     click.echo(f"wrote `{output}`: run `{view.id}`, {view.state.value}", err=True)
-
-
-def read_logo(path: Path) -> bytes:
-    """Return a picture's bytes.
-
-    Raises:
-        UsageError: it cannot be read, or is larger than a picture for a page's head should be.
-    """
-    try:
-        if path.stat().st_size > LOGO_LIMIT_BYTES:
-            raise UsageError(
-                f"the logo `{path}` is larger than {LOGO_LIMIT_BYTES // 1000} kB",
-                hint="save it smaller: 600 pixels wide is plenty",
-            )
-        data = path.read_bytes()
-    except OSError as problem:
-        raise UsageError(
-            f"cannot read the logo `{path}`: {problem.strerror or problem}",
-            hint="name a PNG, JPEG or SVG file that is there",
-        ) from problem
-    logo_uri(data)
-    return data

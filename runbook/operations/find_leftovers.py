@@ -1,0 +1,72 @@
+"""Find issues that still mention a base URL from before the migration."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from runbook.atlassian.limits import Limits
+from runbook.errors import RunbookError
+from runbook.operations.links import accounts_of
+from runbook.operations.root import Root, read_plan_for
+from runbook.operations.sites import jira_site
+from runbook.plan.model import Plan
+from runbook.remotelinks.leftovers import Leftover, by_remote_links, by_text, old_hosts
+from runbook.secrets import Account
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftoverOptions:
+    """Where leftovers are looked for: the sites of a plan, and the links of a snapshot where given."""
+
+    plan: Path
+    snapshot_file: Path | None
+    output_format: str
+    endpoint: str | None
+    ca_bundle: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundLeftovers:
+    """What was found, for which hosts, and which sites could not be asked."""
+
+    hosts: tuple[str, ...]
+    leftovers: tuple[Leftover, ...]
+    errors: tuple[tuple[str, RunbookError], ...]
+
+
+def find_leftovers(root: Root, options: LeftoverOptions) -> FoundLeftovers:
+    """Return what the sites' text search and the snapshot hold; a site that fails is an error.
+
+    Raises:
+        PlanError: the plan has structural errors.
+        UsageError: the snapshot cannot be read.
+        CredentialError: an account has no complete credential.
+    """
+    plan = read_plan_for(options.plan)
+    root.endpoint(options.endpoint)
+    file = options.snapshot_file
+    in_links = () if file is None else tuple(by_remote_links(plan, file))
+    accounts = accounts_of(root, plan)
+    in_texts, errors = root.await_(_by_text(root, plan, accounts, options))
+    return FoundLeftovers(
+        hosts=tuple(old_hosts(plan)), leftovers=(*in_texts, *in_links), errors=errors
+    )
+
+
+async def _by_text(
+    root: Root, plan: Plan, accounts: tuple[Account, ...], options: LeftoverOptions
+) -> tuple[tuple[Leftover, ...], tuple[tuple[str, RunbookError], ...]]:
+    found: list[Leftover] = []
+    errors: list[tuple[str, RunbookError]] = []
+    limits = Limits(root.clock)
+    async with root.network(
+        accounts, endpoint=options.endpoint, ca_bundle=options.ca_bundle
+    ) as send:
+        for site in plan.sites:
+            jira = jira_site(
+                root, send, site.url, site.account, limits=limits, site_id=site.site_id
+            )
+            try:
+                found += [leftover async for leftover in by_text(plan, site, jira)]
+            except RunbookError as problem:
+                errors.append((site.url, problem))
+    return tuple(found), tuple(errors)
