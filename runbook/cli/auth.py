@@ -4,7 +4,6 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -14,15 +13,13 @@ from runbook.operations.credentials import variable_names
 from runbook.operations.keyring import (
     delete_keyring,
     describe_keyring,
-    kept_profiles,
-    read_keyring,
     write_keyring,
 )
-from runbook.operations.root import Root, process_mask, read_plan_for
+from runbook.operations.profiles import in_environment, known_profiles, where_kept
+from runbook.operations.root import Root, process_mask
 from runbook.secrets import Account, Secret
 
 _PROFILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}\Z")
-_VARIABLE = re.compile(r"RUNBOOK_(?:(?P<profile>[A-Z0-9_]+)_)?(?:EMAIL|API_TOKEN)\Z")
 
 
 @click.group()
@@ -60,7 +57,7 @@ def set_(root: Root, profile: str, email: str | None) -> None:
     process_mask().add(Account(profile, email, Secret(token)))
     where = write_keyring(profile, email, token)
     click.echo(f"credential of `{profile}` kept in {where}", err=True)
-    if _from_environment(root, profile) == "environment":
+    if in_environment(root, profile) == "environment":
         names = " and ".join(f"`{name}`" for name in variable_names(profile))
         click.echo(f"note: {names} are set and win over the keyring", err=True)
 
@@ -77,16 +74,16 @@ def set_(root: Root, profile: str, email: str | None) -> None:
 @click.pass_obj
 def status(root: Root, profile: str | None, plan: Path | None, output_format: str) -> None:
     """Say for each profile where its credential would come from, never its value."""
-    profiles = [_checked(profile)] if profile else _known_profiles(root, plan)
-    listed = [_status(root, name) for name in profiles]
+    profiles = [_checked(profile)] if profile else known_profiles(root, plan)
+    listed = [where_kept(root, name) for name in profiles]
     keyring = describe_keyring()
     if output_format == "json":
         click.echo(json.dumps({"format": 1, "keyring": keyring, "profiles": listed}, indent=2))
         return
-    width = max(len(one["profile"]) for one in listed)
-    for one in listed:
+    width = max(len(kept["profile"]) for kept in listed)
+    for kept in listed:
         click.echo(
-            f"{one['profile']:<{width}}  {one['source']}{one['detail'] and ': '}{one['detail']}"
+            f"{kept['profile']:<{width}}  {kept['source']}{kept['detail'] and ': '}{kept['detail']}"
         )
     click.echo(f"\nkeyring: {keyring}", err=True)
 
@@ -99,7 +96,7 @@ def delete(root: Root, profile: str) -> None:
     there = delete_keyring(_checked(profile))
     said = "removed from the keyring" if there else "was not in the keyring, nothing to remove"
     click.echo(f"credential of `{profile}` {said}", err=True)
-    if _from_environment(root, profile):
+    if in_environment(root, profile):
         click.echo("note: the environment still has one", err=True)
 
 
@@ -124,42 +121,3 @@ def _prompted(root: Root, text: str, *, hidden: bool = False) -> str:
 def _piped() -> list[str]:
     # A terminal that echoes (stderr was redirected) is no place to type a token.
     return [] if sys.stdin.isatty() else sys.stdin.read(65536).splitlines()
-
-
-def _known_profiles(root: Root, plan: Path | None) -> list[str]:
-    names: dict[str, None] = {"default": None}
-    if plan is not None:
-        names.update(dict.fromkeys(site.account for site in read_plan_for(plan).sites))
-    kept = kept_profiles()
-    names.update(dict.fromkeys(kept))
-    covered = {variable_names(name)[0] for name in names}
-    for variable in sorted(root.environ):
-        found = _VARIABLE.match(variable)
-        if found and found["profile"] and f"RUNBOOK_{found['profile']}_EMAIL" not in covered:
-            names[found["profile"].lower().replace("_", "-")] = None
-    return list(names)
-
-
-def _from_environment(root: Root, profile: str) -> str:
-    present = [name for name in variable_names(profile) if root.environ.get(name, "").strip()]
-    return {0: "", 1: "part", 2: "environment"}[len(present)]
-
-
-def _status(root: Root, profile: str) -> dict[str, Any]:
-    email_name, token_name = variable_names(profile)
-    found = _from_environment(root, profile)
-    if found == "environment":
-        source, detail = "environment", f"`{email_name}` and `{token_name}`"
-    elif read_keyring(profile, root.warn) is not None:
-        source, detail = "keyring", ""
-        if found == "part":
-            have = email_name if root.environ.get(email_name, "").strip() else token_name
-            source, detail = (
-                "environment and keyring",
-                f"`{have}` is set, the rest is in the keyring",
-            )
-    else:
-        source = "nowhere"
-        missing = [n for n in (email_name, token_name) if not root.environ.get(n, "").strip()]
-        detail = " and ".join(f"`{name}`" for name in missing) + " not set, not in the keyring"
-    return {"profile": profile, "source": source, "detail": detail}

@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 
 import click
@@ -22,9 +21,19 @@ from runbook.checklist import (
     preparation,
     summary,
 )
-from runbook.cli.options import plan_argument
+from runbook.cli.options import plan_argument, with_options
 from runbook.errors import UsageError
-from runbook.operations.attest import attest
+from runbook.operations.attest import (
+    Attested,
+    ChecklistOptions,
+    Values,
+    attest,
+    attest_given,
+    attestation,
+    attested_moment,
+    lies_ahead,
+    named_person,
+)
 from runbook.operations.credentials import variable_names
 from runbook.operations.evidence import evidence_name, read_evidence
 from runbook.operations.root import Root, read_plan_for
@@ -32,8 +41,7 @@ from runbook.plan.model import Plan
 from runbook.report.sheet import checklist_html
 from runbook.text import plural, printable
 
-Values = dict[str, str | bool]
-
+FUTURE = "note: that moment lies in the future of this machine's clock"
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
 
@@ -65,40 +73,25 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
     metavar="FILE",
     help="Where to write the list; default stdout.",
 )
-@click.pass_obj
-def checklist(
-    root: Root,
-    plan: Path,
-    set_ids: tuple[str, ...],
-    by: str | None,
-    at: str | None,
-    as_account: str | None,
-    evidence: Path | None,
-    output_format: str | None,
-    output: Path | None,
-) -> None:
+@with_options(ChecklistOptions)
+def checklist(root: Root, options: ChecklistOptions) -> None:
     """Walk through the app-link authorization, grouped by site and signed-in account.
 
     Answers are written into PLAN at once, comments and layout stay; leave at any time and call it
     again: only open directions are asked. Without a terminal it lists.
     """
-    read = read_plan_for(plan)
-    if set_ids:
-        if not by or not at:
-            raise UsageError(
-                "`--set` needs `--by NAME` and `--at TIME`",
-                hint="for example `--set eng-to-ops --by 'J. Doe' --at 2026-11-20T09:15:00+01:00`",
-            )
-        _set(root, plan, read, set_ids, by=by, at=at, as_account=as_account, evidence=evidence)
+    plan = read_plan_for(options.plan)
+    if options.set_ids:
+        _say_attested(options, attest_given(root, plan, options))
         return
-    if at or evidence:
+    if options.at or options.evidence:
         raise UsageError("`--at` and `--evidence` belong to `--set ID`")
-    if root.interactive and output_format is None and output is None:
-        _walk(root, plan, read, by=by, as_account=as_account)
+    if root.interactive and options.output_format is None and options.output is None:
+        _walk(root, options, plan)
         return
-    if by or as_account:
+    if options.by or options.as_account:
         raise UsageError("`--by` and `--as` belong to `--set ID`, or to the walk on a terminal")
-    _list(read, output_format or "text", output)
+    _list(plan, options.output_format or "text", options.output)
 
 
 def _list(plan: Plan, output_format: str, output: Path | None) -> None:
@@ -116,73 +109,16 @@ def _list(plan: Plan, output_format: str, output: Path | None) -> None:
     click.echo(f"checklist written to `{output}`", err=True)
 
 
-def _set(
-    root: Root,
-    path: Path,
-    plan: Plan,
-    ids: tuple[str, ...],
-    *,
-    by: str,
-    at: str,
-    as_account: str | None,
-    evidence: Path | None,
-) -> None:
-    values = _values(root, plan, by=by, at=at, as_account=as_account)
-    if evidence is not None:
-        values["evidence"] = evidence_name(path, evidence)
-    kept = {
-        job: [
-            name
-            for name, value in (
-                ("as", one.app_link.as_account),
-                ("evidence", one.app_link.evidence),
-            )
-            if value and name not in values
-        ]
-        for job in ids
-        if (one := plan.instance(job)) is not None and one.app_link is not None
-    }
-    after = attest(path, ids, values)
-    for job in ids:
-        click.echo(f"recorded in `{path}`: {printable(job)} authorized by {values['by']}", err=True)
-        for name in kept.get(job, ()):
+def _say_attested(options: ChecklistOptions, attested: Attested) -> None:
+    if attested.in_future:
+        click.echo(FUTURE, err=True)
+    by = attested.values["by"]
+    for job in options.set_ids:
+        click.echo(f"recorded in `{options.plan}`: {printable(job)} authorized by {by}", err=True)
+        for name in attested.kept.get(job, ()):
             click.echo(f"note: `{name}` was not given and stays as it was", err=True)
-    _say_evidence(path, values)
-    click.echo(summary(after, groups_of(after)), err=True)
-
-
-def _values(root: Root, plan: Plan, *, by: str, at: str, as_account: str | None) -> Values:
-    values: Values = {"authorized": True}
-    if as_account:
-        values["as"] = _named(as_account, "--as")
-    values["by"] = _named(by, "--by")
-    when = _moment(root, plan, at)
-    if when > root.clock.now():
-        click.echo("note: that moment lies in the future of this machine's clock", err=True)
-    values["at"] = when.isoformat(timespec="seconds")
-    return values
-
-
-def _named(text: str, option: str) -> str:
-    name = " ".join(printable(text).split())
-    if not name:
-        raise UsageError(f"`{option}` is empty")
-    return name
-
-
-def _moment(root: Root, plan: Plan, text: str) -> datetime:
-    if text.strip().lower() == "now":
-        return root.clock.now().astimezone(plan.zone)
-    try:
-        when = datetime.fromisoformat(text.strip())
-    except ValueError:
-        when = None
-    if when is None or when.tzinfo is None:
-        raise UsageError(
-            f"{text!r} is no moment with an offset",
-            hint="write it like 2026-11-20T09:15:00+01:00, or `now`",
-        )
-    return when
+    _say_evidence(options.plan, attested.values)
+    click.echo(summary(attested.plan, groups_of(attested.plan)), err=True)
 
 
 def _say_evidence(path: Path, values: Values) -> None:
@@ -195,11 +131,14 @@ def _say_evidence(path: Path, values: Values) -> None:
 # The walk
 
 
-def _walk(root: Root, path: Path, plan: Plan, *, by: str | None, as_account: str | None) -> None:
+def _walk(root: Root, options: ChecklistOptions, plan: Plan) -> None:
+    path, by = options.plan, options.by
     groups = groups_of(plan)
     click.echo(summary(plan, groups), err=True)
     for group in groups:
-        todo = [one for one in group.directions if one.state is not LinkState.DONE]
+        todo = [
+            direction for direction in group.directions if direction.state is not LinkState.DONE
+        ]
         if not todo:
             continue
         click.echo(
@@ -208,11 +147,11 @@ def _walk(root: Root, path: Path, plan: Plan, *, by: str | None, as_account: str
         )
         for text in preparation(group):
             click.echo(f"  - {text}", err=True)
-        earlier = [one.link for one in group.directions if one.link is not None]
+        earlier = [direction.link for direction in group.directions if direction.link]
         named = next((link.by for link in reversed(earlier) if link.by), None)
         account = next((link.as_account for link in reversed(earlier) if link.as_account), None)
         by = by or named or root.environ.get("RUNBOOK_OPERATOR") or None
-        signed_in = as_account or account or _suggested_account(root, group)
+        signed_in = options.as_account or account or _suggested_account(root, group)
         for direction in todo:
             answer = _ask(group, direction)
             if answer == "q":
@@ -233,12 +172,11 @@ def _leave(plan: Plan) -> None:
 
 
 def _suggested_account(root: Root, group: Group) -> str | None:
-
     return root.environ.get(variable_names(group.account)[0], "").strip() or None
 
 
 def _ask(group: Group, direction: Direction) -> str:
-    ids = ", ".join(printable(one.id) for one in direction.instances)
+    ids = ", ".join(printable(instance.id) for instance in direction.instances)
     click.echo(f"\n  to {host(direction.destination)} ({ids}): {direction.state.value}", err=True)
     for number, text in enumerate(clicks(group, direction), start=1):
         click.echo(f"    {number}. {text}", err=True)
@@ -269,11 +207,13 @@ def _record(
         evidence = _answer(
             "evidence file (empty for none)", "", lambda text: _evidence(path, text.strip())
         )
-        values = _values(root, plan, by=by, at=at, as_account=account)
+        values = attestation(root, plan, by=by, at=at, as_account=account)
+        if lies_ahead(root, values):
+            click.echo(FUTURE, err=True)
         if evidence:
             values["evidence"] = evidence
         try:
-            attest(path, tuple(one.id for one in direction.instances), values)
+            attest(path, tuple(instance.id for instance in direction.instances), values)
         except UsageError as problem:
             click.echo(f"  {problem}; {problem.hint or 'please answer again'}", err=True)
             continue
@@ -293,7 +233,7 @@ def _answer(question: str, default: str | None, check: Callable[[str], str]) -> 
 
 
 def _person(text: str) -> str:
-    name = _named(text, "who attests it")
+    name = named_person(text, "who attests it")
     if not any(character.isalpha() for character in name):
         raise UsageError(f"`{name}` is no name of a person", hint="name who attests it")
     return name
@@ -315,4 +255,4 @@ def _evidence(path: Path, text: str) -> str:
 
 
 def _when(root: Root, plan: Plan, text: str) -> str:
-    return _moment(root, plan, text).isoformat(timespec="seconds")
+    return attested_moment(root, plan, text).isoformat(timespec="seconds")

@@ -1,19 +1,13 @@
 """`runbook report`: one run of the ledger as a file for people, or as JSON for programs."""
 
-import json
 from pathlib import Path
 
 import click
 
 from runbook.atomic_file import PRIVATE, write_atomically
-from runbook.cli.options import format_option, ledger_option, run_argument
-from runbook.errors import UsageError
-from runbook.operations.find_run import find_run, read_runs
+from runbook.cli.options import format_option, ledger_option, run_argument, with_options
 from runbook.operations.root import Root
-from runbook.operations.write_report import read_logo
-from runbook.report.build import build
-from runbook.report.data import report_json
-from runbook.report.render import render
+from runbook.operations.write_report import ReportOptions, report_of
 
 STDOUT = "-"
 
@@ -42,31 +36,15 @@ STDOUT = "-"
     help="A PNG, JPEG or SVG picture for the head of the report.",
 )
 @ledger_option
-@click.pass_obj
-def report(
-    root: Root,
-    run: str,
-    output: str,
-    output_format: str,
-    lang: str,
-    logo: Path | None,
-    ledger_file: Path | None,
-) -> None:
+@with_options(ReportOptions)
+def report(root: Root, options: ReportOptions) -> None:
     """Write the report of RUN: an id, a unique beginning of one, or `latest`.
 
     The same ledger gives the same file, byte for byte. Nothing is written to the ledger.
     """
-    if logo is not None and output_format == "json":
-        raise UsageError("JSON has no logo", hint="leave out `--logo`, or use `--format html`")
-    picture = None if logo is None else read_logo(logo)
-    view = find_run(read_runs(root, root.ledger_path(ledger_file)), run)
-    if output_format == "json":
-        text = json.dumps(report_json(view), ensure_ascii=True, indent=2) + "\n"
-    else:
-        text = render(build(view, lang=lang, logo=picture))
-    if output == STDOUT:
+    view, text = report_of(root, options)
+    if options.output == STDOUT:
         click.echo(text.encode(), nl=False)
         return
-
-    write_atomically(Path(output), text, mode=PRIVATE)
-    click.echo(f"wrote `{output}`: run `{view.id}`, {view.state.value}", err=True)
+    write_atomically(Path(options.output), text, mode=PRIVATE)
+    click.echo(f"wrote `{options.output}`: run `{view.id}`, {view.state.value}", err=True)
