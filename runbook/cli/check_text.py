@@ -19,28 +19,28 @@ _LONGEST = 1000
 PRESENT = "the present"
 
 
-def finding_text(one: Finding, source: Source) -> str:
+def finding_text(finding: Finding, source: Source) -> str:
     """Return one finding with its place, its line, a caret and what to do."""
-    heading = f"{one.severity.value}[{one.code}]"
-    colour = _COLOURS[one.severity]
-    if one.waived is not None:
+    heading = f"{finding.severity.value}[{finding.code}]"
+    colour = _COLOURS[finding.severity]
+    if finding.waived is not None:
         heading, colour = f"waived {heading}", "green"
-    margin = len(str(one.line))
-    place = printable(f"{one.file}:{one.line}:{one.column}")
+    margin = len(str(finding.line))
+    place = printable(f"{finding.file}:{finding.line}:{finding.column}")
     lines = [
-        f"{click.style(heading, fg=colour, bold=True)}: {shortened(one.message, _LONGEST)}",
+        f"{click.style(heading, fg=colour, bold=True)}: {shortened(finding.message, _LONGEST)}",
         f"{' ' * margin}--> {place}",
     ]
-    quoted, offset = _window(source.line(one.line), one.column - 1)
-    if quoted.strip() and source.is_text(one.line):
+    quoted, offset = _window(source.line(finding.line), finding.column - 1)
+    if quoted.strip() and source.is_text(finding.line):
         gutter = " " * margin
         caret = " " * offset + click.style("^", fg=colour, bold=True)
-        lines += [f"{gutter} |", f"{one.line} | {quoted}", f"{gutter} | {caret}"]
-    if one.waived is not None:
-        by = f" by {printable(one.waived.by)}" if one.waived.by else ""
-        lines.append(f"{' ' * margin} = waived{by}: {shortened(one.waived.reason, _LONGEST)}")
-    elif one.hint:
-        lines.append(f"{' ' * margin} = hint: {shortened(one.hint, _LONGEST)}")
+        lines += [f"{gutter} |", f"{finding.line} | {quoted}", f"{gutter} | {caret}"]
+    if finding.waived is not None:
+        by = f" by {printable(finding.waived.by)}" if finding.waived.by else ""
+        lines.append(f"{' ' * margin} = waived{by}: {shortened(finding.waived.reason, _LONGEST)}")
+    elif finding.hint:
+        lines.append(f"{' ' * margin} = hint: {shortened(finding.hint, _LONGEST)}")
     return "\n".join(lines)
 
 
@@ -114,12 +114,12 @@ def _rounds(plan: Plan, ahead: Outlook, at: datetime, at_said: str) -> list[str]
         + ("serves" if len(ahead.rounds) == 1 else "serve")
         + " every pair of waves that can be served",
     ]
-    for number, one in enumerate(ahead.rounds[:_LISTED], start=1):
-        jobs = len({pair.job for pair in one.pairs})
-        planned = ", by planned ends" if any(pair.planned for pair in one.pairs) else ""
+    for number, round_ in enumerate(ahead.rounds[:_LISTED], start=1):
+        jobs = len({pair.job for pair in round_.pairs})
+        planned = ", by planned ends" if any(pair.planned for pair in round_.pairs) else ""
         lines.append(
-            f"  {number}. from {moment(one.begins, plan.zone)} until {moment(one.until, plan.zone)}: "
-            f"{plural(jobs, 'job')}, {plural(len(one.pairs), 'pair')} of waves{planned}"
+            f"  {number}. from {moment(round_.begins, plan.zone)} until {moment(round_.until, plan.zone)}: "
+            f"{plural(jobs, 'job')}, {plural(len(round_.pairs), 'pair')} of waves{planned}"
         )
     if len(ahead.rounds) > _LISTED:
         lines.append(f"  and {len(ahead.rounds) - _LISTED} more")

@@ -53,11 +53,11 @@ def host_of(url: str) -> str:
     return printable(url.partition("://")[2] or url)
 
 
-def listed_line(action: str, one: dict[str, object]) -> str:
+def listed_line(action: str, link: dict[str, object]) -> str:
     """Return one planned or left link as a line."""
-    issue, target = printable(str(one["issue"])), printable(str(one["target"] or "?"))
-    number = "" if one.get("link_id") is None else f" (link {printable(str(one['link_id']))})"
-    return f"{action:8} {issue} on {host_of(str(one['site']))} -> {target}{number}"
+    issue, target = printable(str(link["issue"])), printable(str(link["target"] or "?"))
+    number = "" if link.get("link_id") is None else f" (link {printable(str(link['link_id']))})"
+    return f"{action:8} {issue} on {host_of(str(link['site']))} -> {target}{number}"
 
 
 def progress_line() -> Callable[[object, str, str], None]:

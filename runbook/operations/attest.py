@@ -155,7 +155,7 @@ def _bytes(path: Path) -> bytes:
 def _instance(plan: Plan, job: str) -> Instance:
     instance = plan.instance(job)
     if instance is None:
-        near = get_close_matches(job, [one.id for one in plan.instances], n=1)
+        near = get_close_matches(job, [instance.id for instance in plan.instances], n=1)
         raise UsageError(
             f"the plan has no job `{job}`",
             hint=f"did you mean `{near[0]}`?" if near else "`runbook checklist PLAN` lists them",

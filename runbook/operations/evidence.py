@@ -22,7 +22,7 @@ def evidence_name(
     """
     folder = plan.resolve().parent
     candidates = [given.resolve(), (folder / given).resolve()]
-    found = next((one for one in candidates if one.is_file()), None)
+    found = next((path for path in candidates if path.is_file()), None)
     if found is None:
         raise UsageError(
             f"no evidence file `{given}`",

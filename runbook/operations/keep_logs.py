@@ -240,8 +240,8 @@ def totals(view: RunView) -> list[dict[str, Any]]:
         if log.log == "audit":
             for job, count in log.attribution.get("jobs", {}).items():
                 rows[job] = rows.get(job, 0) + count
-    ended = [one.ended for one in view.verifications if one.ended is not None]
-    verified = {one["id"]: one for one in ended[-1].jobs} if ended else {}
+    ended = [seen.ended for seen in view.verifications if seen.ended is not None]
+    verified = {job["id"]: job for job in ended[-1].jobs} if ended else {}
     return [
         {
             "id": job.id,
