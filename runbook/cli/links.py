@@ -23,7 +23,7 @@ from runbook.text import aligned, printable, shortened
 if TYPE_CHECKING:
     from runbook.atlassian.jira import JiraSite, Record
     from runbook.remotelinks.model import Change
-    from runbook.remotelinks.single import Intent
+    from runbook.remotelinks.writes import Intent
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -156,7 +156,7 @@ def set_link(
     ledger_file: Path | None,
 ) -> None:
     """Create a remote link, update the one with the same globalId, or replace the one with --id."""
-    from runbook.remotelinks.single import checked_record, plan_set
+    from runbook.remotelinks.writes import checked_record, plan_set
 
     record = checked_record(_json_file(link_file), f"`{link_file}`")
 
@@ -191,7 +191,7 @@ def delete_link(
     ledger_file: Path | None,
 ) -> None:
     """Remove one remote link, by its id or its globalId."""
-    from runbook.remotelinks.single import plan_delete
+    from runbook.remotelinks.writes import plan_delete
 
     _one_of(link_id, global_id)
 
@@ -212,7 +212,7 @@ async def _write(
     ledger_file: Path | None,
 ) -> None:
     """Show what would change, ask, and write."""
-    from runbook.remotelinks.single import carry_out, look_again
+    from runbook.remotelinks.writes import look_again, write_by_hand
 
     request = jira.request_json(intent.write)
     doing = _headline(intent)
@@ -229,7 +229,7 @@ async def _write(
                 )
             click.confirm("write this?", abort=True, err=True)
             await look_again(jira, intent)
-        written = await carry_out(jira, intent, ledger)
+        written = await write_by_hand(jira, intent, ledger)
         where = f", recorded in `{printable(str(ledger.path))}`"
     issue = printable(intent.write.issue)
     if intent.after is None:

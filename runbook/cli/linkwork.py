@@ -17,10 +17,10 @@ from runbook.text import plural, printable, shortened
 if TYPE_CHECKING:
     from runbook.ledger.store import Ledger
     from runbook.plan.model import Plan
+    from runbook.remotelinks.comparison_store import ComparisonStore
     from runbook.remotelinks.expected import ExpectedFile
-    from runbook.remotelinks.staging import Stage
     from runbook.remotelinks.steps import LinkPorts
-    from runbook.remotelinks.writing import Outcomes
+    from runbook.remotelinks.writes import Outcomes
     from runbook.secrets import Account
     from runbook.view import RunView
 
@@ -142,11 +142,11 @@ async def ports_of(
             )
 
 
-def say_bad_rows(stage: "Stage") -> None:
+def say_bad_rows(store: "ComparisonStore") -> None:
     """Say which rows of the expected links were not taken, with line and reason."""
-    for row in stage.bad[:BAD_ROWS_SHOWN]:
+    for row in store.bad[:BAD_ROWS_SHOWN]:
         say(f"warning: expected links, {printable(str(row))}")
-    more = stage.bad_count - min(len(stage.bad), BAD_ROWS_SHOWN)
+    more = store.bad_count - min(len(store.bad), BAD_ROWS_SHOWN)
     if more:
         say(f"warning: … and {plural(more, 'more row')} that cannot be read")
 

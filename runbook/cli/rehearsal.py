@@ -33,11 +33,11 @@ from runbook.ledger.events import JobResolved
 from runbook.ledger.store import Ledger, create_ledger
 from runbook.plan.model import Plan
 from runbook.remotelinks.compare import KINDS
+from runbook.remotelinks.comparison_store import ComparisonStore
 from runbook.remotelinks.expected import read_expected
 from runbook.remotelinks.scope import scope_of
 from runbook.remotelinks.snapshot import take
 from runbook.remotelinks.snapshot_file import create_snapshot
-from runbook.remotelinks.staging import Stage
 from runbook.remotelinks.steps import LinkPorts, list_repair, list_rollback, verify_run
 from runbook.secrets import Account, Secret
 from runbook.simulator.levels import Level, faults_for
@@ -203,11 +203,11 @@ class _Evening:
         return codes
 
     async def _verified(self, links: LinkPorts, before: Path) -> ExitCode:
-        with Stage(self.plan, folder=self.folder) as stage:
+        with ComparisonStore(self.plan, folder=self.folder) as store:
             verified = await verify_run(
                 links,
                 self._view().id,
-                stage,
+                store,
                 expected=read_expected(self.folder / EXPECTED),
                 after=None,
                 before=before,
@@ -224,24 +224,24 @@ class _Evening:
         return verified.exit_code
 
     async def _repaired(self, links: LinkPorts) -> ExitCode:
-        with Stage(self.plan, folder=self.folder) as stage:
-            work = await list_repair(
+        with ComparisonStore(self.plan, folder=self.folder) as store:
+            todo, writer = await list_repair(
                 links,
                 self._view(),
-                stage,
+                store,
                 expected=read_expected(self.folder / EXPECTED),
                 after=None,
             )
-            outcomes = await work.carry_out(OPERATOR)
-        results = outcomes.counts(work.plan_list.orders)
-        say(f"repair: {added_up(results)}, {len(work.plan_list.left)} left alone")
+            outcomes = await writer.carry_out(todo, OPERATOR)
+        results = outcomes.counts(todo.orders)
+        say(f"repair: {added_up(results)}, {len(todo.left)} left alone")
         return outcome_code(outcomes, results)
 
     async def _rolled_back(self, links: LinkPorts, before: Path) -> ExitCode:
-        work = await list_rollback(links, self._view(), read_view=self._view, before=before)
-        outcomes = await work.carry_out(OPERATOR)
-        results = outcomes.counts(work.plan_list.orders)
-        say(f"rollback: {added_up(results)}, {len(work.plan_list.left)} left alone")
+        todo, writer = await list_rollback(links, self._view(), read_view=self._view, before=before)
+        outcomes = await writer.carry_out(todo, OPERATOR)
+        results = outcomes.counts(todo.orders)
+        say(f"rollback: {added_up(results)}, {len(todo.left)} left alone")
         return outcome_code(outcomes, results)
 
     async def _run(

@@ -19,7 +19,7 @@ from runbook.cli.wiring import Root
 if TYPE_CHECKING:
     from runbook.plan.model import Plan
     from runbook.remotelinks.repair import RepairList
-    from runbook.remotelinks.steps import RepairWork
+    from runbook.remotelinks.writes import Writer
 
 
 @click.command("repair")
@@ -89,8 +89,8 @@ def repair(
     )
     from runbook.cli.runs_lookup import find_run, runs_in
     from runbook.errors import UsageError
+    from runbook.remotelinks.comparison_store import ComparisonStore
     from runbook.remotelinks.occasion import check_after
-    from runbook.remotelinks.staging import Stage
     from runbook.remotelinks.steps import list_repair
     from runbook.text import printable
 
@@ -116,14 +116,14 @@ def repair(
             ledger.lead(root.me(by))
         _say_still_running(view)
 
-        async def work(folder: Path, stage: Stage) -> int:
+        async def work(folder: Path, store: ComparisonStore) -> int:
             async with ports_of(
                 root, plan, ledger, folder, accounts, endpoint=endpoint, ca_bundle=ca_bundle
             ) as ports:
-                job = await list_repair(
+                todo, writer = await list_repair(
                     ports,
                     view,
-                    stage,
+                    store,
                     expected=expected,
                     after=after,
                     likes=named,
@@ -132,22 +132,29 @@ def repair(
                     dry_run=dry_run,
                     progress=progress_line(),
                 )
-                for note in stage.notes:
+                for note in store.notes:
                     say(f"note: {printable(note)}")
-                say_bad_rows(stage)
+                say_bad_rows(store)
                 code = await _carried_out(
-                    root, job, by, dry_run=dry_run, yes=yes, output_format=output_format
+                    root, todo, writer, by, dry_run=dry_run, yes=yes, output_format=output_format
                 )
-                _say_left(job.plan_list, view.started.plan_file)
+                _say_left(todo, view.started.plan_file)
                 return code
 
-        with scratch() as folder, Stage(plan, folder=folder) as stage:
-            code = root.await_(work(folder, stage))
+        with scratch() as folder, ComparisonStore(plan, folder=folder) as store:
+            code = root.await_(work(folder, store))
     ctx.exit(code)
 
 
 async def _carried_out(
-    root: Root, job: "RepairWork", by: str, *, dry_run: bool, yes: bool, output_format: str
+    root: Root,
+    todo: "RepairList",
+    writer: "Writer",
+    by: str,
+    *,
+    dry_run: bool,
+    yes: bool,
+    output_format: str,
 ) -> int:
     """Show the list, ask, write, and return the exit code."""
     from runbook.cli.console import say
@@ -155,13 +162,12 @@ async def _carried_out(
     from runbook.errors import ExitCode, foremost
     from runbook.text import added_up, plural, printable
 
-    todo = job.plan_list
-    if job.settled:
-        say(f"{plural(job.settled, 'write')} of an earlier process looked up first")
+    if todo.settled:
+        say(f"{plural(todo.settled, 'write')} of an earlier process looked up first")
     left_code = ExitCode.DIFFERENCES if todo.left else ExitCode.DONE
-    if job.not_looked_at:
+    if todo.not_looked_at:
         say(
-            f"warning: {plural(job.not_looked_at, 'expected link')} could not be looked at, and may be missing: run it again later"
+            f"warning: {plural(todo.not_looked_at, 'expected link')} could not be looked at, and may be missing: run it again later"
         )
         left_code = foremost([left_code, ExitCode.REMOTE])
     if dry_run or not todo.orders:
@@ -170,7 +176,7 @@ async def _carried_out(
     if output_format == "text":
         _show(todo, None, output_format)
     confirmed(root, f"create {plural(len(todo.orders), 'link')}?", yes=yes)
-    outcomes = await job.carry_out(by)
+    outcomes = await writer.carry_out(todo, by)
     counts = outcomes.counts(todo.orders)
     if output_format == "json":
         _show(todo, counts, output_format)
@@ -181,7 +187,7 @@ async def _carried_out(
             )
     say(f"repair: {added_up(counts)}")
     if not todo.left and counts["done"] == len(todo.orders):
-        say(f"  `runbook verify {job.run}` shows whether everything is there now")
+        say(f"  `runbook verify {writer.log.run}` shows whether everything is there now")
     return int(foremost([outcome_code(outcomes, counts), left_code]))
 
 
@@ -191,9 +197,9 @@ def _like(text: str, plan: "Plan") -> tuple[str, str]:
 
     site, colon, issue = text.rpartition(":")
     wanted = site.rstrip("/").lower()
-    for one in plan.sites:
-        if colon and wanted in (one.url.lower(), one.url.lower().partition("://")[2]):
-            return one.url, issue.strip().upper()
+    for known in plan.sites:
+        if colon and wanted in (known.url.lower(), known.url.lower().partition("://")[2]):
+            return known.url, issue.strip().upper()
     raise UsageError(
         f"`--like {text}` does not begin with a site of the plan",
         hint=f"for example `--like {plan.sites[0].url}:ENG-1`" if plan.sites else "",
@@ -222,7 +228,7 @@ def _show(todo: "RepairList", counts: dict[str, int] | None, output_format: str)
             {
                 "format": 1,
                 "planned": [order.listed() for order in todo.orders],
-                "left": [one.listed() for one in todo.left],
+                "left": [left.listed() for left in todo.left],
                 "counts": counts,
             }
         )
@@ -230,8 +236,8 @@ def _show(todo: "RepairList", counts: dict[str, int] | None, output_format: str)
     for order in todo.orders:
         label = printable(str(order.record["relationship"]))
         show(f"{listed_line('create', order.listed())} as `{label}`, {todo.shapes[order.job]}")
-    for one in todo.left:
-        show(f"{listed_line('left', one.listed())}: {printable(one.reason)}")
+    for left in todo.left:
+        show(f"{listed_line('left', left.listed())}: {printable(left.reason)}")
     if not todo.orders and not todo.left:
         show("nothing is missing")
 
@@ -242,7 +248,7 @@ def _say_left(todo: "RepairList", plan_file: str) -> None:
     from runbook.text import plural
 
     others = len(todo.left) - todo.for_later
-    if any("shape is not known" in one.reason for one in todo.left):
+    if any("shape is not known" in left.reason for left in todo.left):
         say(
             f"{plural(others, 'link')} left: no link shows how Atlassian writes them in that direction. Make one by hand and name it with `--like SITE:ISSUE`, or add `--as-weblink`"
         )

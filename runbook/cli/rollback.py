@@ -17,7 +17,8 @@ from runbook.cli.wiring import Root
 
 if TYPE_CHECKING:
     from runbook.errors import ExitCode
-    from runbook.remotelinks.rollback import RollbackList
+    from runbook.remotelinks.rollback import TakeBack
+    from runbook.remotelinks.writes import WriteList
 
 
 @click.command("rollback")
@@ -89,7 +90,7 @@ def rollback(
             async with ports_of(
                 root, plan, ledger, folder, accounts, endpoint=endpoint, ca_bundle=ca_bundle
             ) as ports:
-                job = await list_rollback(
+                todo, writer = await list_rollback(
                     ports,
                     view,
                     read_view=lambda: find_run(runs_in(root, ledger), view.id),
@@ -97,9 +98,8 @@ def rollback(
                     dry_run=dry_run,
                     progress=progress_line(),
                 )
-                todo = job.plan_list
-                if job.settled:
-                    say(f"{plural(job.settled, 'write')} of an earlier process looked up first")
+                if todo.settled:
+                    say(f"{plural(todo.settled, 'write')} of an earlier process looked up first")
                 left_code = _unread_code(todo)
                 if dry_run or not todo.orders:
                     _show(todo, None, output_format)
@@ -108,7 +108,7 @@ def rollback(
                 if output_format == "text":
                     _show(todo, None, output_format)
                 confirmed(root, f"take back {plural(len(todo.orders), 'link')}?", yes=yes)
-                outcomes = await job.carry_out(by)
+                outcomes = await writer.carry_out(todo, by)
                 counts = outcomes.counts(todo.orders)
                 if output_format == "json":
                     _show(todo, counts, output_format)
@@ -122,7 +122,7 @@ def rollback(
     ctx.exit(code)
 
 
-def _show(todo: "RollbackList", counts: dict[str, int] | None, output_format: str) -> None:
+def _show(todo: "WriteList[TakeBack]", counts: dict[str, int] | None, output_format: str) -> None:
     from runbook.cli.console import show, show_json
     from runbook.cli.linkwork import listed_line
     from runbook.text import printable
@@ -132,7 +132,7 @@ def _show(todo: "RollbackList", counts: dict[str, int] | None, output_format: st
             {
                 "format": 1,
                 "planned": [order.listed() for order in todo.orders],
-                "left": [one.listed() for one in todo.left],
+                "left": [left.listed() for left in todo.left],
                 "counts": counts,
             }
         )
@@ -140,11 +140,11 @@ def _show(todo: "RollbackList", counts: dict[str, int] | None, output_format: st
     for order in todo.orders:
         action = "remove" if order.restored is None else "restore"
         show(f"{listed_line(action, order.listed())}: {printable(order.why)}")
-    for one in todo.left:
-        show(f"{listed_line('left', one.listed())}: {printable(one.reason)}")
+    for left in todo.left:
+        show(f"{listed_line('left', left.listed())}: {printable(left.reason)}")
 
 
-def _unread_code(todo: "RollbackList") -> "ExitCode":
+def _unread_code(todo: "WriteList[TakeBack]") -> "ExitCode":
     """Say how many links could not be looked at; return the exit code that this asks for."""
     from runbook.cli.console import say
     from runbook.errors import ExitCode
@@ -156,7 +156,7 @@ def _unread_code(todo: "RollbackList") -> "ExitCode":
     return ExitCode.REMOTE
 
 
-def _say_nothing(todo: "RollbackList", run: str) -> None:
+def _say_nothing(todo: "WriteList[TakeBack]", run: str) -> None:
     from runbook.cli.console import say
     from runbook.text import plural
 

@@ -19,8 +19,8 @@ from runbook.cli.wiring import Root
 
 if TYPE_CHECKING:
     from runbook.ledger.store import Ledger
+    from runbook.remotelinks.comparison_store import ComparisonStore
     from runbook.remotelinks.expected import ExpectedFile
-    from runbook.remotelinks.staging import Stage
     from runbook.remotelinks.verification import Verified
     from runbook.secrets import Account
 
@@ -81,8 +81,8 @@ def verify(
     )
     from runbook.cli.runs_lookup import find_run, runs_in
     from runbook.errors import UsageError
+    from runbook.remotelinks.comparison_store import ComparisonStore
     from runbook.remotelinks.occasion import check_after, check_before
-    from runbook.remotelinks.staging import Stage
 
     path = root.ledger_path(ledger_file)
     with root.open_ledger(path, read_only=False) as ledger:
@@ -102,10 +102,10 @@ def verify(
         accounts, why_not = (
             (accounts_of(root, plan), "") if after is None else accounts_if_any(root, plan)
         )
-        with scratch() as folder, Stage(plan, folder=folder) as stage:
+        with scratch() as folder, ComparisonStore(plan, folder=folder) as store:
             work = _work(
                 root=root,
-                stage=stage,
+                store=store,
                 ledger=ledger,
                 run=view.id,
                 folder=folder,
@@ -120,12 +120,12 @@ def verify(
                 ca_bundle=ca_bundle,
             )
             verified: Verified = root.await_(work)
-            say_bad_rows(stage)
+            say_bad_rows(store)
             if output_format == "json":
-                for piece in json_pieces(verified, stage):
+                for piece in json_pieces(verified):
                     click.echo(piece, nl=False)
             else:
-                _show_text(verified, stage)
+                _show_text(verified)
             _say_verdict(verified, view.id, view.started.plan_file)
     ctx.exit(int(verified.exit_code))
 
@@ -133,7 +133,7 @@ def verify(
 async def _work(
     *,
     root: Root,
-    stage: "Stage",
+    store: "ComparisonStore",
     ledger: "Ledger",
     run: str,
     folder: Path,
@@ -152,7 +152,7 @@ async def _work(
 
     async with ports_of(
         root,
-        stage.plan,
+        store.plan,
         ledger,
         folder,
         accounts,
@@ -163,7 +163,7 @@ async def _work(
         return await verify_run(
             ports,
             run,
-            stage,
+            store,
             expected=expected,
             after=after,
             before=before,
@@ -172,7 +172,7 @@ async def _work(
         )
 
 
-def json_pieces(verified: "Verified", stage: "Stage") -> Iterator[str]:
+def json_pieces(verified: "Verified") -> Iterator[str]:
     """Yield the JSON document piece by piece: there may be a million findings."""
     from runbook.cli.wiring import process_mask
 
@@ -181,13 +181,13 @@ def json_pieces(verified: "Verified", stage: "Stage") -> Iterator[str]:
     yield ",\n".join(f"    {json.dumps(job)}" for job in verified.jobs)
     yield '\n  ],\n  "findings": ['
     separator = "\n"
-    for finding in stage.findings():
+    for finding in verified.comparison.findings():
         yield separator + "    " + mask.text(json.dumps(finding.as_json()))
         separator = ",\n"
     yield "\n  ]\n}\n"
 
 
-def _show_text(verified: "Verified", stage: "Stage") -> None:
+def _show_text(verified: "Verified") -> None:
     from runbook.cli.console import show
     from runbook.cli.linkwork import host_of
     from runbook.remotelinks.compare import BESIDES, KINDS, Kind
@@ -206,15 +206,17 @@ def _show_text(verified: "Verified", stage: "Stage") -> None:
     show(aligned(table))
     lesser = {Kind.NO_JOB, Kind.NOT_LOOKED_AT, Kind.SATISFIED_OTHERWISE, Kind.WRONG_TYPE, *BESIDES}
     shown: dict[str, int] = {}
-    for one in stage.findings():
-        shown[one.kind] = shown.get(one.kind, 0) + 1
-        if Kind(one.kind) in lesser and shown[one.kind] > SHOWN_OF_LESSER_KINDS:
+    for finding in verified.comparison.findings():
+        shown[finding.kind] = shown.get(finding.kind, 0) + 1
+        if Kind(finding.kind) in lesser and shown[finding.kind] > SHOWN_OF_LESSER_KINDS:
             continue
-        link = "" if one.link_id is None else f" (link {one.link_id})"
-        site = "" if one.site is None else f" on {host_of(one.site)}"
-        detail = f": {printable(one.detail)}" if one.detail else ""
-        words = one.kind.replace("_", " ")
-        show(f"{words}: {printable(one.issue)}{site} -> {printable(one.target)}{link}{detail}")
+        link = "" if finding.link_id is None else f" (link {finding.link_id})"
+        site = "" if finding.site is None else f" on {host_of(finding.site)}"
+        detail = f": {printable(finding.detail)}" if finding.detail else ""
+        words = finding.kind.replace("_", " ")
+        show(
+            f"{words}: {printable(finding.issue)}{site} -> {printable(finding.target)}{link}{detail}"
+        )
     for kind, count in shown.items():
         if Kind(kind) in lesser and count > SHOWN_OF_LESSER_KINDS:
             more = count - SHOWN_OF_LESSER_KINDS
