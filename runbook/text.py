@@ -5,7 +5,7 @@ that nothing in it can move the cursor, change colours or reorder what stands be
 """
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone, tzinfo
 
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -107,7 +107,7 @@ def plural(count: int, one: str, many: str | None = None) -> str:
     return f"{count} {one if count == 1 else many or one + 's'}"
 
 
-def added_up(counts: dict[str, int]) -> str:
+def added_up(counts: Mapping[str, int]) -> str:
     """Return counts as a sum, such as `6 = 5 complete + 1 unknown`; zeros are left out."""
     present = [f"{count} {name}" for name, count in counts.items() if count]
     return f"{sum(counts.values())} = {' + '.join(present)}" if present else "0"

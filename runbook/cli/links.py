@@ -1,33 +1,37 @@
 """`links`: the six operations on the remote links of one issue, by hand."""
 
-import contextlib
 import json
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from runbook.atlassian.jira import JiraSite, Record
+from runbook.atlassian.jira import Record
+from runbook.atlassian.jira_values import Written
 from runbook.cli.console import say, show
 from runbook.cli.options import (
     format_option,
     ledger_option,
     network_options,
+    with_options,
     yes_option,
 )
 from runbook.errors import UsageError
-from runbook.operations.root import Root
-from runbook.operations.sites import jira_site, site_url
-from runbook.remotelinks.model import Change, differences
-from runbook.remotelinks.single import (
-    Intent,
-    carry_out,
-    checked_record,
-    look_again,
-    plan_delete,
-    plan_set,
+from runbook.operations.issue_links import (
+    DeleteOptions,
+    GetOptions,
+    HandWriteOptions,
+    ListOptions,
+    SetOptions,
+    delete_link,
+    get_link,
+    list_links,
+    set_link,
 )
+from runbook.operations.root import Root
+from runbook.remotelinks.model import Change, differences
+from runbook.remotelinks.writes import Intent, checked_record
 from runbook.text import aligned, printable, shortened
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -79,56 +83,27 @@ def _writes(command: Command) -> Command:
 @links.command("list")
 @_place
 @format_option("table", "json")
-@click.pass_obj
-def list_links(
-    root: Root,
-    site: str,
-    issue: str,
-    account: str,
-    endpoint: str | None,
-    ca_bundle: Path | None,
-    output_format: str,
-) -> None:
+@with_options(ListOptions)
+def list_(root: Root, options: ListOptions) -> None:
     """List every remote link of an issue."""
-
-    async def work(jira: "JiraSite") -> "Sequence[Record]":
-        return await jira.remote_links(_issue(issue))
-
-    records = _with_site(root, site, account, endpoint, ca_bundle, work)
-    if output_format == "json":
+    records = list_links(root, options)
+    if options.output_format == "json":
         _show_record(list(records))
     elif records:
         show(_table(records))
     else:
-        say(f"no remote links on `{printable(issue)}`")
+        say(f"no remote links on `{printable(options.issue)}`")
 
 
 @links.command("get")
 @_place
 @_which(needed=True)
 @format_option("table", "json")
-@click.pass_obj
-def get_link(
-    root: Root,
-    site: str,
-    issue: str,
-    account: str,
-    endpoint: str | None,
-    ca_bundle: Path | None,
-    link_id: int | None,
-    global_id: str | None,
-    output_format: str,
-) -> None:
+@with_options(GetOptions)
+def get(root: Root, options: GetOptions) -> None:
     """Show one remote link, by its id or its globalId."""
-    _one_of(link_id, global_id)
-
-    async def work(jira: "JiraSite") -> "Record":
-        if link_id is not None:
-            return await jira.remote_link(_issue(issue), link_id)
-        return await jira.remote_link_by_global_id(_issue(issue), global_id or "")
-
-    record = _with_site(root, site, account, endpoint, ca_bundle, work)
-    if output_format == "json":
+    record = get_link(root, options)
+    if options.output_format == "json":
         _show_record(record)
     else:
         show(_fields(record))
@@ -146,144 +121,62 @@ def get_link(
 )
 @_which(needed=False)
 @_writes
-@click.pass_obj
-def set_link(
-    root: Root,
-    site: str,
-    issue: str,
-    account: str,
-    endpoint: str | None,
-    ca_bundle: Path | None,
-    link_file: Path,
-    link_id: int | None,
-    dry_run: bool,
-    yes: bool,
-    ledger_file: Path | None,
-) -> None:
+@with_options(SetOptions)
+def set_(root: Root, options: SetOptions) -> None:
     """Create a remote link, update the one with the same globalId, or replace the one with --id."""
-    record = checked_record(_json_file(link_file), f"`{link_file}`")
-
-    async def work(jira: "JiraSite") -> None:
-        intent = await plan_set(jira, _issue(issue), record, link_id)
-        if intent.equal:
-            say(f"link {intent.link_id} on `{printable(issue)}` is equal already; nothing written")
-            return
-        if intent.before is None and not intent.global_id:
-            say("warning: without a `globalId` Jira makes a new link each time this is sent")
-        await _write(root, jira, intent, dry_run=dry_run, yes=yes, ledger_file=ledger_file)
-
-    _with_site(root, site, account, endpoint, ca_bundle, work)
+    record = checked_record(_json_file(options.link_file), f"`{options.link_file}`")
+    intent = set_link(root, options, record, _Screen(options))
+    if intent.equal:
+        issue = printable(options.issue)
+        say(f"link {intent.link_id} on `{issue}` is equal already; nothing written")
 
 
 @links.command("delete")
 @_place
 @_which(needed=True)
 @_writes
-@click.pass_obj
-def delete_link(
-    root: Root,
-    site: str,
-    issue: str,
-    account: str,
-    endpoint: str | None,
-    ca_bundle: Path | None,
-    link_id: int | None,
-    global_id: str | None,
-    dry_run: bool,
-    yes: bool,
-    ledger_file: Path | None,
-) -> None:
+@with_options(DeleteOptions)
+def delete(root: Root, options: DeleteOptions) -> None:
     """Remove one remote link, by its id or its globalId."""
-    _one_of(link_id, global_id)
-
-    async def work(jira: "JiraSite") -> None:
-        intent = await plan_delete(jira, _issue(issue), link_id, global_id)
-        await _write(root, jira, intent, dry_run=dry_run, yes=yes, ledger_file=ledger_file)
-
-    _with_site(root, site, account, endpoint, ca_bundle, work)
+    delete_link(root, options, _Screen(options))
 
 
-async def _write(
-    root: Root,
-    jira: "JiraSite",
-    intent: "Intent",
-    *,
-    dry_run: bool,
-    yes: bool,
-    ledger_file: Path | None,
-) -> None:
-    """Show what would change, ask, and write."""
-    request = jira.request_json(intent.write)
-    doing = _headline(intent)
-    show(f"{doing}\n{_changes(intent.changes)}")
-    if dry_run:
-        say(f"dry run: `{request['method']} {printable(request['url'])}` was not sent")
-        return
-    with contextlib.closing(root.create_ledger(root.ledger_path(ledger_file))) as ledger:
-        if not yes:
-            if not root.interactive:
-                raise UsageError(
-                    "nobody can be asked here, and there is no `--yes`; nothing written",
-                    hint="look with `--dry-run`, then add `--yes`",
-                )
-            click.confirm("write this?", abort=True, err=True)
-            await look_again(jira, intent)
-        written = await carry_out(jira, intent, ledger)
-        where = f", recorded in `{printable(str(ledger.path))}`"
-    issue = printable(intent.write.issue)
-    if intent.after is None:
-        say(f"removed link {intent.link_id} from `{issue}`{where}")
-    elif written.created:
-        say(f"created link {written.link_id} on `{issue}`{where}")
-    else:
-        say(f"updated link {written.link_id or intent.link_id} on `{issue}`{where}")
+class _Screen:
+    """What `links set` and `links delete` show and ask."""
+
+    def __init__(self, options: HandWriteOptions) -> None:
+        self._options = options
+
+    def intended(self, intent: Intent, request: Mapping[str, Any]) -> None:
+        """Show what would change."""
+        if intent.after is not None and intent.before is None and not intent.global_id:
+            say("warning: without a `globalId` Jira makes a new link each time this is sent")
+        show(f"{_headline(intent)}\n{_changes(intent.changes)}")
+        if self._options.dry_run:
+            say(f"dry run: `{request['method']} {printable(request['url'])}` was not sent")
+
+    def confirm(self) -> None:
+        """Ask before the write."""
+        click.confirm("write this?", abort=True, err=True)
+
+    def written(self, intent: Intent, written: Written, ledger: Path) -> None:
+        """Say what was written, and where it is recorded."""
+        issue, where = printable(intent.write.issue), f"recorded in `{printable(str(ledger))}`"
+        if intent.after is None:
+            say(f"removed link {intent.link_id} from `{issue}`, {where}")
+        elif written.created:
+            say(f"created link {written.link_id} on `{issue}`, {where}")
+        else:
+            say(f"updated link {written.link_id or intent.link_id} on `{issue}`, {where}")
 
 
-def _headline(intent: "Intent") -> str:
+def _headline(intent: Intent) -> str:
     issue = printable(intent.write.issue)
     if intent.after is None:
         return f"remove link {intent.link_id} from `{issue}`"
     if intent.before is None:
         return f"create a link on `{issue}`"
     return f"change link {intent.link_id} on `{issue}`"
-
-
-def _with_site(
-    root: Root,
-    site: str,
-    account: str,
-    endpoint: str | None,
-    ca_bundle: Path | None,
-    work: "Callable[[JiraSite], Awaitable[Any]]",
-) -> Any:
-    # A wrong address is said before a credential is asked for.
-    url = site_url(site, stand_in=root.endpoint(endpoint) is not None)
-    accounts = root.accounts([account])
-
-    async def whole() -> Any:
-        async with root.network(accounts, endpoint=endpoint, ca_bundle=ca_bundle) as send:
-            jira = jira_site(root, send, url, account)
-            await jira.myself()
-            return await work(jira)
-
-    return root.await_(whole())
-
-
-def _issue(text: str) -> str:
-    issue = text.strip()
-    if not issue:
-        raise UsageError("ISSUE is empty", hint="name an issue by its key, such as `ENG-123`")
-    return issue
-
-
-def _one_of(link_id: int | None, global_id: str | None) -> None:
-    if (link_id is None) == (global_id is None):
-        raise UsageError(
-            "name the link by either `--id` or `--global-id`",
-            hint="`runbook links list SITE ISSUE` shows both",
-        )
-    if global_id == "":
-        raise UsageError("`--global-id` is empty", hint="name the link by its `--id`")
 
 
 def _json_file(path: Path) -> Any:
@@ -306,12 +199,12 @@ def _show_record(value: Any) -> None:
     show(json.dumps(value, indent=2))
 
 
-def _table(records: "Iterable[Record]") -> str:
+def _table(records: Iterable[Record]) -> str:
     head = ("id", "relationship", "title", "url", "application", "globalId")
     return aligned([head, *(_row(record) for record in records)])
 
 
-def _row(record: "Record") -> tuple[str, ...]:
+def _row(record: Record) -> tuple[str, ...]:
     target, application = _part(record, "object"), _part(record, "application")
     values = (
         record.get("id"),
@@ -324,19 +217,19 @@ def _row(record: "Record") -> tuple[str, ...]:
     return tuple("-" if value in (None, "") else shortened(str(value), _CELL) for value in values)
 
 
-def _part(record: "Record", name: str) -> dict[str, Any]:
+def _part(record: Record, name: str) -> dict[str, Any]:
     value = record.get(name)
     return value if isinstance(value, dict) else {}
 
 
-def _fields(record: "Record") -> str:
+def _fields(record: Record) -> str:
 
     rows = [("id", str(record.get("id")))]
     rows += [(one.path, _value(one.after)) for one in differences(None, record)]
     return aligned([(printable(path), value) for path, value in rows])
 
 
-def _changes(changes: "Sequence[Change]") -> str:
+def _changes(changes: Sequence[Change]) -> str:
     rows = []
     for one in changes:
         sign = "+" if one.before is None else "-" if one.after is None else "~"

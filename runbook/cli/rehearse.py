@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from runbook.cli.console import say, show
+from runbook.cli.link_text import say_outcomes
 from runbook.cli.options import plan_argument, with_options
 from runbook.cli.run import say_closing
 from runbook.cli.summary import summary_text
@@ -70,6 +71,7 @@ def rehearse(root: Root, options: RehearsalOptions) -> ExitCode:
         observer=Lines,
         confirm=_show_summary,
         closing=partial(say_closing, plan=options.plan),
+        outcomes=say_outcomes,
     )
     return rehearse_in_file(root, options, screen)
 

@@ -1,29 +1,28 @@
 """`rollback`: take back the links that are ours."""
 
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
-from runbook.cli.console import say, show, show_json
-from runbook.cli.link_text import confirmed, listed_line, progress_line
+from runbook.cli.console import say, show
+from runbook.cli.link_text import LinkWriteScreen, list_json, listed_line, say_outcomes
 from runbook.cli.options import (
     format_option,
     ledger_option,
     network_options,
     operator_option,
     run_argument,
+    with_options,
     yes_option,
 )
-from runbook.cli.snapshot_progress import watching
-from runbook.errors import ExitCode, foremost
-from runbook.operations.find_run import find_run, runs_in
-from runbook.operations.link_steps import list_rollback
-from runbook.operations.links import accounts_of, outcome_code, plan_of, ports_of, scratch
+from runbook.errors import ExitCode
+from runbook.operations.links import RollbackOptions, rollback_in_ledger
 from runbook.operations.root import Root
-from runbook.remotelinks.rollback import NOT_UNDONE, RollbackList
-from runbook.remotelinks.snapshot_file import open_snapshot
+from runbook.remotelinks.rollback import NOT_UNDONE, TakeBack
+from runbook.remotelinks.writes import Outcomes, WriteList
 from runbook.text import added_up, plural, printable
+from runbook.view import RunView
 
 
 @click.command("rollback")
@@ -41,120 +40,67 @@ from runbook.text import added_up, plural, printable
 @format_option("text", "json")
 @ledger_option
 @network_options
-@click.pass_context
-def rollback(
-    ctx: click.Context,
-    run: str,
-    before: Path,
-    dry_run: bool,
-    yes: bool,
-    operator: str | None,
-    output_format: str,
-    ledger_file: Path | None,
-    endpoint: str | None,
-    ca_bundle: Path | None,
-) -> None:
+@with_options(RollbackOptions)
+def rollback(root: Root, options: RollbackOptions) -> ExitCode:
     """Remove the links of RUN that are ours, and restore those we changed.
 
     Ours is what `repair` wrote, and what `verify` recorded as new. Everything else is left and listed.
     """
-    root: Root = ctx.obj
+    return rollback_in_ledger(root, options, RollbackScreen(root, options))
 
-    path = root.ledger_path(ledger_file)
-    with root.open_ledger(path, read_only=False) as ledger:
-        view = find_run(runs_in(root, ledger), run)
-        plan = plan_of(view)
-        open_snapshot(before).close()
-        root.endpoint(endpoint)
+
+class RollbackScreen(LinkWriteScreen):
+    """What `rollback` shows."""
+
+    def begin(self, view: RunView) -> None:  # noqa: ARG002
+        """Say what is not undone."""
         for sentence in NOT_UNDONE:
             say(f"note: {sentence}")
-        if not (dry_run or yes or root.interactive):
-            confirmed(root, "", yes=False)
-        accounts = accounts_of(root, plan)
-        by = root.operator(operator, accounts)
-        if not dry_run:
-            ledger.lead(root.me(by))
 
-        async def work(folder: Path) -> int:
-            async with ports_of(
-                root,
-                plan,
-                ledger,
-                folder,
-                accounts,
-                endpoint=endpoint,
-                ca_bundle=ca_bundle,
-                watching=partial(watching, root),
-            ) as ports:
-                job = await list_rollback(
-                    ports,
-                    view,
-                    read_view=lambda: find_run(runs_in(root, ledger), view.id),
-                    before=before,
-                    dry_run=dry_run,
-                    progress=progress_line(),
-                )
-                todo = job.plan_list
-                if job.settled:
-                    say(f"{plural(job.settled, 'write')} of an earlier process looked up first")
-                left_code = _unread_code(todo)
-                if dry_run or not todo.orders:
-                    _show(todo, None, output_format)
-                    _say_nothing(todo, view.id)
-                    return int(ExitCode.DONE if dry_run else left_code)
-                if output_format == "text":
-                    _show(todo, None, output_format)
-                confirmed(root, f"take back {plural(len(todo.orders), 'link')}?", yes=yes)
-                outcomes = await job.carry_out(by)
-                counts = outcomes.counts(todo.orders)
-                if output_format == "json":
-                    _show(todo, counts, output_format)
-                say(f"rollback: {added_up(counts)}")
-                if todo.left:
-                    say(f"{plural(len(todo.left), 'link')} left as they are, each with the reason")
-                return int(foremost([outcome_code(outcomes, counts, say), left_code]))
+    def listed(self, todo: WriteList[TakeBack]) -> None:
+        """Show what would be removed or restored, and what is left alone."""
+        self.say_settled(todo)
+        if todo.not_looked_at:
+            say(
+                f"warning: {plural(todo.not_looked_at, 'link')} could not be looked at: run it again later"
+            )
+        if not self.as_json:
+            _show(todo)
+        elif self.only_listed(todo):
+            list_json(todo, None)
 
-        with scratch() as folder:
-            code = root.await_(work(folder))
-    ctx.exit(code)
+    def written(
+        self,
+        todo: WriteList[TakeBack],
+        outcomes: Outcomes,
+        counts: Mapping[str, int],
+        view: RunView,  # noqa: ARG002
+    ) -> None:
+        """Show what became of the removals."""
+        if self.as_json:
+            list_json(todo, counts)
+        say(f"rollback: {added_up(counts)}")
+        if todo.left:
+            say(f"{plural(len(todo.left), 'link')} left as they are, each with the reason")
+        say_outcomes(outcomes, counts)
 
-
-def _show(todo: "RollbackList", counts: dict[str, int] | None, output_format: str) -> None:
-
-    if output_format == "json":
-        show_json(
-            {
-                "format": 1,
-                "planned": [order.listed() for order in todo.orders],
-                "left": [one.listed() for one in todo.left],
-                "counts": counts,
-            }
+    def left(self, todo: WriteList[TakeBack], view: RunView) -> None:
+        """Say why there is nothing to take back, where that is so."""
+        if todo.orders or (todo.left and todo.not_looked_at == len(todo.left)):
+            return
+        if todo.left:
+            say(
+                f"nothing is ours to take back; {plural(len(todo.left), 'link')} left, with the reason"
+            )
+            return
+        say(
+            f"the ledger names no links of this run: `runbook verify {view.id} --before FILE` records which ones arrived"
         )
-        return
+
+
+def _show(todo: WriteList[TakeBack]) -> None:
     for order in todo.orders:
         action = "remove" if order.restored is None else "restore"
         show(f"{listed_line(action, order.listed())}: {printable(order.why)}")
-    for one in todo.left:
-        show(f"{listed_line('left', one.listed())}: {printable(one.reason)}")
-
-
-def _unread_code(todo: "RollbackList") -> "ExitCode":
-    """Say how many links could not be looked at; return the exit code that this asks for."""
-    if not todo.not_looked_at:
-        return ExitCode.DONE
-    say(f"warning: {plural(todo.not_looked_at, 'link')} could not be looked at: run it again later")
-    return ExitCode.REMOTE
-
-
-def _say_nothing(todo: "RollbackList", run: str) -> None:
-
-    if todo.orders:
-        return
-    if todo.left and todo.not_looked_at == len(todo.left):
-        return
-    if todo.left:
-        say(f"nothing is ours to take back; {plural(len(todo.left), 'link')} left, with the reason")
-        return
-    say(
-        f"the ledger names no links of this run: `runbook verify {run} --before FILE` records which ones arrived"
-    )
+    for left in todo.left:
+        show(f"{listed_line('left', left.listed())}: {printable(left.reason)}")

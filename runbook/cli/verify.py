@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from runbook.cli.console import say, show
+from runbook.cli.console import masked, say, show
 from runbook.cli.link_text import host_of, next_round, say_bad_rows
 from runbook.cli.options import (
     expected_option,
@@ -16,28 +16,17 @@ from runbook.cli.options import (
     network_options,
     operator_option,
     run_argument,
+    with_options,
 )
 from runbook.cli.snapshot_progress import watching
-from runbook.errors import UsageError
-from runbook.ledger.store import Ledger
-from runbook.operations.find_run import find_run, runs_in
-from runbook.operations.link_steps import verify_run
-from runbook.operations.links import (
-    accounts_if_any,
-    accounts_of,
-    expected_of,
-    plan_of,
-    ports_of,
-    scratch,
-)
-from runbook.operations.root import Root, process_mask
+from runbook.errors import ExitCode
+from runbook.operations.links import VerifyOptions, verify_in_ledger
+from runbook.operations.root import Root
 from runbook.remotelinks.compare import BESIDES, DIFFERENCES, KINDS, Kind
-from runbook.remotelinks.expected import ExpectedFile
-from runbook.remotelinks.occasion import check_after, check_before
-from runbook.remotelinks.staging import Stage
+from runbook.remotelinks.comparison_store import ComparisonStore
 from runbook.remotelinks.verification import Verified
-from runbook.secrets import Account
 from runbook.text import aligned, plural, printable
+from runbook.view import RunView
 
 SHOWN_OF_LESSER_KINDS = 20
 
@@ -67,127 +56,38 @@ SHOWN_OF_LESSER_KINDS = 20
 @format_option("text", "json")
 @ledger_option
 @network_options
-@click.pass_context
-def verify(
-    ctx: click.Context,
-    run: str,
-    after: Path | None,
-    before: Path | None,
-    expected_file: Path | None,
-    sample: int | None,
-    operator: str | None,
-    output_format: str,
-    ledger_file: Path | None,
-    endpoint: str | None,
-    ca_bundle: Path | None,
-) -> None:
+@with_options(VerifyOptions)
+def verify(root: Root, options: VerifyOptions) -> ExitCode:
     """Compare the links that are there with those that RUN should have recreated.
 
     Every expected link gets exactly one kind. Exit code 8 when anything is missing, wrong or old.
     """
-    root: Root = ctx.obj
 
-    path = root.ledger_path(ledger_file)
-    with root.open_ledger(path, read_only=False) as ledger:
-        view = find_run(runs_in(root, ledger), run)
-        plan = plan_of(view)
-        expected = expected_of(plan, expected_file, path)
-        if expected is None and (after is None or before is None):
-            raise UsageError(
-                "nothing to compare with: the plan names no expected links",
-                hint="`--expected CSV` names the Data Center's issue links; docs/expected-links.md has the SQL that exports them",
-            )
-        if after is not None:
-            check_after(after, view)
-        if before is not None:
-            check_before(before, view)
-        root.endpoint(endpoint)
-        accounts, why_not = (
-            (accounts_of(root, plan), "") if after is None else accounts_if_any(root, plan)
-        )
-        with scratch() as folder, Stage(plan, folder=folder) as stage:
-            work = _work(
-                root=root,
-                stage=stage,
-                ledger=ledger,
-                run=view.id,
-                folder=folder,
-                accounts=accounts,
-                why_not=why_not,
-                expected=expected,
-                after=after,
-                before=before,
-                sample=sample,
-                operator=root.operator(operator, accounts),
-                endpoint=endpoint,
-                ca_bundle=ca_bundle,
-            )
-            verified: Verified = root.await_(work)
-            say_bad_rows(stage)
-            if output_format == "json":
-                for piece in json_pieces(verified, stage):
-                    click.echo(piece, nl=False)
-            else:
-                _show_text(verified, stage)
-            _say_verdict(verified, view.id, view.started.plan_file)
-    ctx.exit(int(verified.exit_code))
+    def show_verified(verified: Verified, store: ComparisonStore, view: RunView) -> None:
+        say_bad_rows(store)
+        if options.output_format == "json":
+            for piece in json_pieces(verified):
+                click.echo(piece, nl=False)
+        else:
+            _show_text(verified)
+        _say_verdict(verified, view.id, view.started.plan_file)
+
+    return verify_in_ledger(root, options, partial(watching, root), show_verified)
 
 
-async def _work(
-    *,
-    root: Root,
-    stage: "Stage",
-    ledger: "Ledger",
-    run: str,
-    folder: Path,
-    accounts: "tuple[Account, ...]",
-    why_not: str,
-    expected: "ExpectedFile | None",
-    after: Path | None,
-    before: Path | None,
-    sample: int | None,
-    operator: str,
-    endpoint: str | None,
-    ca_bundle: Path | None,
-) -> "Verified":
-
-    async with ports_of(
-        root,
-        stage.plan,
-        ledger,
-        folder,
-        accounts,
-        why_not=why_not,
-        endpoint=endpoint,
-        ca_bundle=ca_bundle,
-        watching=partial(watching, root),
-    ) as ports:
-        return await verify_run(
-            ports,
-            run,
-            stage,
-            expected=expected,
-            after=after,
-            before=before,
-            sample=sample,
-            operator=operator,
-        )
-
-
-def json_pieces(verified: "Verified", stage: "Stage") -> Iterator[str]:
+def json_pieces(verified: Verified) -> Iterator[str]:
     """Yield the JSON document piece by piece: there may be a million findings."""
-    mask = process_mask()
     yield '{\n  "format": 1,\n  "jobs": [\n'
     yield ",\n".join(f"    {json.dumps(job)}" for job in verified.jobs)
     yield '\n  ],\n  "findings": ['
     separator = "\n"
-    for finding in stage.findings():
-        yield separator + "    " + mask.text(json.dumps(finding.as_json()))
+    for finding in verified.comparison.findings():
+        yield separator + "    " + masked(json.dumps(finding.as_json()))
         separator = ",\n"
     yield "\n  ]\n}\n"
 
 
-def _show_text(verified: "Verified", stage: "Stage") -> None:
+def _show_text(verified: Verified) -> None:
 
     always = (Kind.RECREATED, Kind.MISSING, Kind.WRONG_TARGET, Kind.OLD_URL)
     used = [kind for kind in (*KINDS, *BESIDES) if kind in always or verified.total(kind)]
@@ -202,22 +102,24 @@ def _show_text(verified: "Verified", stage: "Stage") -> None:
     show(aligned(table))
     lesser = {Kind.NO_JOB, Kind.NOT_LOOKED_AT, Kind.SATISFIED_OTHERWISE, Kind.WRONG_TYPE, *BESIDES}
     shown: dict[str, int] = {}
-    for one in stage.findings():
-        shown[one.kind] = shown.get(one.kind, 0) + 1
-        if Kind(one.kind) in lesser and shown[one.kind] > SHOWN_OF_LESSER_KINDS:
+    for finding in verified.comparison.findings():
+        shown[finding.kind] = shown.get(finding.kind, 0) + 1
+        if Kind(finding.kind) in lesser and shown[finding.kind] > SHOWN_OF_LESSER_KINDS:
             continue
-        link = "" if one.link_id is None else f" (link {one.link_id})"
-        site = "" if one.site is None else f" on {host_of(one.site)}"
-        detail = f": {printable(one.detail)}" if one.detail else ""
-        words = one.kind.replace("_", " ")
-        show(f"{words}: {printable(one.issue)}{site} -> {printable(one.target)}{link}{detail}")
+        link = "" if finding.link_id is None else f" (link {finding.link_id})"
+        site = "" if finding.site is None else f" on {host_of(finding.site)}"
+        detail = f": {printable(finding.detail)}" if finding.detail else ""
+        words = finding.kind.replace("_", " ")
+        show(
+            f"{words}: {printable(finding.issue)}{site} -> {printable(finding.target)}{link}{detail}"
+        )
     for kind, count in shown.items():
         if Kind(kind) in lesser and count > SHOWN_OF_LESSER_KINDS:
             more = count - SHOWN_OF_LESSER_KINDS
             show(f"{kind.replace('_', ' ')}: … and {more} more; `--format json` lists all")
 
 
-def _say_verdict(verified: "Verified", run: str, plan_file: str) -> None:
+def _say_verdict(verified: Verified, run: str, plan_file: str) -> None:
 
     for note in verified.notes:
         say(f"note: {printable(note)}")
@@ -243,7 +145,7 @@ def _say_verdict(verified: "Verified", run: str, plan_file: str) -> None:
             _say_partial(verified)
 
 
-def _say_partial(verified: "Verified") -> None:
+def _say_partial(verified: Verified) -> None:
     """Say what was really looked at, and name the rest."""
     words = {
         Kind.SOURCE_ABSENT: "whose issue does not exist or is not visible to this account",

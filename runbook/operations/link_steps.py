@@ -4,7 +4,7 @@
 virtual clock. Each takes what it needs from outside as one value, `LinkPorts`.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,17 +15,20 @@ from runbook.errors import CredentialError, LedgerError, RunbookError, UsageErro
 from runbook.ledger.store import Ledger
 from runbook.plan.model import Plan
 from runbook.remotelinks import repair, rollback
-from runbook.remotelinks.compare import Addresses, Kind
+from runbook.remotelinks.compare import Kind
+from runbook.remotelinks.comparison_join import compare
+from runbook.remotelinks.comparison_store import ComparisonStore
 from runbook.remotelinks.expected import ExpectedFile
 from runbook.remotelinks.history import SiteHistory
+from runbook.remotelinks.mapping import PlanMap
+from runbook.remotelinks.pointing import Addresses
 from runbook.remotelinks.repair import RepairList
-from runbook.remotelinks.rollback import Before, Judge, RollbackList
+from runbook.remotelinks.rollback import Judge, LinksBefore, TakeBack
 from runbook.remotelinks.sampling import SampleWord
 from runbook.remotelinks.scope import Scope
-from runbook.remotelinks.shape import NoShape, Shape
+from runbook.remotelinks.shape import Shape
 from runbook.remotelinks.snapshot import Progress, take
-from runbook.remotelinks.snapshot_file import create_snapshot
-from runbook.remotelinks.staging import Stage
+from runbook.remotelinks.snapshot_file import create_snapshot, open_snapshot
 from runbook.remotelinks.unserved import UnservedPairs
 from runbook.remotelinks.verification import (
     Verified,
@@ -34,7 +37,7 @@ from runbook.remotelinks.verification import (
     recall,
     verify,
 )
-from runbook.remotelinks.writing import Order, Outcomes, Writer
+from runbook.remotelinks.writes import Order, Purpose, WriteList, WriteLog, Writer
 from runbook.view import RunView, run_of
 from runbook.wire import Send
 
@@ -76,7 +79,7 @@ class LinkPorts:
 async def verify_run(
     ports: LinkPorts,
     run: str,
-    stage: Stage,
+    store: ComparisonStore,
     *,
     expected: ExpectedFile | None,
     after: Path | None,
@@ -86,7 +89,7 @@ async def verify_run(
 ) -> Verified:
     """Verify a run against its expected links; without `after` the snapshot is taken now.
 
-    The stage keeps the single findings (`stage.findings()`) until it is closed.
+    Single findings stream from the result's `comparison` until the store is closed.
 
     Raises:
         CredentialError: a site no longer takes the credential.
@@ -98,17 +101,16 @@ async def verify_run(
         raise LedgerError(
             f"the ledger knows no run `{run}`", hint="`runbook runs` lists those it knows"
         )
-    word = _staged(stage, expected, sample, seed=run)
+    sampled = _staged(store, expected, sample, seed=run)
     if after is None:
-        after = await _taken(ports, stage)
-    history = SiteHistory(ports.sites) if ports.sites else None
+        after = await _taken(ports, store)
     return await verify(
-        stage=stage,
+        store=store,
         after=after,
         before=before,
         expected=expected,
-        sample=word,
-        history=history,
+        sample=sampled,
+        history=SiteHistory(ports.sites) if ports.sites else None,
         history_absent=ports.why_not,
         unserved=UnservedPairs(ports.plan, view, ports.clock.now()),
         submitted=first_submissions(view),
@@ -118,32 +120,10 @@ async def verify_run(
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RepairWork:
-    """What `repair` would do, ready to be carried out; `not_looked_at` links may be missing, too."""
-
-    ports: LinkPorts
-    run: str
-    plan_list: RepairList
-    writer: Writer
-    settled: int
-    not_looked_at: int = 0
-
-    async def carry_out(self, operator: str) -> Outcomes:
-        """Create the links; the list is in the ledger first."""
-        return await repair.carry_out(
-            plan_list=self.plan_list,
-            writer=self.writer,
-            ledger=self.ports.ledger,
-            run=self.run,
-            operator=operator,
-        )
-
-
 async def list_repair(
     ports: LinkPorts,
     view: RunView,
-    stage: Stage,
+    store: ComparisonStore,
     *,
     expected: ExpectedFile,
     after: Path | None,
@@ -152,8 +132,8 @@ async def list_repair(
     also_unserved: bool = False,
     dry_run: bool = False,
     progress: Callable[[Order, str, str], None] = lambda *_: None,
-) -> RepairWork:
-    """Return what `repair` would create: what is missing now, and not removed by somebody on purpose.
+) -> tuple[RepairList, Writer]:
+    """Return what `repair` would create, and its writer: what is missing now, and was not removed since.
 
     What the next round of the run can still serve is left to it, unless `also_unserved` is set.
     Writes of an earlier process without a known end are looked up first (not in a dry run).
@@ -162,60 +142,35 @@ async def list_repair(
         CredentialError, RemoteError: a site cannot be asked.
         UsageError: a file cannot be read, or `--like` names no usable link.
     """
-    writer = _writer(ports, view, repair.PURPOSE, progress)
-    settled = await _settle(writer, view, dry_run=dry_run)
-    _staged(stage, expected, None, seed="")
+    writer = _writer(ports, view, "repair", progress)
+    settled = 0 if dry_run else await _settle(writer, view)
+    _staged(store, expected, None, seed="")
     if after is None:
-        after = await _taken(ports, stage)
-    recall(stage, ports.ledger, view.id)
-    stage.compare(after)
+        after = await _taken(ports, store)
+    recall(store, ports.ledger, view.id)
+    comparison = compare(store, after)
     history = SiteHistory(ports.sites)
-    await ask_history(stage, after, history, ports.why_not, first_submissions(view))
-    stage.mark_unserved(UnservedPairs(ports.plan, view, ports.clock.now()).of)
-    addresses = _addresses(stage)
-    shapes: dict[str, Shape | NoShape] = repair.shapes_from_snapshot(stage, after)
-    by_hand = await repair.shapes_by_hand(likes, ports.plan, ports.sites, addresses, stage.numbers)
+    await ask_history(comparison, history, ports.why_not, first_submissions(view))
+    comparison.mark_unserved(UnservedPairs(ports.plan, view, ports.clock.now()).of)
+    by_hand = await repair.shapes_by_hand(
+        likes, ports.plan, ports.sites, comparison.addresses, store.numbers
+    )
+    shapes = repair.shapes_from_snapshot(comparison)
     for job, shape in by_hand.items():
         if not isinstance(shapes.get(job), Shape):
             shapes[job] = shape
-    plan_list = repair.planned(
+    todo = repair.planned(
         listing=_listing(ports.ledger),
-        missing=tuple(stage.missing(after)),
-        addresses=addresses,
-        numbers=stage.numbers,
+        missing=comparison.missing(),
+        addresses=comparison.addresses,
+        numbers=store.numbers,
         shapes=shapes,
         as_weblink=as_weblink,
         also_unserved=also_unserved,
-    )
-    return RepairWork(
-        ports=ports,
-        run=view.id,
-        plan_list=plan_list,
-        writer=writer,
         settled=settled,
-        not_looked_at=stage.finding_count(Kind.NOT_LOOKED_AT),
+        not_looked_at=comparison.count(Kind.NOT_LOOKED_AT),
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RollbackWork:
-    """What `rollback` would do, ready to be carried out."""
-
-    ports: LinkPorts
-    run: str
-    plan_list: RollbackList
-    writer: Writer
-    settled: int
-
-    async def carry_out(self, operator: str) -> Outcomes:
-        """Take the links back; the list is in the ledger first."""
-        return await rollback.carry_out(
-            plan_list=self.plan_list,
-            writer=self.writer,
-            ledger=self.ports.ledger,
-            run=self.run,
-            operator=operator,
-        )
+    return todo, writer
 
 
 async def list_rollback(
@@ -226,8 +181,8 @@ async def list_rollback(
     before: Path,
     dry_run: bool = False,
     progress: Callable[[Order, str, str], None] = lambda *_: None,
-) -> RollbackWork:
-    """Return what `rollback` would take back, and what it leaves, each with the reason.
+) -> tuple[WriteList[TakeBack], Writer]:
+    """Return what `rollback` would take back, what it leaves with the reason, and its writer.
 
     `read_view` folds the ledger again, after writes of an earlier process were looked up.
 
@@ -235,59 +190,54 @@ async def list_rollback(
         CredentialError, RemoteError: a site cannot be asked.
         UsageError: `before` is no snapshot.
     """
-    writer = _writer(ports, view, rollback.PURPOSE, progress)
-    settled = await _settle(writer, view, dry_run=dry_run)
-    if rollback.unsettled(view, repair.PURPOSE) and not dry_run:
-        others = _writer(ports, view, repair.PURPOSE, progress)
-        settled += await _settle(others, view, dry_run=dry_run)
+    writer = _writer(ports, view, "rollback", progress)
+    settled = 0
+    if not dry_run:
+        settled = await _settle(writer, view)
+        settled += await _settle(_writer(ports, view, "repair", progress), view)
     if settled:
         view = read_view()
-    then = Before(before)
-    try:
-        numbers = {url: n for n, url in enumerate(sorted(ports.sites), start=1)}
-        judge = Judge(
-            view=view,
-            before=then,
-            addresses=await _live_addresses(ports, numbers),
-            destinations=rollback.destinations_of(ports.plan, numbers),
-            sites=ports.sites,
-            history=SiteHistory(ports.sites),
-        )
-        named = rollback.candidates(view, ports.ledger)
-        plan_list = await judge.listed(_listing(ports.ledger), named.values())
-    finally:
-        then.close()
-    return RollbackWork(
-        ports=ports, run=view.id, plan_list=plan_list, writer=writer, settled=settled
+    named = rollback.candidates(view, ports.ledger).values()
+    with open_snapshot(before) as snapshot:
+        links_before = LinksBefore(snapshot, named)
+    numbers = {url: n for n, url in enumerate(sorted(ports.sites), start=1)}
+    judge = Judge(
+        view=view,
+        before=links_before,
+        addresses=await _live_addresses(ports, numbers),
+        destinations=rollback.destinations_of(ports.plan, numbers),
+        sites=ports.sites,
+        history=SiteHistory(ports.sites),
     )
+    return await judge.listed(_listing(ports.ledger), named, settled=settled), writer
 
 
 def _staged(
-    stage: Stage, expected: ExpectedFile | None, sample: int | None, *, seed: str
+    store: ComparisonStore, expected: ExpectedFile | None, sample: int | None, *, seed: str
 ) -> SampleWord | None:
     if expected is not None:
-        stage.notes.extend(f"`{expected.path.name}`: {note}" for note in expected.notes)
-        stage.add_expected(expected)
+        store.notes.extend(f"`{expected.path.name}`: {note}" for note in expected.notes)
+        store.add_expected(expected)
     if sample is None:
         return None
     seed = f"{seed}:{'' if expected is None else expected.sha256[:16]}"
-    total = stage.draw(sample, seed)
-    if stage.sampled is None:
-        stage.notes.append(f"the sample takes in all {total} rows that a job serves")
+    total = store.draw(sample, seed)
+    if store.sampled is None:
+        store.notes.append(f"the sample takes in all {total} rows that a job serves")
         return None
     return SampleWord(size=sample, looked_at=0, total=total, bad=0, seed=seed)
 
 
-async def _taken(ports: LinkPorts, stage: Stage) -> Path:
+async def _taken(ports: LinkPorts, store: ComparisonStore) -> Path:
     """Take the snapshot of exactly what is staged; a site that fails is a note, not an end."""
     if ports.send is None:
         raise UsageError("no snapshot and no way to take one", hint="name one with `--after FILE`")
     keys: dict[str, list[str]] = {site.url: [] for site in ports.plan.sites}
     targets: dict[str, list[str]] = {site.url: [] for site in ports.plan.sites}
-    for site, key, role in stage.in_scope():
+    for site, key, role in store.in_scope():
         (keys if role == "source" else targets)[site].append(key)
     used = [site for site in ports.plan.sites if keys[site.url] or targets[site.url]]
-    if not used and stage.expected_total() == 0:
+    if not used and not store.expected_count:
         raise UsageError(
             "nothing says which issues to read: there are no expected links",
             hint="name them with `--expected CSV`, or a snapshot with `--after FILE`",
@@ -320,31 +270,23 @@ async def _taken(ports: LinkPorts, stage: Stage) -> Path:
     for site, error in taken.errors:
         if isinstance(error, CredentialError):
             raise error
-        stage.notes.append(f"`{site}` could not be read to the end: {error}")
+        store.notes.append(f"`{site}` could not be read to the end: {error}")
     if taken.errors and len(taken.errors) == len(used):
         raise taken.errors[0][1]
     return path
 
 
 def _writer(
-    ports: LinkPorts, view: RunView, purpose: str, progress: Callable[[Order, str, str], None]
+    ports: LinkPorts, view: RunView, purpose: Purpose, progress: Callable[[Order, str, str], None]
 ) -> Writer:
-    return Writer(
-        purpose=purpose,
-        run=view.id,
-        ledger=ports.ledger,
-        clock=ports.clock,
-        sites=ports.sites,
-        progress=progress,
-    )
+    log = WriteLog(purpose=purpose, ledger=ports.ledger, run=view.id)
+    return Writer(log=log, clock=ports.clock, sites=ports.sites, progress=progress)
 
 
-async def _settle(writer: Writer, view: RunView, *, dry_run: bool) -> int:
+async def _settle(writer: Writer, view: RunView) -> int:
     """Look up what an earlier process left open; return how many writes were settled."""
-    if dry_run:
-        return 0
-    open_writes = [write.intended for write in rollback.unsettled(view, writer.purpose)]
-    return len(await writer.settle(open_writes))
+    left_open = rollback.unsettled(view, writer.log.purpose)
+    return await writer.settle(write.intended for write in left_open)
 
 
 async def _live_addresses(ports: LinkPorts, numbers: dict[str, int]) -> Addresses:
@@ -358,22 +300,9 @@ async def _live_addresses(ports: LinkPorts, numbers: dict[str, int]) -> Addresse
             raise
         except RunbookError:
             continue
-        found = (info.get("baseUrl"), info.get("displayUrl"))
-        bases[numbers[url]] += [str(one) for one in found if one]
-    return Addresses(bases, _old_bases(ports.plan))
-
-
-def _old_bases(plan: Plan) -> Iterable[str]:
-    for instance in plan.instances:
-        yield instance.migrated_from
-        if instance.migrated_from_override:
-            yield instance.migrated_from_override
-
-
-def _addresses(stage: Stage) -> Addresses:
-    if stage.addresses is None:
-        raise UsageError("nothing was compared yet")
-    return stage.addresses
+        own = (info.get("baseUrl"), info.get("displayUrl"))
+        bases[numbers[url]] += [str(base) for base in own if base]
+    return Addresses(bases, PlanMap(ports.plan).old_bases())
 
 
 def _listing(ledger: Ledger) -> str:

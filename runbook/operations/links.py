@@ -1,25 +1,368 @@
-"""What `verify`, `repair` and `rollback` share: the run's plan, its files, and their ports."""
+"""`verify`, `repair` and `rollback` of a run in a ledger: from options to an exit code.
+
+The steps themselves are in `link_steps`; here a run, its plan, files and ports are found, and a person
+is asked between the list and the first write.
+"""
 
 import contextlib
 import dataclasses
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 from runbook.atlassian.limits import Limits
 from runbook.errors import CredentialError, ExitCode, LedgerError, UsageError, foremost
 from runbook.ledger.store import Ledger
-from runbook.operations.link_steps import LinkPorts
+from runbook.operations.find_run import find_run, runs_in
+from runbook.operations.link_steps import LinkPorts, list_repair, list_rollback, verify_run
 from runbook.operations.root import Root
 from runbook.plan import load_plan_bytes
 from runbook.plan.model import Plan
+from runbook.remotelinks.comparison_store import ComparisonStore
 from runbook.remotelinks.expected import ExpectedFile, read_expected
+from runbook.remotelinks.occasion import check_after, check_before
+from runbook.remotelinks.repair import RepairList
 from runbook.remotelinks.snapshot import Progress
-from runbook.remotelinks.writing import Outcomes
+from runbook.remotelinks.snapshot_file import open_snapshot
+from runbook.remotelinks.verification import Verified
+from runbook.remotelinks.writes import Order, Outcomes, WriteList, Writer
 from runbook.secrets import Account
 from runbook.text import plural, printable
 from runbook.view import RunView
+
+Watching = Callable[[], AbstractContextManager[Progress]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkOptions:
+    """What `verify`, `repair` and `rollback` take alike."""
+
+    run: str
+    operator: str | None
+    output_format: str
+    ledger_file: Path | None
+    endpoint: str | None
+    ca_bundle: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyOptions(LinkOptions):
+    """What is compared with what; without `after` a snapshot is taken now."""
+
+    after: Path | None
+    before: Path | None
+    expected_file: Path | None
+    sample: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteOptions(LinkOptions):
+    """What commands that write links take besides."""
+
+    dry_run: bool
+    yes: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepairOptions(WriteOptions):
+    """What is missing, and what the created links look like."""
+
+    after: Path | None
+    expected_file: Path | None
+    likes: tuple[str, ...]
+    as_weblink: bool
+    also_unserved: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollbackOptions(WriteOptions):
+    """What there was before the run."""
+
+    before: Path
+
+
+class WriteScreen(Protocol):
+    """What `repair` and `rollback` show and ask, in this order."""
+
+    def watching(self) -> AbstractContextManager[Progress]:
+        """Show the progress of a snapshot."""
+        ...
+
+    def progress(self, order: Order, result: str, detail: str) -> None:
+        """Show what became of one write."""
+        ...
+
+    def begin(self, view: RunView) -> None:
+        """Say what has to be known before anything is read."""
+        ...
+
+    def notes(self, store: ComparisonStore) -> None:
+        """Say what the comparison noted, and which expected rows were not taken."""
+        ...
+
+    def listed(self, todo: Any) -> None:
+        """Show what would be written, and what is left alone."""
+        ...
+
+    def confirm(self, question: str) -> None:
+        """Ask before the first write; raises where the person says no."""
+        ...
+
+    def written(
+        self, todo: Any, outcomes: Outcomes, counts: Mapping[str, int], view: RunView
+    ) -> None:
+        """Show what became of the writes."""
+        ...
+
+    def left(self, todo: Any, view: RunView) -> None:
+        """Say at the end what is left to do."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenRun:
+    """A run in an open ledger, with the plan that it keeps."""
+
+    root: Root
+    path: Path
+    ledger: Ledger
+    view: RunView
+    plan: Plan
+
+
+@contextlib.contextmanager
+def opened_run(root: Root, options: LinkOptions) -> Iterator[OpenRun]:
+    """Open the ledger for writing and find the run.
+
+    Raises:
+        UsageError: the ledger has no such run.
+        LedgerError: the ledger is not there, locked, damaged or altered, or holds no plan.
+    """
+    path = root.ledger_path(options.ledger_file)
+    with root.open_ledger(path, read_only=False) as ledger:
+        view = find_run(runs_in(root, ledger), options.run)
+        yield OpenRun(root=root, path=path, ledger=ledger, view=view, plan=plan_of(view))
+
+
+def verify_in_ledger(
+    root: Root,
+    options: VerifyOptions,
+    watching: Watching,
+    show: Callable[[Verified, ComparisonStore, RunView], None],
+) -> ExitCode:
+    """Compare what is there with what the run should have recreated; the ledger keeps the result.
+
+    `show` may read the single findings: the comparison is open while it runs.
+
+    Raises:
+        UsageError: there is nothing to compare with, or a file cannot be read.
+        CredentialError, RemoteError, LedgerError: as the steps raise them.
+    """
+    with opened_run(root, options) as opened:
+        expected = expected_of(opened.plan, options.expected_file, opened.path)
+        if expected is None and (options.after is None or options.before is None):
+            raise UsageError(
+                "nothing to compare with: the plan names no expected links",
+                hint="`--expected CSV` names the Data Center's issue links; docs/expected-links.md has the SQL that exports them",
+            )
+        if options.after is not None:
+            check_after(options.after, opened.view)
+        if options.before is not None:
+            check_before(options.before, opened.view)
+        root.endpoint(options.endpoint)
+        if options.after is None:
+            accounts, why_not = accounts_of(root, opened.plan), ""
+        else:
+            accounts, why_not = accounts_if_any(root, opened.plan)
+
+        async def work(folder: Path, store: ComparisonStore) -> Verified:
+            async with ports_of(
+                opened, options, folder, accounts, why_not=why_not, watching=watching
+            ) as ports:
+                return await verify_run(
+                    ports,
+                    opened.view.id,
+                    store,
+                    expected=expected,
+                    after=options.after,
+                    before=options.before,
+                    sample=options.sample,
+                    operator=root.operator(options.operator, accounts),
+                )
+
+        with scratch() as folder, ComparisonStore(opened.plan, folder=folder) as store:
+            verified: Verified = root.await_(work(folder, store))
+            show(verified, store, opened.view)
+            return verified.exit_code
+
+
+def repair_in_ledger(root: Root, options: RepairOptions, screen: WriteScreen) -> ExitCode:
+    """Create the links that are missing, after a person has seen the list.
+
+    Raises:
+        UsageError: nothing says what is missing, a file cannot be read, or nobody can be asked.
+        CredentialError, RemoteError, LedgerError: as the steps raise them.
+    """
+    with opened_run(root, options) as opened:
+        view = opened.view
+        expected = expected_of(opened.plan, options.expected_file, opened.path)
+        if expected is None:
+            raise UsageError(
+                "nothing says what is missing: the plan names no expected links",
+                hint="name the Data Center's issue links with `--expected CSV`",
+            )
+        likes = tuple(_like(text, opened.plan) for text in options.likes)
+        if options.after is not None:
+            check_after(options.after, view)
+        accounts, operator = _ready_to_write(opened, options)
+        screen.begin(view)
+
+        async def work(folder: Path, store: ComparisonStore) -> ExitCode:
+            async with ports_of(
+                opened, options, folder, accounts, watching=screen.watching
+            ) as ports:
+                todo, writer = await list_repair(
+                    ports,
+                    view,
+                    store,
+                    expected=expected,
+                    after=options.after,
+                    likes=likes,
+                    as_weblink=options.as_weblink,
+                    also_unserved=options.also_unserved,
+                    dry_run=options.dry_run,
+                    progress=screen.progress,
+                )
+                screen.notes(store)
+                code = await _carried_out(
+                    todo,
+                    writer,
+                    question="create",
+                    options=options,
+                    screen=screen,
+                    operator=operator,
+                    view=view,
+                )
+                screen.left(todo, view)
+                return code
+
+        with scratch() as folder, ComparisonStore(opened.plan, folder=folder) as store:
+            return ExitCode(root.await_(work(folder, store)))
+
+
+def rollback_in_ledger(root: Root, options: RollbackOptions, screen: WriteScreen) -> ExitCode:
+    """Remove the links of a run that are ours, and restore those we changed.
+
+    Raises:
+        UsageError: `before` is no snapshot, or nobody can be asked.
+        CredentialError, RemoteError, LedgerError: as the steps raise them.
+    """
+    with opened_run(root, options) as opened:
+        view = opened.view
+        open_snapshot(options.before).close()
+        screen.begin(view)
+        accounts, operator = _ready_to_write(opened, options)
+
+        async def work(folder: Path) -> ExitCode:
+            async with ports_of(
+                opened, options, folder, accounts, watching=screen.watching
+            ) as ports:
+                todo, writer = await list_rollback(
+                    ports,
+                    view,
+                    read_view=lambda: find_run(runs_in(root, opened.ledger), view.id),
+                    before=options.before,
+                    dry_run=options.dry_run,
+                    progress=screen.progress,
+                )
+                code = await _carried_out(
+                    todo,
+                    writer,
+                    question="take back",
+                    options=options,
+                    screen=screen,
+                    operator=operator,
+                    view=view,
+                )
+                screen.left(todo, view)
+                return code
+
+        with scratch() as folder:
+            return ExitCode(root.await_(work(folder)))
+
+
+def _ready_to_write(opened: OpenRun, options: WriteOptions) -> tuple[tuple[Account, ...], str]:
+    """Return the accounts and the operator; without `--dry-run` this process leads the ledger now.
+
+    Raises:
+        UsageError: nobody can be asked, and `--yes` was not given.
+        CredentialError: an account has no complete credential.
+        LedgerError: another process leads the ledger.
+    """
+    root = opened.root
+    root.endpoint(options.endpoint)
+    if not (options.dry_run or options.yes or root.interactive):
+        raise UsageError(
+            "this writes to the sites, and nobody can be asked",
+            hint="add `--yes`, or look first with `--dry-run`",
+        )
+    accounts = accounts_of(root, opened.plan)
+    operator = root.operator(options.operator, accounts)
+    if not options.dry_run:
+        opened.ledger.lead(root.me(operator))
+    return accounts, operator
+
+
+async def _carried_out(
+    todo: WriteList[Any],
+    writer: Writer,
+    *,
+    question: str,
+    options: WriteOptions,
+    screen: WriteScreen,
+    operator: str,
+    view: RunView,
+) -> ExitCode:
+    """Show the list, ask, write, and return the exit code."""
+    screen.listed(todo)
+    codes = [ExitCode.REMOTE] if todo.not_looked_at else []
+    if isinstance(todo, RepairList) and todo.left:
+        codes.append(ExitCode.DIFFERENCES)
+    if options.dry_run or not todo.orders:
+        return ExitCode.DONE if options.dry_run else foremost(codes)
+    screen.confirm(f"{question} {plural(len(todo.orders), 'link')}?")
+    outcomes = await writer.carry_out(todo, operator)
+    counts = outcomes.counts(todo.orders)
+    screen.written(todo, outcomes, counts, view)
+    return foremost([outcome_code(outcomes, counts), *codes])
+
+
+def outcome_code(outcomes: Outcomes, counts: Mapping[str, int]) -> ExitCode:
+    """Return the exit code of writes: the error that stopped them, unknown, refused, else done."""
+    codes = []
+    if outcomes.stopped_by is not None:
+        codes.append(outcomes.stopped_by.exit_code)
+    if counts["unknown"]:
+        codes.append(ExitCode.UNKNOWN)
+    if counts["refused"] or (counts["not_attempted"] and outcomes.stopped_by is None):
+        codes.append(ExitCode.REMOTE)
+    return foremost(codes)
+
+
+def _like(text: str, plan: Plan) -> tuple[str, str]:
+    """Return (site URL, issue key) of a `SITE:ISSUE`; the site by its address or its host."""
+    site, colon, issue = text.rpartition(":")
+    wanted = site.rstrip("/").lower()
+    for known in plan.sites:
+        if colon and wanted in (known.url.lower(), known.url.lower().partition("://")[2]):
+            return known.url, issue.strip().upper()
+    raise UsageError(
+        f"`--like {text}` does not begin with a site of the plan",
+        hint=f"for example `--like {plan.sites[0].url}:ENG-1`" if plan.sites else "",
+    )
 
 
 @contextlib.contextmanager
@@ -84,62 +427,34 @@ def accounts_if_any(root: Root, plan: Plan) -> tuple[tuple[Account, ...], str]:
 
 @contextlib.asynccontextmanager
 async def ports_of(
-    root: Root,
-    plan: Plan,
-    ledger: Ledger,
+    opened: OpenRun,
+    options: LinkOptions,
     folder: Path,
     accounts: tuple[Account, ...],
     *,
     why_not: str = "",
-    endpoint: str | None = None,
-    ca_bundle: Path | None = None,
-    watching: Callable[[], AbstractContextManager[Progress]],
+    watching: Watching,
 ) -> AsyncIterator[LinkPorts]:
     """Yield the ports of the steps; without accounts no site is asked.
 
     `watching` shows the progress of a snapshot while sites are asked.
     """
-    limits = Limits(root.clock)
+    root = opened.root
+    ports = LinkPorts(
+        plan=opened.plan,
+        ledger=opened.ledger,
+        clock=root.clock,
+        limits=Limits(root.clock),
+        folder=folder,
+        send=None,
+        why_not=why_not,
+        random=root.random,
+    )
     if not accounts:
-        yield LinkPorts(
-            plan=plan,
-            ledger=ledger,
-            clock=root.clock,
-            limits=limits,
-            folder=folder,
-            send=None,
-            why_not=why_not,
-        )
+        yield ports
         return
-    async with root.network(accounts, endpoint=endpoint, ca_bundle=ca_bundle) as send:
+    async with root.network(
+        accounts, endpoint=options.endpoint, ca_bundle=options.ca_bundle
+    ) as send:
         with watching() as progress:
-            yield LinkPorts(
-                plan=plan,
-                ledger=ledger,
-                clock=root.clock,
-                limits=limits,
-                folder=folder,
-                send=send,
-                random=root.random,
-                progress=progress,
-            )
-
-
-def outcome_code(
-    outcomes: Outcomes, counts: dict[str, int], say: Callable[[str], None]
-) -> ExitCode:
-    """Say what went wrong with writes, and return the exit code that it asks for."""
-    codes = []
-    if outcomes.stopped_by is not None:
-        codes.append(outcomes.stopped_by.exit_code)
-        say(f"error: {printable(str(outcomes.stopped_by))}")
-        if outcomes.stopped_by.hint:
-            say(f"hint: {outcomes.stopped_by.hint}")
-    if counts["unknown"]:
-        codes.append(ExitCode.UNKNOWN)
-        say(
-            f"{plural(counts['unknown'], 'write')} without a known outcome: run the same command again, it looks them up first"
-        )
-    if counts["refused"] or (counts["not_attempted"] and outcomes.stopped_by is None):
-        codes.append(ExitCode.REMOTE)
-    return foremost(codes)
+            yield dataclasses.replace(ports, send=send, progress=progress)

@@ -5,7 +5,7 @@ that person and says so, with what really happened on the simulated side as the 
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
@@ -29,11 +29,12 @@ from runbook.operations.run import RunEnvironment, RunOptions, RunResult, RunSum
 from runbook.operations.write_report import write_report
 from runbook.plan.model import Plan, Wave
 from runbook.remotelinks.compare import KINDS
+from runbook.remotelinks.comparison_store import ComparisonStore
 from runbook.remotelinks.expected import read_expected
 from runbook.remotelinks.scope import scope_of
 from runbook.remotelinks.snapshot import take
 from runbook.remotelinks.snapshot_file import create_snapshot
-from runbook.remotelinks.staging import Stage
+from runbook.remotelinks.writes import Outcomes
 from runbook.secrets import Account, Secret
 from runbook.simulator.levels import Level, faults_for
 from runbook.simulator.server import serving
@@ -78,6 +79,7 @@ class RehearsalScreen:
     observer: Callable[[tzinfo], Observer]
     confirm: Callable[[RunSummary], None]
     closing: Callable[[Ledger, RunResult], None]
+    outcomes: Callable[[Outcomes, Mapping[str, int]], None]
 
 
 def rehearse_in_file(root: Root, options: RehearsalOptions, screen: RehearsalScreen) -> ExitCode:
@@ -239,11 +241,11 @@ class _Evening:
         return codes
 
     async def _verified(self, links: LinkPorts, before: Path) -> ExitCode:
-        with Stage(self.plan, folder=self.folder) as stage:
+        with ComparisonStore(self.plan, folder=self.folder) as store:
             verified = await verify_run(
                 links,
                 self._view().id,
-                stage,
+                store,
                 expected=read_expected(self.folder / EXPECTED),
                 after=None,
                 before=before,
@@ -260,25 +262,27 @@ class _Evening:
         return verified.exit_code
 
     async def _repaired(self, links: LinkPorts) -> ExitCode:
-        with Stage(self.plan, folder=self.folder) as stage:
-            work = await list_repair(
+        with ComparisonStore(self.plan, folder=self.folder) as store:
+            todo, writer = await list_repair(
                 links,
                 self._view(),
-                stage,
+                store,
                 expected=read_expected(self.folder / EXPECTED),
                 after=None,
             )
-            outcomes = await work.carry_out(OPERATOR)
-        results = outcomes.counts(work.plan_list.orders)
-        self.screen.say(f"repair: {added_up(results)}, {len(work.plan_list.left)} left alone")
-        return outcome_code(outcomes, results, self.screen.say)
+            outcomes = await writer.carry_out(todo, OPERATOR)
+        results = outcomes.counts(todo.orders)
+        self.screen.say(f"repair: {added_up(results)}, {len(todo.left)} left alone")
+        self.screen.outcomes(outcomes, results)
+        return outcome_code(outcomes, results)
 
     async def _rolled_back(self, links: LinkPorts, before: Path) -> ExitCode:
-        work = await list_rollback(links, self._view(), read_view=self._view, before=before)
-        outcomes = await work.carry_out(OPERATOR)
-        results = outcomes.counts(work.plan_list.orders)
-        self.screen.say(f"rollback: {added_up(results)}, {len(work.plan_list.left)} left alone")
-        return outcome_code(outcomes, results, self.screen.say)
+        todo, writer = await list_rollback(links, self._view(), read_view=self._view, before=before)
+        outcomes = await writer.carry_out(todo, OPERATOR)
+        results = outcomes.counts(todo.orders)
+        self.screen.say(f"rollback: {added_up(results)}, {len(todo.left)} left alone")
+        self.screen.outcomes(outcomes, results)
+        return outcome_code(outcomes, results)
 
     async def _run(
         self,

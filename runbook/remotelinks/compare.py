@@ -2,12 +2,10 @@
 
 In: the links that are expected on an issue, the remote links that are there, and the addresses of the
 sites. Out: one verdict for each expected link, and one for each link besides them that is worth a
-word. Pure: files, SQL and the network are in `staging` and `verification`.
+word. Pure: files, SQL and the network are in `comparison_store`, `comparison_join` and `verification`.
 
-A link matches an expected target when its `globalId` carries the target's numeric id
-(`appId=…&issueId=…`) and its address is no `/browse/` address of another site, known or not (ids of
-different sites may be equal), or when its address is `/browse/KEY` on the target site's base or display URL, with the key as it was expected or as it is
-now. The kinds, in the order in which they are tried:
+A link matches an expected target when it points to it (`pointing`): by the target's numeric id, or by
+its key as it was expected or as it is now. The kinds, in the order in which they are tried:
 
 - `recreated`: a matching link of the job's shape (or one that the ledger names as ours) with the
   expected label. One link serves several rows that say the same: Jira holds one link per globalId.
@@ -22,11 +20,11 @@ now. The kinds, in the order in which they are tried:
 - `no_job`: the plan has no job for the two sites; decided before an issue is looked at.
 """
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
-from urllib.parse import urlsplit
+
+from runbook.remotelinks.pointing import OLD, Addresses, Pointer, issue_id_of
 
 
 class Kind(StrEnum):
@@ -54,7 +52,6 @@ UNSEEN = (Kind.SOURCE_ABSENT, Kind.TARGET_ABSENT, Kind.NOT_LOOKED_AT, Kind.NO_JO
 
 JIRA_APPLICATION = "com.atlassian.jira"
 DEFAULT_LABEL = "links to"
-_KEY_END = re.compile(r"[?#/]")
 
 
 class Wanted(NamedTuple):
@@ -102,73 +99,6 @@ class Verdict(NamedTuple):
     detail: str
 
 
-class Pointer(NamedTuple):
-    """Where a link points: `site` numbers a known site, OLD stands for an old base, None for neither."""
-
-    site: int | None
-    key: str | None
-    issue_id: int | None
-
-
-OLD = -1
-
-
-class Addresses:
-    """The base URLs that are known: each site's own (base and display), and the old ones."""
-
-    def __init__(self, sites: Mapping[int, Iterable[str]], old: Iterable[str]) -> None:
-        self._known: dict[str, int] = {}
-        for base in old:
-            self._known[normal_base(base)] = OLD
-        for number, bases in sites.items():
-            for base in bases:
-                self._known[normal_base(base)] = number
-        self._seen: dict[str, int | None] = {}
-
-    def site_of(self, base: str) -> int | None:
-        """Return the number of the site with this base URL, OLD, or None."""
-        try:
-            return self._seen[base]
-        except KeyError:
-            number = self._known.get(normal_base(base))
-            if len(self._seen) < 10_000:
-                self._seen[base] = number
-            return number
-
-    def pointer(self, url: str, global_id: str | None) -> Pointer:
-        """Return where a link points, by its address and its globalId."""
-        issue_id = issue_id_of(global_id)
-        base, browse, rest = url.rpartition("/browse/")
-        if not browse:
-            return Pointer(None, None, issue_id)
-        key = rest if rest.isalnum() else _KEY_END.split(rest, maxsplit=1)[0]
-        return Pointer(self.site_of(base), key.upper(), issue_id)
-
-
-def normal_base(url: str) -> str:
-    """Return a base URL for comparison: host in lower case, no usual port, no trailing slash.
-
-    `http` counts as `https`: links were often stored before the site moved to TLS.
-    """
-    try:
-        parts = urlsplit(url.strip())
-        host, port = (parts.hostname or "").lower(), parts.port
-    except ValueError:
-        return url.strip().rstrip("/")
-    place = host if port in (None, 80, 443) else f"{host}:{port}"
-    return f"{place}{parts.path.rstrip('/')}"
-
-
-def issue_id_of(global_id: str | None) -> int | None:
-    """Return the issue id of a globalId of the form `appId=…&issueId=…`, None for any other."""
-    if global_id is None or not global_id.startswith("appId="):
-        return None
-    _, mark, number = global_id.rpartition("&issueId=")
-    return (
-        int(number) if mark and number.isascii() and number.isdigit() and len(number) < 19 else None
-    )
-
-
 def job_shaped(link: Found) -> bool:
     """Return whether a link has the shape of a link between two Jira sites (jira-rest.md B2)."""
     return issue_id_of(link.global_id) is not None or link.application == JIRA_APPLICATION
@@ -179,11 +109,9 @@ def by_job(link: Found) -> bool:
     return link.ours or (not link.before and job_shaped(link))
 
 
-def same_label(one: str | None, other: str | None) -> bool:
+def same_label(label: str | None, other: str | None) -> bool:
     """Return whether two labels are the same to a reader; none at all shows as `links to`."""
-    if one == other:
-        return True
-    return _label(one) == _label(other)
+    return label == other or _label(label) == _label(other)
 
 
 def _label(text: str | None) -> str:
@@ -204,6 +132,16 @@ class _Issue:
         if index is not None:
             link, self.free[index] = self.found[index], False
         self.verdicts.append(Verdict(want.row, want.job, kind, link, detail))
+
+    def free_of(self, indexes: Sequence[int]) -> int:
+        """Return the first of these links that is unclaimed, else the first: one serves several rows."""
+        return next((index for index in indexes if self.free[index]), indexes[0])
+
+    def unclaimed(self) -> Iterator[tuple[int, Found, Pointer]]:
+        """Yield the links that no rule has claimed yet, with their indexes and where they point."""
+        for index, point in enumerate(self.points):
+            if self.free[index]:
+                yield index, self.found[index], point
 
 
 def judge(
@@ -232,16 +170,6 @@ def judge(
     return issue.verdicts
 
 
-def _hits(want: Wanted, point: Pointer) -> bool:
-    if point.site == want.site and point.key in want.keys:
-        return True
-    return (
-        want.issue_id is not None
-        and point.issue_id == want.issue_id
-        and (point.key is None or point.site == want.site)
-    )
-
-
 def _matched(issue: _Issue, wanted: Sequence[Wanted], *, besides: bool) -> list[Wanted]:
     """Settle every target that some link matches; return the rows of the others."""
     groups: dict[tuple[int, str], list[Wanted]] = {}
@@ -250,11 +178,8 @@ def _matched(issue: _Issue, wanted: Sequence[Wanted], *, besides: bool) -> list[
     rest: list[Wanted] = []
     for group in groups.values():
         # A link whose id says one target and whose address another serves the first of them only.
-        hits = [
-            index
-            for index, point in enumerate(issue.points)
-            if issue.free[index] and _hits(group[0], point)
-        ]
+        target = group[0].site, group[0].keys, group[0].issue_id
+        hits = [index for index, _, point in issue.unclaimed() if point.hits(*target)]
         if hits:
             _settle(issue, group, hits, besides=besides)
         else:
@@ -270,17 +195,17 @@ def _settle(issue: _Issue, group: list[Wanted], hits: list[int], *, besides: boo
     for want in group:
         same = [index for index in made if same_label(found[index].relationship, want.label)]
         if same:
-            issue.say(want, Kind.RECREATED, next((i for i in same if issue.free[i]), same[0]))
+            issue.say(want, Kind.RECREATED, issue.free_of(same))
         else:
             others.append(want)
     for want in others:
         if made:
-            index = next((i for i in made if issue.free[i]), made[0])
+            index = issue.free_of(made)
             shown = found[index].relationship or DEFAULT_LABEL
             detail = f"shown as `{shown}`, expected `{want.label}`"
             issue.say(want, Kind.WRONG_TYPE, index, detail)
         else:
-            index = next((i for i in own if issue.free[i]), own[0])
+            index = issue.free_of(own)
             why = "was there before" if found[index].before else "has not the shape of a job's link"
             issue.say(want, Kind.SATISFIED_OTHERWISE, index, f"a user's own link: it {why}")
     for index in hits:
@@ -296,17 +221,16 @@ def _settle(issue: _Issue, group: list[Wanted], hits: list[int], *, besides: boo
 
 
 def _old_url(issue: _Issue, want: Wanted) -> bool:
-    for index, point in enumerate(issue.points):
-        if issue.free[index] and point.site == OLD and point.key in want.keys:
-            issue.say(want, Kind.OLD_URL, index, f"still points to {issue.found[index].url}")
+    for index, link, point in issue.unclaimed():
+        if point.site == OLD and point.key in want.keys:
+            issue.say(want, Kind.OLD_URL, index, f"still points to {link.url}")
             return True
     return False
 
 
 def _contradicting(issue: _Issue, want: Wanted) -> bool:
-    for index, point in enumerate(issue.points):
-        link = issue.found[index]
-        if not issue.free[index] or not by_job(link):
+    for index, link, point in issue.unclaimed():
+        if not by_job(link):
             continue
         elsewhere = point.key in want.keys and point.site not in (want.site, OLD)
         titled = link.title.strip().upper() in want.keys
@@ -326,14 +250,9 @@ def _without_target(issue: _Issue, want: Wanted) -> bool:
 
 
 def _left_over(issue: _Issue, want: Wanted) -> bool:
-    for index, point in enumerate(issue.points):
-        link = issue.found[index]
-        if (
-            issue.free[index]
-            and by_job(link)
-            and point.site == want.site
-            and same_label(link.relationship, want.label)
-        ):
+    for index, link, point in issue.unclaimed():
+        right_site = point.site == want.site
+        if right_site and by_job(link) and same_label(link.relationship, want.label):
             detail = f"points to {link.url}, which nothing expects here"
             issue.say(want, Kind.WRONG_TARGET, index, detail)
             return True
@@ -341,10 +260,8 @@ def _left_over(issue: _Issue, want: Wanted) -> bool:
 
 
 def _unexpected(issue: _Issue, jobs_here: Mapping[int, int]) -> None:
-    for index, link in enumerate(issue.found):
-        if not issue.free[index]:
-            continue
-        job = jobs_here.get(issue.points[index].site or 0) if by_job(link) else None
+    for _, link, point in issue.unclaimed():
+        job = jobs_here.get(point.site or 0) if by_job(link) else None
         if job is not None:
             detail = f"`{link.relationship or DEFAULT_LABEL}`: no expected link says so"
             issue.verdicts.append(Verdict(None, job, Kind.UNEXPECTED, link, detail))

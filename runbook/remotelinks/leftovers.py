@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 from runbook.atlassian.jira import JiraSite
 from runbook.plan.model import Plan, Site
-from runbook.remotelinks.compare import OLD, Addresses
 from runbook.remotelinks.mapping import PlanMap
+from runbook.remotelinks.pointing import OLD, Addresses
 from runbook.remotelinks.snapshot_file import open_snapshot
 
 # Where a mention can be shown word for word; the search itself looks into more.
@@ -95,7 +95,7 @@ def by_remote_links(plan: Plan, snapshot: Path) -> Iterator[Leftover]:
         keys = {(row.site, row.asked): row.key or row.asked for row in file.issues(state="read")}
         for link in file.links():
             host = _host(link.url)
-            if addresses.pointer(link.url, None).site != OLD and host not in hosts:
+            if addresses.pointer(link.url).site != OLD and host not in hosts:
                 continue
             yield Leftover(
                 site=link.site,

@@ -7,10 +7,11 @@ compared, the record itself, and a hash of everything that a client can write. P
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 from runbook.canonical import json_text
 
+HASH_DIGITS = 32  # of a content hash, as the ledger names links
 # Set by Jira, never by a client: a link that was removed and made again has others.
 _OF_JIRA = ("id", "self")
 
@@ -71,7 +72,7 @@ def content_hash(record: Mapping[str, Any]) -> str:
     A field that is null or an empty object counts as absent: Jira answers `"icon": {}` where
     nothing was sent.
     """
-    return hashlib.sha256(canonical_json(content(record)).encode()).hexdigest()
+    return hashlib.sha256(json_text(content(record)).encode()).hexdigest()
 
 
 def content(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -81,11 +82,6 @@ def content(record: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in writable(record).items()
         if (kept := _without_nothing(value)) is not None
     }
-
-
-def canonical_json(value: Any) -> str:
-    """Return the one JSON text of a value: sorted keys, no spaces, always valid UTF-8."""
-    return json_text(value)
 
 
 def _without_nothing(value: Any) -> Any:
@@ -119,9 +115,7 @@ def differences(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> t
     return tuple(
         Change(path, old.get(path), new.get(path))
         for path in sorted(old.keys() | new.keys())
-        if path not in old
-        or path not in new
-        or canonical_json(old[path]) != canonical_json(new[path])
+        if path not in old or path not in new or json_text(old[path]) != json_text(new[path])
     )
 
 
@@ -131,3 +125,31 @@ def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
         return
     for name, inner in value.items():
         yield from _leaves(inner, f"{path}.{name}" if path else str(name))
+
+
+class RecordedLink(NamedTuple):
+    """One line of the event `links.arrived`: a link that a verification saw arrive.
+
+    `hash` is the first digits of the record's content hash; `before` is `absent`, `unknown` or the hash
+    that the link had before the run.
+    """
+
+    issue: str
+    link_id: int
+    hash: str
+    expected: bool
+    before: str
+
+    def line(self) -> str:
+        """Return the line."""
+        digest, before = self.hash[:HASH_DIGITS], self.before[:HASH_DIGITS]
+        return f"{self.issue} {self.link_id} {digest} {int(self.expected)} {before}"
+
+    @classmethod
+    def in_lines(cls, lines: str) -> Iterator[Self]:
+        """Yield the links of the event's lines; what is no such line is skipped."""
+        for line in lines.splitlines():
+            parts = line.split(" ")
+            if len(parts) == 5:
+                issue, link_id, digest, expected, before = parts
+                yield cls(issue, int(link_id), digest, expected == "1", before)

@@ -1,13 +1,12 @@
 """Look for one link known from the Data Center: before a job's POST and after its `Complete`.
 
-A link points to the target when its `globalId` holds the target's present issue id, or when its
-address is `/browse/KEY` on the destination's base or display address. What could not be looked at is
-`not_asked`, with the reason; it never counts as absent.
+Where a link points is decided in `pointing`, by the target's key as known and as it is now, and by its
+present issue id. What could not be looked at is `not_asked`, with the reason; it never counts as absent.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
-from runbook.atlassian.jira import IssueRef, JiraSite, Record
+from runbook.atlassian.jira import JiraSite
 from runbook.atlassian.limits import Limits
 from runbook.atlassian.outcomes import Patience
 from runbook.atlassian.refusals import Exchange
@@ -15,31 +14,14 @@ from runbook.clock import Clock
 from runbook.errors import RunbookError
 from runbook.plan.model import Plan, Site
 from runbook.probes import ProbeReading
-from runbook.remotelinks.target import browse_target, issue_id_of, places_of
+from runbook.remotelinks.pointing import Addresses
 from runbook.wire import Send
 
 PRESENT = "present"
 ABSENT = "absent"
 NOT_ASKED = "not_asked"
+_DESTINATION = 1  # the number of the one site that matters here
 _PATIENCE = Patience(attempts=3, limited_attempts=5, longest_wait_s=120.0)
-
-
-def points_to(record: Record, target: str, issue: IssueRef | None, places: frozenset[str]) -> bool:
-    """Return whether a record points to an issue.
-
-    `target` is the key as known, `issue` what it resolves to now, `places` the destination's base
-    addresses as `place_of` writes them. An issue id alone counts only where the address, too, could
-    be the destination's: ids of different sites may be equal.
-    """
-    held = record.get("object")
-    url = str(held.get("url") or "") if isinstance(held, Mapping) else ""
-    keys = {target.upper()} | ({issue.key.upper()} if issue is not None else set())
-    named = browse_target(url)
-    if named is not None and named[0] in places and named[1] in keys:
-        return True
-    if issue is None or issue_id_of(str(record.get("globalId") or "")) != issue.id:
-        return False
-    return named is None or named[0] in places
 
 
 async def look(source: JiraSite, destination: JiraSite, issue: str, target: str) -> tuple[str, str]:
@@ -50,9 +32,17 @@ async def look(source: JiraSite, destination: JiraSite, issue: str, target: str)
     """
     records = await source.remote_links(issue)
     info, _ = await destination.server_info()
-    places = places_of((destination.url, info.get("baseUrl"), info.get("displayUrl")))
+    own = (destination.url, info.get("baseUrl"), info.get("displayUrl"))
+    addresses = Addresses({_DESTINATION: [str(base) for base in own if base]})
     resolved = await destination.issue(target)
-    found = [record for record in records if points_to(record, target, resolved, places)]
+    keys, issue_id = {target.upper()}, None
+    if resolved is not None:
+        keys, issue_id = keys | {resolved.key.upper()}, resolved.id
+    found = [
+        record
+        for record in records
+        if addresses.pointer_of(record).hits(_DESTINATION, keys, issue_id)
+    ]
     if found:
         named = ", ".join(str(record.get("id")) for record in found)
         return PRESENT, f"link {named} on `{issue}` points to `{target}`"

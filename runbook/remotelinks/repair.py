@@ -2,72 +2,51 @@
 
 In: what a comparison calls missing, and links to learn the shape from. Out: orders to create whole
 records, each with a `globalId`, and what is left alone with the reason. A link that is there already,
-in whatever words, is never overwritten. Deciding is pure; writing is in `writing`.
+in whatever words, is never overwritten. Deciding is pure; writing is in `writes`.
 """
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from runbook.atlassian.jira import JiraSite, Record, create_write
 from runbook.atlassian.refusals import JiraRefusedError
 from runbook.errors import UsageError
-from runbook.ledger.link_events import LinksEnded, LinksListed
-from runbook.ledger.store import Ledger
 from runbook.plan.model import Plan
-from runbook.remotelinks.compare import Addresses
+from runbook.remotelinks.comparison import Comparison, MissingRow
 from runbook.remotelinks.model import content_hash
+from runbook.remotelinks.pointing import Addresses
 from runbook.remotelinks.shape import NoShape, Sample, Shape, Target, learned, weblink
-from runbook.remotelinks.staging import MissingRow, Stage
-from runbook.remotelinks.writing import Go, Leave, Outcomes, Writer
+from runbook.remotelinks.writes import Go, Leave, Left, Order, WriteList
 
-PURPOSE = "repair"
 SAMPLES_PER_JOB = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CreateOrder:
+class CreateOrder(Order):
     """One missing link that is to be created; `site_number` and `keys` tell its target apart."""
 
-    name: str
     job: str
-    site: str
-    issue: str
     record: Mapping[str, Any]
     site_number: int
     keys: tuple[str, ...]
     issue_id: int | None
     addresses: Addresses = field(repr=False, compare=False)
 
-    @property
-    def global_id(self) -> str | None:
-        """Return the globalId that the link gets."""
-        return str(self.record["globalId"])
-
-    @property
-    def target(self) -> str:
-        """Return the address that the link gets."""
-        return str(self.record["object"]["url"])
-
     def decide(self, links: Sequence[Record]) -> Go | Leave:
         """Return that the link is to be created, unless one to the same target is there."""
         wanted = content_hash(self.record)
         for link in links:
-            link_id = str(link.get("id"))
             if content_hash(link) == wanted:
-                return Leave(reason="an equal link is there", link_id=link_id)
-            if link.get("globalId") == self.global_id:
-                return Leave(
-                    reason="a link of the same globalId is there; it is left as it is",
-                    link_id=link_id,
-                )
-            if self._same_target(link):
-                return Leave(
-                    reason="a link to the same target is there; it is left as it is",
-                    link_id=link_id,
-                )
+                reason = "an equal link is there"
+            elif link.get("globalId") == self.global_id:
+                reason = "a link of the same globalId is there; it is left as it is"
+            elif self._same_target(link):
+                reason = "a link to the same target is there; it is left as it is"
+            else:
+                continue
+            return Leave(reason=reason, link_id=str(link.get("id")))
         return Go(write=create_write(self.issue, self.record), link_id=None, before=None)
 
     def listed(self) -> dict[str, Any]:
@@ -85,50 +64,17 @@ class CreateOrder:
         }
 
     def _same_target(self, link: Record) -> bool:
-        shown = link.get("object")
-        url = str(shown.get("url") or "") if isinstance(shown, Mapping) else ""
-        point = self.addresses.pointer(url, _text(link.get("globalId")))
-        if point.site == self.site_number and point.key in self.keys:
-            return True
-        return (
-            self.issue_id is not None
-            and point.issue_id == self.issue_id
-            and (point.key is None or point.site == self.site_number)
-        )
+        point = self.addresses.pointer_of(link)
+        return point.hits(self.site_number, self.keys, self.issue_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Left:
-    """A link that is left alone, with the reason; `unread` where its issue could not be read."""
-
-    site: str
-    issue: str
-    target: str
-    link_id: str | None
-    reason: str
-    unread: bool = False
-
-    def listed(self) -> dict[str, Any]:
-        """Return it as `links.listed` keeps it."""
-        return {
-            "site": self.site,
-            "issue": self.issue,
-            "target": self.target,
-            "link_id": self.link_id,
-            "reason": self.reason,
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RepairList:
+class RepairList(WriteList[CreateOrder]):
     """What `repair` is about to do; `shapes` says for each job where its shape comes from.
 
     `for_later` counts those of `left` that the next round of the run can still serve.
     """
 
-    listing: str
-    orders: tuple[CreateOrder, ...]
-    left: tuple[Left, ...]
     shapes: Mapping[str, str]
     for_later: int = 0
 
@@ -142,6 +88,8 @@ def planned(
     shapes: Mapping[str, Shape | NoShape],
     as_weblink: bool,
     also_unserved: bool = False,
+    settled: int = 0,
+    not_looked_at: int = 0,
 ) -> RepairList:
     """Return the orders for what is missing; each target of an issue once.
 
@@ -185,6 +133,8 @@ def planned(
                 job=row.job,
                 site=row.site,
                 issue=row.issue,
+                target=str(record["object"]["url"]),
+                global_id=str(record["globalId"]),
                 record=record,
                 site_number=numbers[row.target_site],
                 keys=row.target_keys,
@@ -192,34 +142,32 @@ def planned(
                 addresses=addresses,
             )
         )
-    used = {order.job for order in orders}
-    words = {job: _source(shapes.get(job)) for job in used}
     return RepairList(
         listing=listing,
         orders=tuple(orders),
         left=tuple(left),
-        shapes=words,
+        shapes={order.job: _source(shapes.get(order.job)) for order in orders},
         for_later=for_later,
+        settled=settled,
+        not_looked_at=not_looked_at,
     )
 
 
-def shapes_from_snapshot(stage: Stage, after: Path) -> dict[str, Shape | NoShape]:
+def shapes_from_snapshot(comparison: Comparison) -> dict[str, Shape | NoShape]:
     """Return the shape of every job's direction, learned from links that Atlassian's job made.
 
     Links that `repair` wrote are no evidence of how Atlassian writes.
     """
     result: dict[str, Shape | NoShape] = {}
-    for job in (instance.id for instance in stage.plan.instances):
+    for job in comparison.store.jobs:
         samples = [
             Sample(
-                record=json.loads(record),
-                key=key,
-                issue_id=issue_id,
-                where=f"link {link_id} on {issue}",
+                record=json.loads(link.record),
+                key=link.key,
+                issue_id=link.issue_id,
+                where=f"link {link.link_id} on {link.issue}",
             )
-            for record, key, issue_id, link_id, issue in stage.made_links(
-                job, after, limit=SAMPLES_PER_JOB
-            )
+            for link in comparison.made_links(job, limit=SAMPLES_PER_JOB)
         ]
         result[job] = learned(samples)
     return result
@@ -248,9 +196,7 @@ async def shapes_by_hand(
             ) from refusal
         found = False
         for link in links:
-            shown = link.get("object")
-            url = str(shown.get("url") or "") if isinstance(shown, Mapping) else ""
-            point = addresses.pointer(url, _text(link.get("globalId")))
+            point = addresses.pointer_of(link)
             target_site = by_number.get(point.site or 0)
             if target_site is None or point.key is None or target_site == site:
                 continue
@@ -274,39 +220,5 @@ async def shapes_by_hand(
     return {job: learned(members) for job, members in samples.items()}
 
 
-async def carry_out(
-    *, plan_list: RepairList, writer: Writer, ledger: Ledger, run: str, operator: str
-) -> Outcomes:
-    """Write the list to the ledger, then the links, then the end.
-
-    Raises:
-        LedgerError: the ledger cannot be written; nothing more is sent.
-    """
-    ledger.append(
-        LinksListed(
-            purpose=PURPOSE,
-            listing=plan_list.listing,
-            planned=[order.listed() for order in plan_list.orders],
-            left=[one.listed() for one in plan_list.left],
-            operator=operator,
-        ),
-        run=run,
-    )
-    outcomes = await writer.carry_out(plan_list.orders)
-    ledger.append(
-        LinksEnded(
-            purpose=PURPOSE,
-            listing=plan_list.listing,
-            counts=outcomes.counts(plan_list.orders),
-        ),
-        run=run,
-    )
-    return outcomes
-
-
 def _source(shape: Shape | NoShape | None) -> str:
     return f"like {shape.learned_from}" if isinstance(shape, Shape) else "as web links"
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)

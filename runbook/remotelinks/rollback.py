@@ -9,31 +9,26 @@ was rewritten from an old base URL is restored. Whatever changed since it was re
 import asyncio
 import dataclasses
 import json
-import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from runbook.atlassian.jira import JiraSite, Record, delete_write, update_write
 from runbook.atlassian.refusals import JiraRefusedError
 from runbook.clock import parse_utc
 from runbook.errors import RunbookError
-from runbook.ledger.link_events import LinksArrived, LinksEnded, LinksListed
+from runbook.ledger.link_events import LinksArrived
 from runbook.ledger.store import Ledger
 from runbook.plan.model import Plan
-from runbook.remotelinks.compare import Addresses
 from runbook.remotelinks.history import History
 from runbook.remotelinks.mapping import PlanMap
-from runbook.remotelinks.model import content_hash, writable
-from runbook.remotelinks.repair import Left
-from runbook.remotelinks.snapshot_file import open_snapshot
-from runbook.remotelinks.staging import HASH_DIGITS
-from runbook.remotelinks.writing import WRITERS, Go, Leave, Outcomes, Writer
+from runbook.remotelinks.model import HASH_DIGITS, RecordedLink, content_hash, writable
+from runbook.remotelinks.pointing import Addresses, address_of
+from runbook.remotelinks.snapshot_file import IssueState, LinkRow, SnapshotFile
+from runbook.remotelinks.writes import WRITERS, Go, Leave, Left, Order, Purpose, WriteList
 from runbook.view import RunView, Write
 
-PURPOSE = "rollback"
 NOT_UNDONE = (
     "rewritten text is not undone: descriptions and comments keep the new addresses",
     "Atlassian may not recreate these links again: its data about them is deleted two weeks after the migration",
@@ -63,22 +58,17 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TakeBack:
+class TakeBack(Order):
     """One link that is to be removed, or, with `restored`, to be written as it was before."""
 
-    name: str
-    site: str
-    issue: str
     link_id: str
     hash: str
-    target: str
-    global_id: str | None
     why: str
     restored: Mapping[str, Any] | None = None
 
     def decide(self, links: Sequence[Record]) -> Go | Leave:
         """Return the write, unless the link is gone or differs from what was recorded."""
-        now = next((one for one in links if str(one.get("id")) == self.link_id), None)
+        now = next((link for link in links if str(link.get("id")) == self.link_id), None)
         if now is None:
             return Leave(reason="it is gone already", link_id=self.link_id)
         if content_hash(now)[:HASH_DIGITS] != self.hash:
@@ -103,99 +93,70 @@ class TakeBack:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RollbackList:
-    """What `rollback` is about to do, and what it leaves alone.
+class LinksBefore:
+    """What the snapshot from before the run says of the candidates: their issues and their links."""
 
-    `not_looked_at` counts those of `left` whose issue could not be read.
-    """
-
-    listing: str
-    orders: tuple[TakeBack, ...]
-    left: tuple[Left, ...]
-    not_looked_at: int = 0
-
-
-class Before:
-    """The snapshot from before the run: which issues it read, and which links were there."""
-
-    def __init__(self, path: Path) -> None:
-        with open_snapshot(path) as snapshot:
-            self.meta = snapshot.meta()
-        self._db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
-        # The whole of a site's ids is needed: an issue may have been asked by another key then.
-        self._db.execute("PRAGMA temp_store = FILE")
-        self._db.execute("CREATE TEMP TABLE known AS SELECT site, link_id, issue FROM main.link")
-        self._db.execute("CREATE INDEX temp.known_by_id ON known(site, link_id)")
-        self._db.execute(
-            "CREATE TEMP TABLE names(site TEXT, name TEXT, PRIMARY KEY(site, name)) WITHOUT ROWID"
-        )
-        for column in ("asked", "key"):
-            self._db.execute(
-                f"INSERT OR IGNORE INTO names SELECT site, {column} FROM main.issue"  # noqa: S608 - one of two column names
-                f" WHERE state = 'read' AND {column} IS NOT NULL"
-            )
-
-    def close(self) -> None:
-        """Release the file."""
-        self._db.close()
+    def __init__(self, snapshot: SnapshotFile, named: Collection[Candidate]) -> None:
+        # A link is known by its id alone, since its issue may have been asked by another key then.
+        wanted = {(link.site, int(link.link_id)) for link in named}
+        self._links = {
+            (link.site, link.link_id): link
+            for link in snapshot.links()
+            if (link.site, link.link_id) in wanted
+        }
+        issues = {(link.site, link.issue) for link in named}
+        self._read = {
+            (row.site, name)
+            for row in snapshot.issues(state=IssueState.READ.value)
+            for name in (row.asked, row.key)
+            if (row.site, name) in issues
+        }
 
     def read(self, site: str, issue: str) -> bool:
         """Return whether the issue's links were read."""
-        query = "SELECT 1 FROM names WHERE site = ? AND name = ?"
-        return self._db.execute(query, (site, issue)).fetchone() is not None
+        return (site, issue) in self._read
 
-    def record(self, site: str, link_id: str) -> tuple[dict[str, Any], str] | None:
-        """Return a link's record and its hash as they were, None where it was not there."""
-        row = self._db.execute(
-            "SELECT l.record, l.hash FROM known k JOIN main.link l"
-            " ON l.site = k.site AND l.issue = k.issue AND l.link_id = k.link_id"
-            " WHERE k.site = ? AND k.link_id = ?",
-            (site, int(link_id)),
-        ).fetchone()
-        return None if row is None else (json.loads(row[0]), row[1])
+    def link(self, site: str, link_id: str) -> LinkRow | None:
+        """Return a link as it was, None where it was not there."""
+        return self._links.get((site, int(link_id)))
 
 
 def candidates(view: RunView, ledger: Ledger) -> dict[tuple[str, str], Candidate]:
     """Return every link that the ledger names for a run, by site and link id, less those taken back."""
     found: dict[tuple[str, str], Candidate] = {}
-    for seen in ledger.events(kinds=(LinksArrived.KIND,)):
-        if seen.run != view.id or not isinstance(seen.event, LinksArrived):
+    for recorded in ledger.events(kinds=(LinksArrived.KIND,)):
+        if recorded.run != view.id or not isinstance(recorded.event, LinksArrived):
             continue
-        for one in arrived(seen.event, seen.job):
-            found[one.site, one.link_id] = one
-    for write in view.writes:
-        done = write.ended is not None and write.ended.result == "done"
-        if write.intended.purpose == "repair" and done:
-            ours = _written(write)
-            if ours is not None:
-                known = found.get((ours.site, ours.link_id))
-                if known is not None and known.written:
-                    # A link that was written twice is whose it was at first.
-                    ours = dataclasses.replace(ours, replaced=known.replaced)
-                found[ours.site, ours.link_id] = ours
-    for write in view.writes:
-        done = write.ended is not None and write.ended.result == "done"
-        if write.intended.purpose == PURPOSE and done and write.intended.link_id is not None:
+        for candidate in arrived(recorded.event, recorded.job):
+            found[candidate.site, candidate.link_id] = candidate
+    done = [write for write in view.writes if write.ended and write.ended.result == "done"]
+    for write in done:
+        ours = _written(write) if write.intended.purpose == "repair" else None
+        if ours is not None:
+            known = found.get((ours.site, ours.link_id))
+            if known is not None and known.written:
+                # A link that was written twice is whose it was at first.
+                ours = dataclasses.replace(ours, replaced=known.replaced)
+            found[ours.site, ours.link_id] = ours
+    for write in done:
+        if write.intended.purpose == "rollback" and write.intended.link_id is not None:
             found.pop((write.intended.site, write.intended.link_id), None)
     return found
 
 
 def arrived(event: LinksArrived, job: str | None) -> Iterator[Candidate]:
     """Yield the links that a `links.arrived` event names."""
-    for line in event.links.splitlines():
-        parts = line.split(" ")
-        if len(parts) == 5:
-            yield Candidate(
-                site=event.site,
-                issue=parts[0],
-                link_id=parts[1],
-                hash=parts[2],
-                job=job,
-                expected=parts[3] == "1",
-                before=parts[4],
-                written=False,
-            )
+    for link in RecordedLink.in_lines(event.links):
+        yield Candidate(
+            site=event.site,
+            issue=link.issue,
+            link_id=str(link.link_id),
+            hash=link.hash,
+            job=job,
+            expected=link.expected,
+            before=link.before,
+            written=False,
+        )
 
 
 def _written(write: Write) -> Candidate | None:
@@ -216,7 +177,7 @@ def _written(write: Write) -> Candidate | None:
     )
 
 
-def unsettled(view: RunView, purpose: str) -> tuple[Write, ...]:
+def unsettled(view: RunView, purpose: Purpose) -> tuple[Write, ...]:
     """Return the writes of a purpose of which no end is known."""
     return tuple(
         write
@@ -234,38 +195,40 @@ class Judge:
     """
 
     view: RunView
-    before: Before
+    before: LinksBefore
     addresses: Addresses
     destinations: Mapping[str, frozenset[int]]
     sites: Mapping[str, JiraSite]
     history: History
 
-    async def listed(self, listing: str, named: Iterable[Candidate]) -> RollbackList:
+    async def listed(
+        self, listing: str, named: Iterable[Candidate], *, settled: int = 0
+    ) -> WriteList[TakeBack]:
         """Return what will be done and what is left, with every issue read once."""
         by_issue: dict[tuple[str, str], list[Candidate]] = {}
-        for one in named:
-            by_issue.setdefault((one.site, one.issue), []).append(one)
+        for candidate in named:
+            by_issue.setdefault((candidate.site, candidate.issue), []).append(candidate)
         accounts = {url: (await jira.myself()).account_id for url, jira in self.sites.items()}
         judged: dict[tuple[str, str], list[TakeBack | Left]] = {}
         waiting = iter(sorted(by_issue.items()))
 
         async def lane() -> None:
-            for place, members in waiting:
-                judged[place] = await self._issue(*place, members, accounts[place[0]])
+            for (site, issue), members in waiting:
+                judged[site, issue] = await self._issue(site, issue, members, accounts[site])
 
         await asyncio.gather(*(lane() for _ in range(min(WRITERS, len(by_issue)))))
-        all_of = [one for _, members in sorted(judged.items()) for one in members]
-        orders = [one for one in all_of if isinstance(one, TakeBack)]
-        left = [one for one in all_of if isinstance(one, Left)]
-        numbered = tuple(
-            dataclasses.replace(one, name=f"{listing}.{number}")
-            for number, one in enumerate(orders, start=1)
-        )
-        return RollbackList(
+        words = [word for _, members in sorted(judged.items()) for word in members]
+        orders = [word for word in words if isinstance(word, TakeBack)]
+        left = tuple(word for word in words if isinstance(word, Left))
+        return WriteList(
             listing=listing,
-            orders=numbered,
-            left=tuple(left),
-            not_looked_at=sum(one.unread for one in left),
+            orders=tuple(
+                dataclasses.replace(order, name=f"{listing}.{number}")
+                for number, order in enumerate(orders, start=1)
+            ),
+            left=left,
+            settled=settled,
+            not_looked_at=sum(link.unread for link in left),
         )
 
     async def _issue(
@@ -275,76 +238,80 @@ class Judge:
             records = await self.sites[site].remote_links(issue)
         except JiraRefusedError as refusal:
             reason = f"the issue cannot be read: {refusal}"
-            return [dataclasses.replace(_left(one, "", reason), unread=True) for one in members]
-        links = {str(one.get("id")): one for one in records}
-        return [await self._order(one, links.get(one.link_id), account) for one in members]
+            return [_left(candidate, "", reason, unread=True) for candidate in members]
+        links = {str(record.get("id")): record for record in records}
+        return [
+            await self._order(candidate, links.get(candidate.link_id), account)
+            for candidate in members
+        ]
 
-    async def _order(self, one: Candidate, now: Record | None, account: str) -> TakeBack | Left:
+    async def _order(
+        self, candidate: Candidate, now: Record | None, account: str
+    ) -> TakeBack | Left:
         if now is None:
-            return _left(one, "", "it is gone already")
-        shown = now.get("object")
-        url = str(shown.get("url") or "") if isinstance(shown, Mapping) else ""
-        if one.replaced:
-            return _left(one, url, "repair wrote over a link that somebody had made meanwhile")
-        if content_hash(now)[:HASH_DIGITS] != one.hash:
-            return _left(one, url, "it changed since it was recorded")
-        then = self.before.record(one.site, one.link_id)
-        if not self.before.read(one.site, one.issue):
-            return _left(one, url, "the snapshot from before does not hold this issue")
-        restored: Mapping[str, Any] | None = None
-        if then is not None:
-            record, digest = then
-            if digest[:HASH_DIGITS] == one.hash:
-                return _left(one, url, "it was there before, as it is now")
-            if one.before != digest[:HASH_DIGITS]:
-                return _left(one, url, "it was there before, and the ledger does not say so")
-            restored = record
-        if one.written:
+            return _left(candidate, "", "it is gone already")
+        url = address_of(now)
+        then = self.before.link(candidate.site, candidate.link_id)
+        reason = self._not_ours(candidate, now, then)
+        if reason:
+            return _left(candidate, url, reason)
+        if candidate.written:
             why = "written by repair"
-        elif not self._points_to_destination(one.site, url, now):
-            return _left(one, url, "it does not point to the destination of a job of this run")
-        elif one.expected:
+        elif not self._points_to_destination(candidate.site, now):
+            reason = "it does not point to the destination of a job of this run"
+            return _left(candidate, url, reason)
+        elif candidate.expected:
             why = "recorded by verify as new and expected"
         else:
-            added = await self._added_by_us(one, account)
+            added = await self._added_by_us(candidate, account)
             if added is None:
-                return _left(
-                    one,
-                    url,
-                    "it is not expected, and the issue's history does not say that the run's account added it during the job",
-                )
+                reason = "it is not expected, and the issue's history does not say that the run's account added it during the job"
+                return _left(candidate, url, reason)
             why = (
                 f"added by the run's account at {added:%Y-%m-%d %H:%M} UTC, by the issue's history"
             )
         return TakeBack(
             name="",
-            site=one.site,
-            issue=one.issue,
-            link_id=one.link_id,
-            hash=one.hash,
+            site=candidate.site,
+            issue=candidate.issue,
+            link_id=candidate.link_id,
+            hash=candidate.hash,
             target=url,
             global_id=None if now.get("globalId") is None else str(now["globalId"]),
-            why=why if restored is None else f"{why}; restored as it was before",
-            restored=restored,
+            why=why if then is None else f"{why}; restored as it was before",
+            restored=None if then is None else json.loads(then.record),
         )
 
-    def _points_to_destination(self, site: str, url: str, record: Record) -> bool:
-        global_id = record.get("globalId")
-        point = self.addresses.pointer(url, None if global_id is None else str(global_id))
-        return point.site in self.destinations.get(site, frozenset())
+    def _not_ours(self, candidate: Candidate, now: Record, then: LinkRow | None) -> str:
+        """Return why a link is not as the ledger says, or was somebody else's before; else nothing."""
+        if candidate.replaced:
+            return "repair wrote over a link that somebody had made meanwhile"
+        if content_hash(now)[:HASH_DIGITS] != candidate.hash:
+            return "it changed since it was recorded"
+        if not self.before.read(candidate.site, candidate.issue):
+            return "the snapshot from before does not hold this issue"
+        if then is not None and then.hash[:HASH_DIGITS] == candidate.hash:
+            return "it was there before, as it is now"
+        if then is not None and then.hash[:HASH_DIGITS] != candidate.before:
+            return "it was there before, and the ledger does not say so"
+        return ""
 
-    async def _added_by_us(self, one: Candidate, account: str) -> datetime | None:
-        job = None if one.job is None else self.view.job(one.job)
+    def _points_to_destination(self, site: str, record: Record) -> bool:
+        return self.addresses.pointer_of(record).site in self.destinations.get(site, frozenset())
+
+    async def _added_by_us(self, candidate: Candidate, account: str) -> datetime | None:
+        job = None if candidate.job is None else self.view.job(candidate.job)
         if job is None or job.submitted_at is None:
             return None
         begin = parse_utc(job.submitted_at) - _CLOCKS_DIFFER
         end = None if job.ended_at is None else parse_utc(job.ended_at) + _CLOCKS_DIFFER
         try:
-            answers = [c async for _, c in self.history.changes(one.site, (one.issue,))]
+            answers = [c async for _, c in self.history.changes(candidate.site, (candidate.issue,))]
         except RunbookError:
             return None
         for change in (change for changes in answers for change in changes):
-            if change.removed or change.link_id != one.link_id or change.author_id != account:
+            ours = change.link_id == candidate.link_id and change.author_id == account
+            if not ours or change.removed:
                 continue
             if change.at is not None and begin <= change.at and (end is None or change.at <= end):
                 return change.at
@@ -362,29 +329,12 @@ def destinations_of(plan: Plan, numbers: Mapping[str, int]) -> dict[str, frozens
     }
 
 
-async def carry_out(
-    *, plan_list: RollbackList, writer: Writer, ledger: Ledger, run: str, operator: str
-) -> Outcomes:
-    """Write the list to the ledger, then take the links back, then write the end.
-
-    Raises:
-        LedgerError: the ledger cannot be written; nothing more is sent.
-    """
-    ledger.append(
-        LinksListed(
-            purpose=PURPOSE,
-            listing=plan_list.listing,
-            planned=[order.listed() for order in plan_list.orders],
-            left=[one.listed() for one in plan_list.left],
-            operator=operator,
-        ),
-        run=run,
+def _left(candidate: Candidate, url: str, reason: str, *, unread: bool = False) -> Left:
+    return Left(
+        site=candidate.site,
+        issue=candidate.issue,
+        target=url,
+        link_id=candidate.link_id,
+        reason=reason,
+        unread=unread,
     )
-    outcomes = await writer.carry_out(plan_list.orders)
-    counts = outcomes.counts(plan_list.orders)
-    ledger.append(LinksEnded(purpose=PURPOSE, listing=plan_list.listing, counts=counts), run=run)
-    return outcomes
-
-
-def _left(one: Candidate, url: str, reason: str) -> Left:
-    return Left(site=one.site, issue=one.issue, target=url, link_id=one.link_id, reason=reason)

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from runbook.remotelinks.model import canonical_json, content, writable
+from runbook.canonical import json_text
+from runbook.remotelinks.model import content, writable
 
 GLOBAL_ID_LIMIT = 255
 _OF_ONE_TARGET = ("summary", "status", "title", "url")
@@ -145,7 +146,7 @@ def _shared(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
             continue
         if isinstance(value, Mapping) and isinstance(other[name], Mapping):
             result[name] = _shared(value, other[name])
-        elif canonical_json(value) == canonical_json(other[name]):
+        elif json_text(value) == json_text(other[name]):
             result[name] = value
     return result
 

@@ -18,6 +18,7 @@ from runbook.clock import Clock
 from runbook.errors import RemoteError, RunbookError
 from runbook.plan.model import Plan, Site
 from runbook.remotelinks.model import RemoteLink, link_of
+from runbook.remotelinks.pointing import Addresses
 from runbook.remotelinks.scope import Scope
 from runbook.remotelinks.snapshot_file import (
     Chunk,
@@ -26,7 +27,6 @@ from runbook.remotelinks.snapshot_file import (
     ResolvedRow,
     SnapshotFile,
 )
-from runbook.remotelinks.target import places_of, target_site
 from runbook.wire import Send
 
 CHUNK_ISSUES = 1000
@@ -327,13 +327,17 @@ def _targets(plan: Plan, file: SnapshotFile, scope: Scope) -> dict[str, tuple[st
         site.url: dict.fromkeys(scope.targets.get(site.url, ())) for site in scope.sites
     }
     described = {row.url: row for row in file.sites()}
-    places: dict[str, str] = {}
-    for site in plan.sites:
+    bases = [[site.url] for site in plan.sites]
+    for own, site in zip(bases, plan.sites, strict=True):
         row = described.get(site.url)
-        own = (site.url, row.base_url, row.display_url) if row is not None else (site.url,)
-        places.update(dict.fromkeys(places_of(own), site.url))
+        if row is not None:
+            own += [base for base in (row.base_url, row.display_url) if base]
+    addresses = Addresses(dict(enumerate(bases)))
     for link in file.links():
-        target = target_site(link.url, places)
-        if target is not None and target[0] in wanted:
-            wanted[target[0]][target[1]] = None
+        point = addresses.pointer(link.url)
+        # Whatever else follows `/browse/`, such as a project, is no issue to resolve.
+        if point.site is not None and point.key is not None and "-" in point.key:
+            url = plan.sites[point.site].url
+            if url in wanted:
+                wanted[url][point.key] = None
     return {url: tuple(keys) for url, keys in wanted.items()}

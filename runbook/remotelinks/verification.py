@@ -1,18 +1,18 @@
 """Verify a run: compare, ask the changelog about what is missing, and write it all to the ledger.
 
-In: a stage with the expected rows, snapshots, and ports (ledger, history). Out: counts per job and
+In: a store with the expected rows, snapshots, and ports (ledger, history). Out: counts per job and
 kind, notes, and the result: `differences` where anything is missing, wrong or old, else `partial`
 where something was not looked at (absent ends, rows that no job serves and that are not local, rows
-that could not be read), else `clean`. Single findings stay on the stage and stream from it.
+that could not be read), else `clean`. Single findings stay in the store and stream from it.
 """
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby, islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from runbook.clock import parse_utc
 from runbook.errors import ExitCode, RunbookError
@@ -25,11 +25,15 @@ from runbook.ledger.link_events import (
     WriteIntended,
 )
 from runbook.ledger.store import Ledger
+from runbook.plan.model import Plan
 from runbook.remotelinks.compare import DIFFERENCES, KINDS, UNSEEN, Kind
+from runbook.remotelinks.comparison import Comparison, MissingRow
+from runbook.remotelinks.comparison_join import compare
+from runbook.remotelinks.comparison_store import ComparisonStore
 from runbook.remotelinks.expected import ExpectedFile
 from runbook.remotelinks.history import History, removal
+from runbook.remotelinks.model import RecordedLink
 from runbook.remotelinks.sampling import SampleWord
-from runbook.remotelinks.staging import HASH_DIGITS, Arrival, MissingRow, Stage
 from runbook.remotelinks.unserved import UnservedPairs
 from runbook.view import RunView, served_at
 
@@ -38,18 +42,22 @@ _ISSUES_PER_QUESTION = 500
 _READ_BYTES = 1 << 20
 
 Item = TypeVar("Item")
+VerifyResult = Literal["clean", "differences", "partial"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
     """What a verification found; `jobs` are those of `verify --format json`.
 
+    `comparison` streams the single findings as long as its store is open.
+
     `later` counts the missing links that the next round of the run can still serve, `local` the
     expected links with both ends on one site, `bad_rows` the rows that were not taken.
     """
 
     verification: str
-    result: str
+    result: VerifyResult
+    comparison: Comparison = field(repr=False, compare=False)
     jobs: tuple[dict[str, Any], ...]
     pairs: tuple[dict[str, Any], ...]
     notes: tuple[str, ...]
@@ -81,7 +89,7 @@ class Verified:
 
 async def verify(
     *,
-    stage: Stage,
+    store: ComparisonStore,
     after: Path,
     before: Path | None,
     expected: ExpectedFile | None,
@@ -116,22 +124,22 @@ async def verify(
         ),
         run=run,
     )
-    recall(stage, ledger, run)
-    stage.compare(after, before)
-    await ask_history(stage, after, history, history_absent, submitted)
-    later = stage.mark_unserved(unserved.of)
-    jobs = job_counts(stage)
+    recall(store, ledger, run)
+    comparison = compare(store, after, before)
+    await ask_history(comparison, history, history_absent, submitted)
+    later = comparison.mark_unserved(unserved.of)
+    jobs = job_counts(store)
     word = None if sample is None else _counted(sample, jobs)
     result = result_of(
         jobs,
-        local=stage.local_count,
-        partial=sample is not None or stage.expected_total() == 0 or stage.bad_count > 0,
+        local=store.local_count,
+        partial=sample is not None or not store.expected_count or store.bad_count > 0,
     )
-    for batch in batches(stage.findings(), FINDINGS_PER_EVENT):
+    for batch in batches(comparison.findings(), FINDINGS_PER_EVENT):
         findings = [finding.as_json() for finding in batch]
         ledger.append(VerifyFound(verification=verification, findings=findings), run=run)
-    _record_arrivals(stage, ledger, run, verification)
-    pairs = pair_counts(stage, jobs)
+    _record_arrivals(comparison, ledger, run, verification)
+    pairs = pair_counts(store.plan, jobs)
     ledger.append(
         VerifyEnded(
             verification=verification,
@@ -139,34 +147,35 @@ async def verify(
             jobs=jobs,
             pairs=pairs,
             sample=None if word is None else word.as_json(),
-            notes=list(stage.notes),
+            notes=list(store.notes),
         ),
         run=run,
     )
     return Verified(
         verification=verification,
         result=result,
+        comparison=comparison,
         jobs=tuple(jobs),
         pairs=tuple(pairs),
-        notes=tuple(stage.notes),
+        notes=tuple(store.notes),
         sample=word,
         later=later,
-        local=stage.local_count,
-        bad_rows=stage.bad_count,
+        local=store.local_count,
+        bad_rows=store.bad_count,
     )
 
 
-def recall(stage: Stage, ledger: Ledger, run: str) -> None:
-    """Tell the stage which links the ledger names: recorded as arrived, or written by `repair`."""
+def recall(store: ComparisonStore, ledger: Ledger, run: str) -> None:
+    """Tell the store which links the ledger names: recorded as arrived, or written by `repair`."""
     created: dict[str, str] = {}
     written: list[tuple[str, int]] = []
     kinds = (LinksArrived.KIND, WriteIntended.KIND, WriteEnded.KIND)
-    for seen in ledger.events(kinds=kinds):
-        event = seen.event
-        if seen.run != run:
+    for recorded in ledger.events(kinds=kinds):
+        event = recorded.event
+        if recorded.run != run:
             continue
         if isinstance(event, LinksArrived):
-            stage.recall(event.site, event.links.splitlines())
+            store.add_recorded(event.site, RecordedLink.in_lines(event.links))
         elif isinstance(event, WriteIntended) and event.purpose == "repair":
             created[event.write] = event.site
         elif (
@@ -176,7 +185,7 @@ def recall(stage: Stage, ledger: Ledger, run: str) -> None:
             and event.link_id is not None
         ):
             written.append((created[event.write], int(event.link_id)))
-    stage.name(written, written=True)
+    store.add_ours(written, written=True)
 
 
 def first_submissions(view: RunView) -> dict[str, datetime]:
@@ -186,8 +195,7 @@ def first_submissions(view: RunView) -> dict[str, datetime]:
 
 
 async def ask_history(
-    stage: Stage,
-    after: Path,
+    comparison: Comparison,
     history: History | None,
     history_absent: str,
     submitted: Mapping[str, datetime],
@@ -196,28 +204,28 @@ async def ask_history(
 
     Only removals since the job's first submission (`submitted`, by job) count.
     """
-    missing = stage.finding_count(Kind.MISSING)
-    if not missing:
+    if not comparison.count(Kind.MISSING):
         return
+    notes = comparison.store.notes
     if history is None:
-        stage.notes.append(
+        notes.append(
             f"no changelog was read ({history_absent}): links that somebody removed since count as missing"
         )
         return
-    for site, rows in groupby(list_missing(stage, after), key=lambda row: row.site):
+    for site, rows in groupby(comparison.missing(), key=lambda row: row.site):
         issues = ((key, list(members)) for key, members in groupby(rows, lambda row: row.issue))
         for batch in batches(issues, _ISSUES_PER_QUESTION):
             try:
-                await _ask(stage, history, site, dict(batch), submitted)
+                await _ask(comparison, history, site, dict(batch), submitted)
             except RunbookError as problem:
-                stage.notes.append(
+                notes.append(
                     f"the changelog of `{site}` could not be read: {problem}; links that somebody removed since count as missing there"
                 )
                 break
 
 
 async def _ask(
-    stage: Stage,
+    comparison: Comparison,
     history: History,
     site: str,
     by_issue: dict[str, list[MissingRow]],
@@ -233,27 +241,22 @@ async def _ask(
                 changes,
                 row.target_keys,
                 submitted_at=since,
-                ours=lambda link_id: stage.is_ours(site, link_id),
+                ours=lambda link_id: comparison.store.is_ours(site, link_id),
             )
             if change is not None:
                 when = "" if change.at is None else f" at {change.at:%Y-%m-%d %H:%M} UTC"
                 gone.append((row, Kind.REMOVED_SINCE, f"removed by {change.author}{when}"))
-        stage.change_kind(gone)
+        comparison.change_kind(gone)
 
 
-def list_missing(stage: Stage, after: Path) -> Iterator[MissingRow]:
-    """Yield what is missing, by site and issue, read before anything is changed."""
-    yield from tuple(stage.missing(after))
-
-
-def job_counts(stage: Stage) -> list[dict[str, Any]]:
+def job_counts(store: ComparisonStore) -> list[dict[str, Any]]:
     """Return `{id, expected, <one count per kind>}` for every job; `id` null for what no job serves."""
     result = []
-    for number in sorted(stage.counts, key=lambda key: (key is None, key or 0)):
-        counts = stage.counts[number]
+    for number in sorted(store.counts, key=lambda key: (key is None, key or 0)):
+        counts = store.counts[number]
         result.append(
             {
-                "id": None if number is None else stage.jobs[number],
+                "id": None if number is None else store.jobs[number],
                 "expected": sum(counts[kind] for kind in KINDS),
                 **{kind.value: counts[kind] for kind in Kind},
             }
@@ -261,18 +264,18 @@ def job_counts(stage: Stage) -> list[dict[str, Any]]:
     return result
 
 
-def pair_counts(stage: Stage, jobs: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def pair_counts(plan: Plan, jobs: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the counts per pair of sites: `{from, to, expected, <one count per kind>}`."""
     result = []
     for job in jobs:
-        instance = None if job["id"] is None else stage.plan.instance(job["id"])
+        instance = None if job["id"] is None else plan.instance(job["id"])
         if instance is not None:
             counts = {name: value for name, value in job.items() if name != "id"}
             result.append({"from": instance.product_url, "to": instance.destination_url, **counts})
     return result
 
 
-def result_of(jobs: Iterable[dict[str, Any]], *, local: int, partial: bool) -> str:
+def result_of(jobs: Iterable[dict[str, Any]], *, local: int, partial: bool) -> VerifyResult:
     """Return `differences`, `partial` or `clean`.
 
     `local` expected links have both ends on one site: no job serves them, and none has to.
@@ -301,11 +304,6 @@ def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
         yield batch
 
 
-def arrival_line(arrival: Arrival) -> str:
-    """Return an arrived link as one line of `links.arrived`."""
-    return f"{arrival.issue} {arrival.link_id} {arrival.hash[:HASH_DIGITS]} {int(arrival.expected)} {arrival.before[:HASH_DIGITS]}"
-
-
 def _counted(sample: SampleWord, jobs: Iterable[dict[str, Any]]) -> SampleWord:
     jobs = tuple(job for job in jobs if job["id"] is not None)
     expected = sum(job["expected"] for job in jobs)
@@ -316,10 +314,10 @@ def _counted(sample: SampleWord, jobs: Iterable[dict[str, Any]]) -> SampleWord:
     )
 
 
-def _record_arrivals(stage: Stage, ledger: Ledger, run: str, verification: str) -> None:
-    by_job = groupby(stage.new_arrivals(), key=lambda arrival: (arrival.job, arrival.site))
+def _record_arrivals(comparison: Comparison, ledger: Ledger, run: str, verification: str) -> None:
+    by_job = groupby(comparison.new_arrivals(), key=lambda arrival: (arrival.job, arrival.site))
     for (job, site), arrivals in by_job:
-        instance = stage.plan.instance(job)
+        instance = comparison.store.plan.instance(job)
         if instance is None:
             continue
         for batch in batches(arrivals, FINDINGS_PER_EVENT):
@@ -327,6 +325,6 @@ def _record_arrivals(stage: Stage, ledger: Ledger, run: str, verification: str) 
                 verification=verification,
                 site=site,
                 destination=instance.destination_url,
-                links="\n".join(map(arrival_line, batch)),
+                links="\n".join(arrival.recorded().line() for arrival in batch),
             )
             ledger.append(event, run=run, job=job)

@@ -4,7 +4,8 @@ import hashlib
 
 import pytest
 
-from runbook.remotelinks.model import canonical_json, content_hash
+from runbook.canonical import json_text
+from runbook.remotelinks.model import content_hash
 from runbook.simulator.model import SimAccount
 from tests.remotelinks.nights import ENG, night
 
@@ -17,12 +18,12 @@ HALF = "cut at 255: \ud83d"
 def test_the_hash_of_whole_text_is_that_of_its_utf_8() -> None:
     record = {"object": {"title": "Zürich 😀", "url": "https://x.example/"}}
     text = '{"object":{"title":"Zürich 😀","url":"https://x.example/"}}'
-    assert canonical_json(record) == text
+    assert json_text(record) == text
     assert content_hash(record) == hashlib.sha256(text.encode()).hexdigest()
 
 
 def test_the_hash_of_half_a_character_is_that_of_its_escape() -> None:
-    assert canonical_json({"a": "\ud83d"}) == '{"a":"\\ud83d"}'
+    assert json_text({"a": "\ud83d"}) == '{"a":"\\ud83d"}'
     assert content_hash({"a": "\ud83d"}) != content_hash({"a": "\ud83e"})
 
 

@@ -13,7 +13,6 @@ from runbook.remotelinks.model import (
     link_of,
     writable,
 )
-from runbook.remotelinks.target import browse_target, issue_id_of, places_of, target_site
 
 RECORD = {
     "id": 10000,
@@ -77,46 +76,3 @@ def test_a_difference_names_what_is_lost_changed_and_new() -> None:
         Change("object.summary", None, "S"),
         Change("object.url", "https://x.example/browse/X-1", "https://x.example/browse/X-2"),
     )
-
-
-BROWSE = {
-    "a plain one": ("https://X.example/browse/ENG-1", ("x.example", "ENG-1")),
-    "under a context path": (
-        "http://x.example:8080/jira/browse/eng-1",
-        ("x.example:8080/jira", "ENG-1"),
-    ),
-    "with a query": ("https://x.example/browse/ENG-1?focusedId=7#c", ("x.example", "ENG-1")),
-    "with a slash at the end": ("https://x.example/browse/ENG-1/", ("x.example", "ENG-1")),
-    "something else": ("https://x.example/wiki/ENG-1", None),
-    "a project": ("https://x.example/browse/ENG", None),
-    "no address": ("/browse/ENG-1", None),
-    "a broken one": ("https://[x/browse/ENG-1", None),
-    "nothing": ("", None),
-}
-
-
-@pytest.mark.parametrize("case", BROWSE.values(), ids=BROWSE.keys())
-def test_a_browse_address_names_a_base_and_a_key(case: tuple[str, Any]) -> None:
-    assert browse_target(case[0]) == case[1]
-
-
-def test_a_target_belongs_to_a_site_by_any_of_its_addresses() -> None:
-    sites = dict.fromkeys(places_of(("https://a.example", "https://issues.a.example/", None)), "A")
-    assert target_site("https://issues.a.example/browse/OPS-7", sites) == ("A", "OPS-7")
-    assert target_site("https://b.example/browse/OPS-7", sites) is None
-
-
-@pytest.mark.parametrize(
-    ("global_id", "expected"),
-    [
-        ("appId=5&issueId=10001", 10001),
-        ("issueId=7&appId=5", 7),
-        ("appId=5&issueId=x", None),
-        ("appId=5&issueId=١٢", None),
-        ("appId=5&pageId=7", None),
-        ("", None),
-        (None, None),
-    ],
-)
-def test_an_issue_id_is_read_from_a_global_id(global_id: str | None, expected: int | None) -> None:
-    assert issue_id_of(global_id) == expected

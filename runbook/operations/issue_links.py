@@ -1,0 +1,199 @@
+"""The remote links of one issue, read and written by hand."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from runbook.atlassian.jira import JiraSite, Record
+from runbook.atlassian.jira_values import Written
+from runbook.errors import UsageError
+from runbook.operations.root import Root
+from runbook.operations.sites import jira_site, site_url
+from runbook.remotelinks.writes import (
+    Intent,
+    look_again,
+    plan_delete,
+    plan_set,
+    write_by_hand,
+)
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssueOptions:
+    """Which issue, on which site, with which account."""
+
+    site: str
+    issue: str
+    account: str
+    endpoint: str | None
+    ca_bundle: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListOptions(IssueOptions):
+    """How the links of an issue are listed."""
+
+    output_format: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetOptions(ListOptions):
+    """Which link is shown: by its id or its globalId."""
+
+    link_id: int | None
+    global_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandWriteOptions(IssueOptions):
+    """How a link is written by hand."""
+
+    link_id: int | None
+    dry_run: bool
+    yes: bool
+    ledger_file: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetOptions(HandWriteOptions):
+    """Which record is written."""
+
+    link_file: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteOptions(HandWriteOptions):
+    """Which link is removed, by its id or its globalId."""
+
+    global_id: str | None
+
+
+class HandWriteScreen(Protocol):
+    """What a write by hand shows and asks."""
+
+    def intended(self, intent: Intent, request: Mapping[str, Any]) -> None:
+        """Show what would change."""
+        ...
+
+    def confirm(self) -> None:
+        """Ask before the write; raises where the person says no."""
+        ...
+
+    def written(self, intent: Intent, written: Written, ledger: Path) -> None:
+        """Say what was written, and where it is recorded."""
+        ...
+
+
+def list_links(root: Root, options: ListOptions) -> Sequence[Record]:
+    """Return every remote link of an issue.
+
+    Raises:
+        UsageError: SITE is no address of a Jira Cloud site, or ISSUE is empty.
+        CredentialError, RemoteError: the site refuses the account or does not answer as documented.
+    """
+    return _on_site(root, options, lambda jira: jira.remote_links(_issue(options)))
+
+
+def get_link(root: Root, options: GetOptions) -> Record:
+    """Return one remote link; see `list_links` for the errors."""
+    refuse_unless_one_of(options.link_id, options.global_id)
+
+    async def read(jira: JiraSite) -> Record:
+        if options.link_id is not None:
+            return await jira.remote_link(_issue(options), options.link_id)
+        return await jira.remote_link_by_global_id(_issue(options), options.global_id or "")
+
+    return _on_site(root, options, read)
+
+
+def set_link(
+    root: Root, options: SetOptions, record: Mapping[str, Any], screen: HandWriteScreen
+) -> Intent:
+    """Create a link, update the one of the same globalId, or replace the one of `link_id`.
+
+    Nothing is written where the link is equal already (`Intent.equal`). See `list_links` for the errors.
+    """
+
+    async def write(jira: JiraSite) -> Intent:
+        intent = await plan_set(jira, _issue(options), record, options.link_id)
+        if not intent.equal:
+            await _write(root, jira, intent, options, screen)
+        return intent
+
+    return _on_site(root, options, write)
+
+
+def delete_link(root: Root, options: DeleteOptions, screen: HandWriteScreen) -> None:
+    """Remove one link; see `list_links` for the errors."""
+    refuse_unless_one_of(options.link_id, options.global_id)
+
+    async def write(jira: JiraSite) -> None:
+        link_id, global_id = options.link_id, options.global_id
+        intent = await plan_delete(jira, _issue(options), link_id, global_id)
+        await _write(root, jira, intent, options, screen)
+
+    _on_site(root, options, write)
+
+
+def refuse_unless_one_of(link_id: int | None, global_id: str | None) -> None:
+    """Raise `UsageError` unless the link is named in exactly one way."""
+    if (link_id is None) == (global_id is None):
+        raise UsageError(
+            "name the link by either `--id` or `--global-id`",
+            hint="`runbook links list SITE ISSUE` shows both",
+        )
+    if global_id == "":
+        raise UsageError("`--global-id` is empty", hint="name the link by its `--id`")
+
+
+async def _write(
+    root: Root,
+    jira: JiraSite,
+    intent: Intent,
+    options: HandWriteOptions,
+    screen: HandWriteScreen,
+) -> None:
+    """Show what would change, ask, look again, and write; the intent is in the ledger first."""
+    screen.intended(intent, jira.request_json(intent.write))
+    if options.dry_run:
+        return
+    with root.create_ledger(root.ledger_path(options.ledger_file)) as ledger:
+        if not options.yes:
+            if not root.interactive:
+                raise UsageError(
+                    "nobody can be asked here, and there is no `--yes`; nothing written",
+                    hint="look with `--dry-run`, then add `--yes`",
+                )
+            screen.confirm()
+            await look_again(jira, intent)
+        written = await write_by_hand(jira, intent, ledger)
+        screen.written(intent, written, ledger.path)
+
+
+def _on_site(
+    root: Root, options: IssueOptions, work: Callable[[JiraSite], Awaitable[Result]]
+) -> Result:
+    # A wrong address is said before a credential is asked for.
+    url = site_url(options.site, stand_in=root.endpoint(options.endpoint) is not None)
+    accounts = root.accounts([options.account])
+
+    async def whole() -> Result:
+        async with root.network(
+            accounts, endpoint=options.endpoint, ca_bundle=options.ca_bundle
+        ) as send:
+            jira = jira_site(root, send, url, options.account)
+            await jira.myself()
+            return await work(jira)
+
+    result: Result = root.await_(whole())
+    return result
+
+
+def _issue(options: IssueOptions) -> str:
+    issue = options.issue.strip()
+    if not issue:
+        raise UsageError("ISSUE is empty", hint="name an issue by its key, such as `ENG-123`")
+    return issue
