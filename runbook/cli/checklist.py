@@ -38,7 +38,7 @@ from runbook.operations.credentials import variable_names
 from runbook.operations.evidence import evidence_name, read_evidence
 from runbook.operations.root import Root, read_plan_for
 from runbook.plan.model import Plan
-from runbook.report.sheet import checklist_html
+from runbook.report.checklist_html import checklist_html
 from runbook.text import plural, printable
 
 FUTURE = "note: that moment lies in the future of this machine's clock"

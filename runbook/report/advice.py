@@ -4,7 +4,7 @@ from collections import Counter
 
 from runbook.report.states import done_jobs
 from runbook.report.text import clip, thousands
-from runbook.report.words import Words
+from runbook.report.translations import Words
 from runbook.view import AT_ATLASSIAN, JobState, JobView, RunState, RunView
 
 # In the order in which they are named; with the jobs that are done they add up to all jobs.

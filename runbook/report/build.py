@@ -12,7 +12,6 @@ from runbook.report.data import embedded_json
 from runbook.report.deadlines import deadlines_section, tokens_table, windows_table
 from runbook.report.jobs_section import jobs_section
 from runbook.report.matrix import matrix_section
-from runbook.report.moments import Zone
 from runbook.report.page import Block, Cell, Heading, Mono, Page, Para, Section, Text
 from runbook.report.plan_section import attestations_section, findings_section
 from runbook.report.planned import plan_of
@@ -25,9 +24,10 @@ from runbook.report.provenance import (
 from runbook.report.states import is_preview
 from runbook.report.text import DASH, Composed, clip
 from runbook.report.timeline import evening_chart, windows_chart
+from runbook.report.timestamps import Zone
+from runbook.report.translations import Words, words_of
 from runbook.report.verdict import done_section, unlooked_section, verdict, verification_cell
 from runbook.report.verification import verification_section
-from runbook.report.words import Words, words_of
 from runbook.view import RunState, RunView
 
 REFRESH_S = 5
@@ -72,7 +72,7 @@ def build(view: RunView, *, lang: str = "en", logo: bytes | None = None) -> Page
         subtitle=_subtitle(plan),
         mark=mark,
         mark_text=mark_text,
-        words=w.texts,
+        words=dict(w.texts),
         verdict=verdict(view, w),
         facts=tuple(_facts(view, plan, zone, w)),
         summary=summary,

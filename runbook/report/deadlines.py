@@ -9,7 +9,6 @@ from datetime import UTC, datetime, time, timedelta
 from enum import IntEnum
 
 from runbook.plan.model import Plan
-from runbook.report.moments import Zone, day_moment, parsed, span
 from runbook.report.page import (
     Block,
     Cell,
@@ -27,7 +26,8 @@ from runbook.report.page import (
 from runbook.report.rounds import Unserved, due_pairs, judged_at, pairs_of_job, served_at
 from runbook.report.states import is_preview, plain, undone_jobs, window_chip
 from runbook.report.text import DASH, anchor, clip, site_label
-from runbook.report.words import Words
+from runbook.report.timestamps import Zone, day_moment, parsed, span
+from runbook.report.translations import Words
 from runbook.view import AT_ATLASSIAN, JobState, JobView, RunView
 from runbook.windows import AUDIT_LOG_KEPT, Pair, WindowState, pairs_of
 

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from runbook.report.moments import Zone
 from runbook.report.page import Drawing, Mark
 from runbook.report.text import clip, thousands
-from runbook.report.words import Words
+from runbook.report.timestamps import Zone
+from runbook.report.translations import Words
 
 WIDTH = 1000
 LEFT = 210

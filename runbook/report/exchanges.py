@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 from runbook.ledger.events import Json
-from runbook.report.moments import Zone
 from runbook.report.page import Raw
 from runbook.report.text import LONG, sha256, shortened
-from runbook.report.words import Words
+from runbook.report.timestamps import Zone
+from runbook.report.translations import Words
 
 
 def request_raw(

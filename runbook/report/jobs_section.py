@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from runbook.report.advice import what_next
 from runbook.report.deadlines import evidence_deadline
 from runbook.report.exchanges import answer_raw, as_text, cut_text, header_lines, request_raw
-from runbook.report.moments import Zone
 from runbook.report.page import (
     Block,
     Cell,
@@ -45,8 +44,9 @@ from runbook.report.text import (
     web_address,
 )
 from runbook.report.timeline import duration_of
+from runbook.report.timestamps import Zone
+from runbook.report.translations import Words
 from runbook.report.verdict import number
-from runbook.report.words import Words
 from runbook.view import JobView, Poll, RunView, Submission
 
 

@@ -18,7 +18,7 @@ from runbook.report.page import (
 )
 from runbook.report.states import chip_of, is_clean, plain
 from runbook.report.text import anchor, clip, site_label, thousands, web_address
-from runbook.report.words import Words
+from runbook.report.translations import Words
 from runbook.view import JobState, RunView
 
 ROOMY = 7

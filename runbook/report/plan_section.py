@@ -3,7 +3,6 @@
 from runbook.ledger.events import Json
 from runbook.plan.model import Instance, Plan
 from runbook.report.exchanges import as_text
-from runbook.report.moments import Zone
 from runbook.report.page import (
     Block,
     Cell,
@@ -21,8 +20,9 @@ from runbook.report.page import (
 )
 from runbook.report.states import finding_chip, is_preview, noted, plain, sum_of
 from runbook.report.text import DASH, anchor, clip, shortened, site_label
+from runbook.report.timestamps import Zone
+from runbook.report.translations import Words
 from runbook.report.verdict import number
-from runbook.report.words import Words
 from runbook.view import RunView
 
 SEVERITIES = ("error", "warning", "note", "waived")

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from runbook.report.exchanges import as_text
-from runbook.report.moments import Zone
 from runbook.report.page import (
     Block,
     Bullets,
@@ -33,8 +32,9 @@ from runbook.report.text import (
     thousands,
     web_address,
 )
+from runbook.report.timestamps import Zone
+from runbook.report.translations import Words
 from runbook.report.verdict import number
-from runbook.report.words import Words
 from runbook.view import RunView
 
 SIGNATURES = ("consultant", "customer", "witness")

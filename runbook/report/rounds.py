@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from runbook.ledger.events import Json
 from runbook.plan.model import Wave
-from runbook.report.moments import parsed
+from runbook.report.timestamps import parsed
 from runbook.view import JobView, RunView, served_at
 from runbook.windows import Pair, WindowState
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from runbook.report.page import Chip, Segment, Sum, Text
 from runbook.report.rounds import due_pairs
 from runbook.report.text import SHORT, shortened, thousands
-from runbook.report.words import Words
+from runbook.report.translations import Words
 from runbook.view import JobState, JobView, RunView
 
 _JOB: dict[str, tuple[str, str]] = {

@@ -24,12 +24,12 @@ from runbook.report.drawing import (
     merged,
     n,
 )
-from runbook.report.moments import Zone, parsed, span
 from runbook.report.page import Chart, Drawing, Mark
 from runbook.report.rounds import judged_at, pairs_of_job
 from runbook.report.states import is_clean, is_preview, job_chip
 from runbook.report.text import clip, site_label
-from runbook.report.words import Words
+from runbook.report.timestamps import Zone, parsed, span
+from runbook.report.translations import Words
 from runbook.view import JobView, RunView
 from runbook.windows import Pair, WindowState
 

@@ -29,7 +29,7 @@ from runbook.report.states import (
     verification_chip,
 )
 from runbook.report.text import anchor, clip, site_label, thousands
-from runbook.report.words import Words
+from runbook.report.translations import Words
 from runbook.view import AT_ATLASSIAN, JobState, JobView, RunState, RunView, Verification
 from runbook.windows import WindowState
 

@@ -8,7 +8,6 @@ from runbook.report.deadlines import job_cell
 from runbook.report.drawing import bars_drawings
 from runbook.report.exchanges import as_text
 from runbook.report.link_cells import arrow, issue_cell, target_cell
-from runbook.report.moments import Zone
 from runbook.report.page import (
     Block,
     Cell,
@@ -45,8 +44,9 @@ from runbook.report.text import (
     site_label,
     thousands,
 )
+from runbook.report.timestamps import Zone
+from runbook.report.translations import Words
 from runbook.report.verdict import last_verification, number
-from runbook.report.words import Words
 from runbook.report.writes import TABLE_ROWS, writes_blocks
 from runbook.view import RunView, Verification
 

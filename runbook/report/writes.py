@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from runbook.ledger.events import Json
 from runbook.report.exchanges import as_text
 from runbook.report.link_cells import arrow, issue_cell, target_cell
-from runbook.report.moments import Zone
 from runbook.report.page import (
     Block,
     Chip,
@@ -31,7 +30,8 @@ from runbook.report.text import (
     Composed,
     clip,
 )
-from runbook.report.words import Words
+from runbook.report.timestamps import Zone
+from runbook.report.translations import Words
 from runbook.view import RunView, Write
 
 # Longer lists are written close together, so that the file stays one that a browser opens at once.

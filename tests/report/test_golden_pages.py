@@ -19,7 +19,7 @@ from runbook.clock import VirtualClock
 from runbook.operations.check_plan import checked_plan
 from runbook.operations.root import Root
 from runbook.report import build, planned_page, render
-from runbook.report.sheet import checklist_html
+from runbook.report.checklist_html import checklist_html
 from tests.report import evenings
 
 GOLDEN = Path(__file__).parents[1] / "golden"

@@ -25,11 +25,11 @@ from runbook.report.page import (
 )
 from runbook.report.planned import windows_json
 from runbook.report.states import KINDS, sum_of
-from runbook.report.words import words_of
-from runbook.report.words_de import TEXTS as GERMAN
-from runbook.report.words_en import TEXTS as ENGLISH
+from runbook.report.translations import words_of
 from runbook.view import JobState, RunState
 from tests.report import evenings
+
+ENGLISH, GERMAN = words_of("en").texts, words_of("de").texts
 
 EVENINGS = evenings.evenings()
 

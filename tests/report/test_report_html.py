@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from runbook.report import build, render, report_json
-from runbook.report.render import template_dir
+from runbook.report.templates import template_dir
 from runbook.report.text import anchor, clip, visible, web_address
 from tests.report import evenings
 

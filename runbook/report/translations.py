@@ -1,9 +1,12 @@
 """The fixed texts of the report in one language, and the two or three ways to fill them in."""
 
+import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
+from functools import cache
 
 from runbook.errors import UsageError
+from runbook.report.templates import source
 from runbook.report.text import clip, thousands
 
 LANGUAGES = ("en", "de")
@@ -14,7 +17,7 @@ class Words:
     """The catalogue of one language."""
 
     lang: str
-    texts: dict[str, str]
+    texts: Mapping[str, str]
 
     def __call__(self, key: str, **values: object) -> str:
         """Return a text with its values in place; a missing key is a bug and raises KeyError."""
@@ -39,8 +42,9 @@ class Words:
         return key in self.texts
 
 
+@cache
 def words_of(lang: str) -> Words:
-    """Return the catalogue of a language.
+    """Return the catalogue of a language, from `report.LANG.toml` beside the templates.
 
     Raises:
         UsageError: there is none for it.
@@ -49,4 +53,4 @@ def words_of(lang: str) -> Words:
         raise UsageError(
             f"the report is not written in `{lang}`", hint=f"choose one of {', '.join(LANGUAGES)}"
         )
-    return Words(lang, import_module(f"runbook.report.words_{lang}").TEXTS)
+    return Words(lang, tomllib.loads(source(f"report.{lang}.toml")))
