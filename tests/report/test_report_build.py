@@ -3,6 +3,7 @@
 import dataclasses
 import re
 from datetime import timedelta
+from functools import cache
 
 import pytest
 from hypothesis import given, settings
@@ -10,55 +11,44 @@ from hypothesis import strategies as st
 
 from runbook.errors import UsageError
 from runbook.ledger.events import PlanAmended, RoundOpened, RunStarted
-from runbook.report import build, planned_view
-from runbook.report.page import (
-    Bullets,
-    Chart,
-    Chip,
-    JobDetail,
-    Matrix,
-    Page,
-    Section,
-    Stack,
-    Sum,
-    Table,
-)
+from runbook.report import build, planned_view, render
+from runbook.report.page import Chip
 from runbook.report.planned import windows_json
 from runbook.report.states import KINDS, sum_of
 from runbook.report.translations import words_of
-from runbook.view import JobState, RunState
+from runbook.view import JobState, RunState, RunView
 from tests.report import evenings
+from tests.report.reading import Element, chip_word, name_of, read
 
 ENGLISH, GERMAN = words_of("en").texts, words_of("de").texts
 
 EVENINGS = evenings.evenings()
 
 
-def page_of(name: str, lang: str = "en") -> Page:
-    return build(EVENINGS[name].view(), lang=lang)
+def page_of_view(view: RunView, lang: str = "en") -> Element:
+    return read(render(build(view, lang=lang)))
 
 
-def section(page: Page, name: str) -> Section:
-    return next(one for one in (*page.summary, *page.sections) if one.id == name)
+@cache
+def page_of(name: str, lang: str = "en") -> Element:
+    return page_of_view(EVENINGS[name].view(), lang)
 
 
-def blocks(page: Page, kind: type) -> list:
-    return [b for one in (*page.summary, *page.sections) for b in one.blocks if type(b) is kind]
+def section(page: Element, name: str) -> Element:
+    return page.one(f"#{name}")
 
 
-def table(page: Page, name: str) -> Table:
-    return next(one for one in blocks(page, Table) if one.id == name)
+def sentence(page: Element) -> str:
+    return page.one("p.sentence").text
 
 
-def chips(value: object) -> list[Chip]:
-    """Return every chip anywhere inside a page."""
-    if isinstance(value, Chip):
-        return [value]
-    if isinstance(value, tuple | list):
-        return [chip for one in value for chip in chips(one)]
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return [c for field in dataclasses.fields(value) for c in chips(getattr(value, field.name))]
-    return []
+def notes(page: Element) -> list[str]:
+    return page.one(".verdict").texts("li")
+
+
+def green(page: Element) -> list[Element]:
+    """Return whatever a page shows in green."""
+    return [e for e in page.walk() if any(name.endswith("-good") for name in e.classes)]
 
 
 VERDICTS = {
@@ -99,19 +89,17 @@ VERDICTS = {
 @pytest.mark.parametrize(("name", "tone", "words"), VERDICTS.values(), ids=VERDICTS.keys())
 def test_the_verdict_is_one_sentence(name: str, tone: str, words: str) -> None:
     """The verdict is one sentence with the tone of what is known."""
-    verdict = page_of(name).verdict
-    assert words in verdict.sentence
-    assert verdict.sentence.count(". ") == 0
-    assert verdict.sentence.endswith(".")
-    assert verdict.chip.tone == tone
+    page = page_of(name)
+    assert words in sentence(page)
+    assert sentence(page).count(". ") == 0
+    assert sentence(page).endswith(".")
+    assert page.one(".verdict").classes == ["verdict", f"t-{tone}"]
 
 
 @pytest.mark.parametrize("name", [name for name in EVENINGS if name not in ("clean", "rehearsal")])
 def test_nothing_is_green_before_the_verification_is_clean(name: str) -> None:
-    """No chip anywhere is green in a run that was not verified clean."""
-    page = page_of(name)
-    assert [chip for chip in chips(page) if chip.tone == "good"] == []
-    assert [s for b in blocks(page, Sum) for s in b.segments if s.tone == "good"] == []
+    """No chip, bar or mark anywhere is green in a run that was not verified clean."""
+    assert green(page_of(name)) == []
 
 
 @pytest.mark.parametrize("name", EVENINGS)
@@ -119,16 +107,16 @@ def test_nothing_is_green_before_the_verification_is_clean(name: str) -> None:
 def test_the_states_of_every_list_add_up(name: str, lang: str) -> None:
     """Each sum that is written out is the sum of its parts, and the jobs are those of the plan."""
     evening = EVENINGS[name]
-    page = build(evening.view(), lang=lang)
-    sums = blocks(page, Sum)
+    page = page_of(name, lang)
+    sums = page.texts("p.equation")
     assert sums
-    for one in sums:
-        left, right = one.equation.split(" = ")
+    for equation in sums:
+        left, right = equation.split(" = ")
         parts = [int(re.sub(r"\D.*", "", part.replace("\u202f", ""))) for part in left.split(" + ")]
         assert sum(parts) == int(re.match(r"[\d\u202f]+", right)[0].replace("\u202f", ""))
-    assert f"= {len(evening.jobs)} " in sums[0].equation
-    assert len(table(page, "jobs-table").rows) == len(evening.jobs)
-    assert len(blocks(page, JobDetail)) == len(evening.jobs)
+    assert f"= {len(evening.jobs)} " in sums[0]
+    assert len(page.rows("jobs-table")) == len(evening.jobs)
+    assert len(page.all("article.job")) == len(evening.jobs)
 
 
 @pytest.mark.parametrize("name", EVENINGS)
@@ -140,18 +128,19 @@ def test_every_job_that_is_not_done_is_named_with_a_reason(name: str) -> None:
         for j in view.jobs
         if j.state is not JobState.COMPLETE or j.needs_person() or j.unprobed()
     ]
-    tables = [b for b in section(page_of(name), "done").blocks if isinstance(b, Table)]
-    named = [row.cells[0].text for one in tables for row in one.rows]
+    page = page_of(name)
+    rows = page.rows("undone") if page.all("#undone") else []
+    named = [name_of(row[0]) for row in rows]
     assert set(named) <= set(open_)
     assert len(named) == min(len(open_), 4)
-    assert all(row.cells[2].text and row.cells[3].text for one in tables for row in one.rows)
+    assert all(name_of(row[2]) and name_of(row[3]) for row in rows)
 
 
 @pytest.mark.parametrize("name", EVENINGS)
 def test_what_was_not_looked_at_is_always_said(name: str) -> None:
     """Text, comments, Confluence, filters, dashboards, automation and app data are always listed."""
-    (bullets,) = [b for b in section(page_of(name), "not-looked-at").blocks if type(b) is Bullets]
-    said = " ".join(f"{head} {text}" for head, text in bullets.items).lower()
+    (said,) = section(page_of(name), "not-looked-at").texts("ul.bullets")
+    said = said.lower()
     for word in (
         "text",
         "comments",
@@ -166,8 +155,7 @@ def test_what_was_not_looked_at_is_always_said(name: str) -> None:
 
 def test_the_sections_stand_in_reading_order() -> None:
     """Management first, evidence last."""
-    page = page_of("clean")
-    assert [one.id for one in (*page.summary, *page.sections)] == [
+    assert [found.attrs["id"] for found in page_of("clean").all("section")] == [
         "done", "not-looked-at", "deadlines", "matrix", "timeline", "jobs", "findings",
         "app-links", "verification", "logs", "people", "digests", "sign-off",
     ]  # fmt: skip
@@ -175,9 +163,13 @@ def test_the_sections_stand_in_reading_order() -> None:
 
 def test_the_kinds_of_each_job_add_up_to_what_was_expected() -> None:
     """A verification whose kinds do not add up is said so, loudly."""
-    page = page_of("differing")
-    rows = table(page, "kinds").rows
-    assert all("adds up" in cell.word for row in rows for cell in row.cells if type(cell) is Chip)
+    words = [
+        chip_word(chip)
+        for row in page_of("differing").rows("kinds")
+        for cell in row
+        for chip in cell.all(".chip")
+    ]
+    assert words == ["adds up"] * 6
     evening = evenings.clean()
     ended = evening.rows[-1].event
     evening.rows[-1] = dataclasses.replace(
@@ -186,8 +178,8 @@ def test_the_kinds_of_each_job_add_up_to_what_was_expected() -> None:
             ended, jobs=[{"id": "eng-to-ops", "expected": 9, "recreated": 8}]
         ),
     )
-    wrong = table(build(evening.view()), "kinds").rows[0]
-    assert [c.word for c in wrong.cells if type(c) is Chip] == ["kinds add up to 8"]
+    wrong = page_of_view(evening.view()).rows("kinds")[0]
+    assert [chip_word(c) for cell in wrong for c in cell.all(".chip")] == ["kinds add up to 8"]
 
 
 @pytest.mark.parametrize("count", [3, 1_500, 1_501, 4_000])
@@ -197,7 +189,9 @@ def test_every_single_finding_is_named(count: int) -> None:
     job = evening.jobs[0].id
     found = [evenings.finding_of_link(job, number) for number in range(1, count + 1)]
     evening.verify({job: {"recreated": 1, "missing": count}}, found, "differences")
-    said = set(re.findall(r"\bENG-\d+\b", repr(section(build(evening.view()), "verification"))))
+    page = page_of_view(evening.view())
+    words = " ".join(section(page, "verification").strings())
+    said = set(re.findall(r"\bENG-\d+\b", words))
     missing = {f["issue"] for f in found} - said
     assert missing == set()
 
@@ -207,29 +201,29 @@ def test_the_deadlines_follow_from_the_ledger() -> None:
     view = EVENINGS["clean"].view()
     ended = view.jobs[0].ended_at
     assert ended is not None
-    rows = [row for row in table(page_of("clean"), "windows").rows if row.job == "eng-to-ops"]
-    moment = rows[0].cells[-1]
-    assert moment.iso[:10] == "2026-12-21"
-    assert moment.iso[11:19] == ended[11:19]
+    rows = [row for row in page_of("clean").rows("windows") if row[0].text == "eng-to-ops"]
+    moment = rows[0][-1].one("time").attrs["datetime"]
+    assert moment[:10] == "2026-12-21"
+    assert moment[11:19] == ended[11:19]
 
 
-def clock_names(page: Page) -> list[str]:
-    return [row.cells[0].text for row in table(page, "clocks").rows]
+def clock_names(page: Element) -> list[str]:
+    return [name_of(row[0]) for row in page.rows("clocks")]
 
 
 def test_a_pair_of_waves_that_was_never_served_is_open_work() -> None:
     """It is named with the command that serves it, in the verdict, among what is left, and by its clock."""
     page = page_of("due")
-    assert page.verdict.notes[0].endswith("runbook run PLAN --again --reason …")
-    said = [b.text for b in section(page, "done").blocks if hasattr(b, "text")]
-    assert any("eng-to-ops: wave-2 → wave-1" in one for one in said)
+    assert notes(page)[0].endswith("runbook run PLAN --again --reason …")
+    said = section(page, "done").texts("p.p-plain")
+    assert any("eng-to-ops: wave-2 → wave-1" in text for text in said)
     german = page_of("due", "de")
-    assert "4 Paare von Wellen brauchen noch eine spätere Runde" in german.verdict.sentence
+    assert "4 Paare von Wellen brauchen noch eine spätere Runde" in sentence(german)
     for name in ("due", "long names"):
-        assert [chip for chip in chips(page_of(name)) if chip.tone == "good"] == []
-    states = [row.cells[5] for row in table(page, "windows").rows if "wave-2" in repr(row)]
+        assert green(page_of(name)) == []
+    states = [row[5].text for row in page.rows("windows") if "wave-2" in row[1].text]
     assert len(states) == 4
-    assert all("served by no submission" in repr(one) for one in states)
+    assert all("served by no submission" in state for state in states)
 
 
 def test_a_round_that_served_its_pair_leaves_nothing_to_do() -> None:
@@ -253,16 +247,16 @@ def test_a_round_that_served_its_pair_leaves_nothing_to_do() -> None:
             evidence=[],
         )
     )
-    before = build(evening.view())
-    assert "4 pairs of waves are still to be served" in before.verdict.sentence
-    assert before.verdict.notes[0].endswith("round: runbook run PLAN --again --reason …")
+    before = page_of_view(evening.view())
+    assert "4 pairs of waves are still to be served" in sentence(before)
+    assert notes(before)[0].endswith("round: runbook run PLAN --again --reason …")
     late = [job.id for job in evening.jobs if "eng" in job.id]
     evening.add(RoundOpened(jobs=late, reason="wave-2 is over", by="J. Doe"))
     for job in late:
         evening.complete(job)
-    page = build(evening.end().verify({}, [], "clean").view())
-    assert page.verdict.chip.tone == "good"
-    assert "later round" not in page.verdict.sentence
+    page = page_of_view(evening.end().verify({}, [], "clean").view())
+    assert page.one(".verdict").classes == ["verdict", "t-good"]
+    assert "later round" not in sentence(page)
 
 
 def test_a_pair_whose_window_closed_unserved_is_said() -> None:
@@ -287,9 +281,9 @@ def test_a_pair_whose_window_closed_unserved_is_said() -> None:
             evidence=[],
         )
     )
-    page = build(evening.view())
-    assert "later round" not in page.verdict.sentence
-    assert any("4 pairs of waves were never served" in note for note in page.verdict.notes)
+    page = page_of_view(evening.view())
+    assert "later round" not in sentence(page)
+    assert any("4 pairs of waves were never served" in note for note in notes(page))
     assert not any("pairs of waves" in name for name in clock_names(page))
 
 
@@ -298,7 +292,7 @@ def test_open_clocks_stand_before_settled_ones() -> None:
     verified = clock_names(page_of("due"))
     evening = evenings.due()
     evening.rows = evening.rows[:-2]
-    names = clock_names(build(evening.view()))
+    names = clock_names(page_of_view(evening.view()))
     assert names[:4] == verified
     assert names[0] == "4 pairs of waves, served by no submission yet"
     assert names[1:3] == ["Audit log of contoso-ops", "Audit log of contoso-svc"]
@@ -307,24 +301,32 @@ def test_open_clocks_stand_before_settled_ones() -> None:
     assert names[-1] == "Audit log of contoso-eng"
 
 
-def detail_of(name: str, job_id: str, lang: str = "en") -> JobDetail:
-    return next(one for one in blocks(page_of(name, lang), JobDetail) if one.job == job_id)
+def details(page: Element) -> dict[str, Element]:
+    return {detail.one("h4").one("span").text: detail for detail in page.all("article.job")}
+
+
+def detail_of(name: str, job_id: str, lang: str = "en") -> Element:
+    return details(page_of(name, lang))[job_id]
+
+
+def advice_of(name: str, job_id: str) -> str:
+    return detail_of(name, job_id).one("p.advice").text.removeprefix("What settles it: ")
 
 
 def test_a_job_at_atlassian_is_waited_for() -> None:
     """It is never told to be sent again: wait, follow it with the same command, verify."""
     view = EVENINGS["halted"].view()
     moving, unknown, refused, held = (job.id for job in view.jobs[:4])
-    advice = detail_of("halted", moving).advice
+    advice = advice_of("halted", moving)
     assert advice.startswith("wait: ")
     assert "--again" not in advice
     assert "runbook run PLAN follows it" in advice
     assert f"runbook verify {view.id}" in advice
-    assert "runbook resolve" in detail_of("halted", unknown).advice
-    assert f"--again {refused}" in detail_of("halted", refused).advice
-    assert f"--again {held}" in detail_of("halted", held).advice
-    running = [one for one in EVENINGS["running"].view().jobs if one.state is JobState.IN_PROGRESS]
-    assert [detail_of("running", job.id).advice for job in running] == [
+    assert "runbook resolve" in advice_of("halted", unknown)
+    assert f"--again {refused}" in advice_of("halted", refused)
+    assert f"--again {held}" in advice_of("halted", held)
+    running = [job for job in EVENINGS["running"].view().jobs if job.state is JobState.IN_PROGRESS]
+    assert [advice_of("running", job.id) for job in running] == [
         f"wait: Atlassian works on it and this run follows it; then runbook verify {view.id}"
     ]
 
@@ -332,21 +334,23 @@ def test_a_job_at_atlassian_is_waited_for() -> None:
 def test_a_persons_word_without_an_id_is_told_apart_from_a_job_that_needs_one() -> None:
     """The state is unknown in both cases; the words are not the same."""
     job = EVENINGS["spoken"].view().jobs[-1].id
-    assert detail_of("spoken", job).chip.word == "unknown, taken as accepted"
-    rows = table(page_of("spoken"), "undone").rows
-    assert [row.cells[2].text for row in rows] == [
+    assert chip_word(detail_of("spoken", job).one(".chip")) == "unknown, taken as accepted"
+    assert [name_of(row[2]) for row in page_of("spoken").rows("undone")] == [
         "a person has said: accepted, id not known; only verification can tell"
     ]
-    assert "1 unknown, taken as accepted" in blocks(page_of("spoken"), Sum)[0].equation
-    assert "gilt als angenommen" in detail_of("spoken", job, "de").chip.word
+    assert "1 unknown, taken as accepted" in page_of("spoken").one("p.equation").text
+    assert "gilt als angenommen" in detail_of("spoken", job, "de").one(".chip").text
 
 
 def test_a_complete_job_whose_links_were_not_looked_for_is_not_fine() -> None:
     """It is not green, not among those that are done, and the report says what looks for them."""
     page = page_of("unprobed")
-    assert detail_of("unprobed", "eng-to-ops").chip.word == "complete, links not looked for"
-    assert detail_of("unprobed", "eng-to-ops").advice == "runbook run PLAN looks for them"
-    assert "not looked for yet" in repr(section(page, "not-looked-at"))
+    assert (
+        chip_word(detail_of("unprobed", "eng-to-ops").one(".chip"))
+        == "complete, links not looked for"
+    )
+    assert advice_of("unprobed", "eng-to-ops") == "runbook run PLAN looks for them"
+    assert "not looked for yet" in section(page, "not-looked-at").text
 
 
 def test_one_is_said_as_one_and_many_as_many() -> None:
@@ -360,41 +364,46 @@ def test_one_is_said_as_one_and_many_as_many() -> None:
     for name in EVENINGS:
         for lang in ("en", "de"):
             page = page_of(name, lang)
-            told = [*page.verdict.notes, page.verdict.sentence, repr(page.summary)]
+            told = [part.text for part in page.one(".first").walk()]
             assert [hit[0] for text in told for hit in wrong.finditer(text)] == [], (name, lang)
 
 
-def drawn_texts(name: str, lang: str = "en") -> list:
-    drawing = blocks(page_of(name, lang), Chart)[0].drawings[0]
-    return [mark for mark in drawing.marks if mark.shape == "text"]
+def timeline_of(name: str, lang: str = "en") -> Element:
+    return page_of(name, lang).one("svg.drawing")
+
+
+def marked(drawing: Element, *tones: str) -> list[Element]:
+    """Return the words of a drawing of these tones."""
+    return [text for text in drawing.all("text") if text.classes[0].removeprefix("x-") in tones]
 
 
 @pytest.mark.parametrize("lang", ["en", "de"])
 def test_words_in_the_timeline_are_crossed_by_nothing(lang: str) -> None:
     """A window that is not known yet is said in a row of its own, clear of line, bars and dots."""
-    page = page_of("due", lang)
-    drawing = blocks(page, Chart)[0].drawings[0]
-    words = [mark for mark in drawing.marks if mark.tone == "mute"]
+    drawing = timeline_of("due", lang)
+    words = marked(drawing, "mute")
     assert len(words) == 4
-    shapes = [mark for mark in drawing.marks if mark.shape != "text" and mark.tone != "grid"]
+    shapes = [(path.classes[0].partition("-")[2], path.attrs["d"]) for path in drawing.all("path")]
     for word in words:
-        left, right = float(word.x), float(word.x) + 6.5 * len(word.text)
-        top, bottom = float(word.y) - 9, float(word.y) + 2
+        left, right = float(word.attrs["x"]), float(word.attrs["x"]) + 6.5 * len(word.text)
+        top, bottom = float(word.attrs["y"]) - 9, float(word.attrs["y"]) + 2
         assert right < 985
-        for shape in shapes:
-            for x, y in re.findall(r"M([\d.]+) ([\d.]+)", shape.points):
-                if shape.tone in ("stripe", "now"):
-                    crossed = shape.tone == "now" and left < float(x) < right
+        for tone, points in shapes:
+            for x, y in re.findall(r"M([\d.]+) ([\d.]+)", points):
+                if tone == "grid":
+                    continue
+                if tone in ("stripe", "now"):
+                    crossed = tone == "now" and left < float(x) < right
                 else:
                     crossed = left - 6 < float(x) < right and top - 6 < float(y) < bottom
-                assert not crossed, (word.text, shape.tone)
+                assert not crossed, (word.text, tone)
 
 
 def test_pairs_of_waves_have_rows_of_their_own() -> None:
     """Each pair of a job with several is named beside its own row, and no two rows share a place."""
-    pairs = [mark for mark in drawn_texts("due") if mark.tone == "pair"]
+    pairs = marked(timeline_of("due"), "pair")
     assert len(pairs) == 8
-    assert len({mark.y for mark in pairs}) == 8
+    assert len({mark.attrs["y"] for mark in pairs}) == 8
     assert {mark.text for mark in pairs} == {
         "wave-1 → wave-1",
         "wave-2 → wave-1",
@@ -404,7 +413,7 @@ def test_pairs_of_waves_have_rows_of_their_own() -> None:
 
 def test_long_names_stay_apart_in_the_timeline() -> None:
     """A name too long for one line takes two, so that two jobs never look the same."""
-    marks = [m for m in drawn_texts("long names") if m.tone in ("label", "label2")]
+    marks = marked(timeline_of("long names"), "label", "label2")
     said = " ".join(mark.text for mark in marks).replace(" ", "")
     for job in EVENINGS["long names"].jobs:
         assert job.id in said
@@ -413,54 +422,49 @@ def test_long_names_stay_apart_in_the_timeline() -> None:
 
 def test_times_stand_in_the_plans_own_offset_and_in_utc() -> None:
     """The offset comes from the ledger, not from the machine."""
-    begun = dict(page_of("clean").facts)["Begun"]
-    assert begun.local == "2026-11-22 20:01:30"
-    assert begun.utc == "+01:00 · 19:01:30 UTC"
-    assert begun.iso == "2026-11-22T19:01:30Z"
+    head = page_of("clean").one("dl.head")
+    begun = dict(zip(head.texts("dt"), head.all("dd"), strict=True))["Begun"]
+    assert name_of(begun.one("time")) == "2026-11-22 20:01:30"
+    assert begun.one("small").text == "+01:00 · 19:01:30 UTC"
+    assert begun.one("time").attrs["datetime"] == "2026-11-22T19:01:30Z"
 
 
 def test_a_rehearsal_and_a_preview_are_marked() -> None:
     """Nobody takes one for the real thing."""
-    assert page_of("rehearsal").mark == "REHEARSAL"
-    assert "REHEARSAL" in page_of("rehearsal", "de").mark
-    assert page_of("clean").mark == ""
+    assert page_of("rehearsal").one("aside.mark").one("strong").text == "REHEARSAL"
+    assert "REHEARSAL" in page_of("rehearsal", "de").one("aside.mark").one("strong").text
+    assert page_of("clean").all("aside") == []
     plan = EVENINGS["clean"].plan
     view = planned_view(plan, EVENINGS["clean"].jobs, (), evenings.START)
-    page = build(view)
-    assert page.mark == "PREVIEW"
-    assert (
-        page.verdict.sentence == "Nothing has been sent: 6 jobs are planned, and the plan may run."
-    )
-    assert {
-        cell.word
-        for row in table(page, "jobs-table").rows
-        for cell in row.cells
-        if type(cell) is Chip
-    } == {"planned"}
-    assert all(len(one.raws) == 1 for one in blocks(page, JobDetail))
+    page = page_of_view(view)
+    assert page.one("aside.mark").one("strong").text == "PREVIEW"
+    assert sentence(page) == "Nothing has been sent: 6 jobs are planned, and the plan may run."
+    chips = [chip for row in page.rows("jobs-table") for cell in row for chip in cell.all(".chip")]
+    assert {chip_word(chip) for chip in chips} == {"planned"}
+    assert [len(detail.all("div.raw")) for detail in page.all("article.job")] == [1] * 6
 
 
 def test_only_a_run_under_way_refreshes_itself() -> None:
     """A final report stays as it is."""
     for name, evening in EVENINGS.items():
-        assert (page_of(name).refresh_s > 0) == (evening.view().state is RunState.RUNNING), name
+        refreshing = "data-refresh" in page_of(name).one("body").attrs
+        assert refreshing == (evening.view().state is RunState.RUNNING), name
 
 
 def test_requests_and_answers_stand_word_for_word() -> None:
     """The body that was sent and the answer that came are in the job's detail, trace id included."""
     evening = EVENINGS["mixed"]
     view = evening.view()
-    details = {one.job: one for one in blocks(page_of("mixed"), JobDetail)}
     refused = view.jobs[2]
-    raws = details[refused.id].raws
-    assert raws[0].body == refused.job.body_bytes().decode()
-    assert raws[0].line == refused.job.url
-    assert raws[1].body == '{"message":"App link is not authorized","id":"b1"}'
+    sent, answered = detail_of("mixed", refused.id).all("div.raw")
+    assert sent.one(".body").text == refused.job.body_bytes().decode()
+    assert sent.one(".url").text == refused.job.url
+    assert answered.one(".body").text == '{"message":"App link is not authorized","id":"b1"}'
     assert refused.sent[0].trace_id is not None
-    assert refused.sent[0].trace_id in raws[1].headers
-    unknown = details[view.jobs[1].id].raws
-    assert unknown[1].line == "no answer"
-    assert "resolve" in details[view.jobs[1].id].advice
+    assert refused.sent[0].trace_id in answered.one(".headers").text
+    unknown = detail_of("mixed", view.jobs[1].id).all("div.raw")
+    assert unknown[1].one(".url").text == "no answer"
+    assert "resolve" in advice_of("mixed", view.jobs[1].id)
 
 
 def test_polls_that_say_the_same_are_shown_once_with_their_number() -> None:
@@ -470,16 +474,15 @@ def test_polls_that_say_the_same_are_shown_once_with_their_number() -> None:
     evening.answer(job, evening.submit(job))
     for _ in range(300):
         evening.poll(job, "pending", "Queued", warning="a word that is not known: Queued")
-    detail = next(one for one in blocks(build(evening.view()), JobDetail) if one.job == job)
-    assert len(detail.raws) == 3
-    assert "300 times" in detail.raws[-1].note
+    raws = details(page_of_view(evening.view()))[job].all("div.raw")
+    assert len(raws) == 3
+    assert "300 times" in raws[-1].one(".rawnote").text
 
 
 def test_the_matrix_has_every_direction_and_few_sites_have_words() -> None:
     """Each cell says the state; many sites are shown by symbol, too many as a list."""
-    (few,) = blocks(page_of("mixed"), Matrix)
-    states = [chip.word for _, _, cells in few.rows for cell in cells for chip, _ in cell.entries]
-    assert sorted(states) == [
+    few = page_of("mixed").one("table.matrix")
+    assert sorted(chip_word(chip) for chip in few.all(".chip")) == [
         "complete",
         "complete",
         "error",
@@ -487,11 +490,12 @@ def test_the_matrix_has_every_direction_and_few_sites_have_words() -> None:
         "refused",
         "unknown",
     ]
-    assert not few.small
+    assert few.classes == ["matrix"]
     many = tuple(f"s{number}" for number in range(9))
-    (small,) = blocks(build(evenings.Evening(text=evenings.plan_text(many)).begin().view()), Matrix)
-    assert small.small
-    assert len(small.rows) == 9
+    page = page_of_view(evenings.Evening(text=evenings.plan_text(many)).begin().view())
+    small = page.one("table.matrix")
+    assert small.classes == ["matrix", "small"]
+    assert len(small.one("tbody").all("tr")) == 9
 
 
 def test_both_languages_have_the_same_texts_with_the_same_values() -> None:
@@ -551,10 +555,9 @@ def test_a_sum_fits_its_bar_and_names_all_its_parts(counts: list[int]) -> None:
     parts = [
         (Chip(tone="info", symbol="x", word=kind), n) for kind, n in zip(KINDS, counts, strict=True)
     ]
-    one = sum_of("", parts, noun="link", of="", w=w)
-    assert len(one.segments) == len(one.parts) == sum(1 for n in counts if n)
-    assert all(int(s.x) + int(s.width) <= 1001 for s in one.segments)
-    assert isinstance(Stack(cells=()), Stack)
+    drawn = sum_of("", parts, noun="link", of="", w=w)
+    assert len(drawn.segments) == len(drawn.parts) == sum(1 for n in counts if n)
+    assert all(int(s.x) + int(s.width) <= 1001 for s in drawn.segments)
 
 
 def test_very_many_jobs_are_said_in_fewer_bytes_and_none_is_left_out() -> None:
@@ -566,12 +569,12 @@ def test_very_many_jobs_are_said_in_fewer_bytes_and_none_is_left_out() -> None:
     request = evening.submit(second)
     evening.answer(second, request, meaning="rate_limited", status=429, body="slow down")
     evening.answer(second, evening.submit(second))
-    page = build(evening.end().view())
-    details = {one.job: one for one in blocks(page, JobDetail)}
-    assert list(details) == [job.id for job in evening.jobs]
-    assert len(table(page, "windows").rows) == len(evening.jobs) == 182
-    (raw,) = details[first].raws
-    assert raw.body == evening.jobs[0].body_bytes().decode()
+    page = page_of_view(evening.end().view())
+    found = details(page)
+    assert list(found) == [job.id for job in evening.jobs]
+    assert len(page.rows("windows")) == len(evening.jobs) == 182
+    (raw,) = found[first].all("div.raw")
+    assert raw.one(".body").text == evening.jobs[0].body_bytes().decode()
     for word in (
         "HTTP  200",
         "accepted",
@@ -581,10 +584,9 @@ def test_very_many_jobs_are_said_in_fewer_bytes_and_none_is_left_out() -> None:
         "Complete",
         "atl-traceid",
     ):
-        assert word in raw.more
-    refused, accepted = details[second].raws
-    assert "slow down" in refused.more
-    assert "429" in refused.more
-    assert '"uuid"' in accepted.more
-    moment = table(page, "windows").rows[0].cells[2]
-    assert moment.local == "2026-11-15 02:30:00 (01:30:00Z)"
+        assert word in raw.one("pre").text
+    refused, accepted = found[second].all("div.raw")
+    assert "slow down" in refused.text
+    assert "429" in refused.text
+    assert '"uuid"' in accepted.text
+    assert page.rows("windows")[0][2].text == "2026-11-15 02:30:00 (01:30:00Z)"
