@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from runbook.report.states import done_jobs
+from runbook.report.facts import ReportFacts
 from runbook.report.text import clip, thousands
 from runbook.report.translations import Words
 from runbook.view import AT_ATLASSIAN, JobState, JobView, RunState, RunView
@@ -35,12 +35,13 @@ def standing_of(job: JobView) -> str:
             return job.state.value
 
 
-def standing(view: RunView, w: Words) -> str:
+def standing(facts: ReportFacts) -> str:
     """Return how many jobs are done and where each other one stands: `2 of 6 jobs complete; 1 …`."""
-    done = {job.id for job in done_jobs(view)}
-    counts = Counter(standing_of(job) for job in view.jobs if job.id not in done)
-    rest = ", ".join(w.plural(f"tally_{one}", counts[one]) for one in STANDINGS if counts[one])
-    said = w("standing", done=thousands(len(done)), jobs=w.count("job", len(view.jobs)))
+    w = facts.w
+    counts = Counter(map(standing_of, facts.undone))
+    rest = ", ".join(w.plural(f"tally_{name}", counts[name]) for name in STANDINGS if counts[name])
+    jobs = w.count("job", len(facts.view.jobs))
+    said = w("standing", done=thousands(len(facts.done)), jobs=jobs)
     return f"{said}; {rest}" if rest else said
 
 
@@ -55,11 +56,10 @@ def why_not(job: JobView, w: Words) -> str:
     return w(f"why_state_{job.state.value}")
 
 
-def what_next(job: JobView, view: RunView, w: Words) -> str:
+def what_next(job: JobView, facts: ReportFacts) -> str:
     """Return in fixed words what settles a job that is not done."""
-    values = {"run": clip(view.id, 60), "job": clip(job.id, 60)}
-    key = _next_of(job, view)
-    return w(key, **{name: text for name, text in values.items() if f"{{{name}}}" in w(key)})
+    values = {"run": clip(facts.view.id, 60), "job": clip(job.id, 60)}
+    return facts.w(_next_of(job, facts.view), **values)
 
 
 def _next_of(job: JobView, view: RunView) -> str:

@@ -28,7 +28,7 @@ _MARKS = {
 
 def checklist_html(plan: Plan, groups: tuple[Group, ...]) -> str:
     """Return the sheet as HTML."""
-    made = environment(keep_trailing_newline=True)
+    made = environment()
     made.filters["ticked"] = _ticked
     style = element_source("checklist.css")
     return made.get_template("checklist.html.j2").render(

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from runbook.ledger.events import Json
-from runbook.report.jobs_section import stretches
+from runbook.report.exchanges import stretches
 from runbook.report.text import LONG, sha256
 from runbook.view import JobView, RunView, Submission, Verification
 

@@ -1,9 +1,10 @@
 """Shapes of the charts: scale, axis, marks, and bars; coordinates in user units of the view box."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
-from runbook.report.page import Drawing, Mark
 from runbook.report.text import clip, thousands
 from runbook.report.timestamps import Zone
 from runbook.report.translations import Words
@@ -16,6 +17,7 @@ ROW = 24
 ROWS_PER_DRAWING = 28
 LABEL = 31
 LABEL_LINES = 2
+LAYERS = ("stripe", "grid")
 
 _STEPS = (
     *(timedelta(seconds=s) for s in (1, 2, 5, 10, 15, 30)),
@@ -23,6 +25,48 @@ _STEPS = (
     *(timedelta(hours=h) for h in (1, 2, 3, 6, 12)),
     *(timedelta(days=d) for d in (1, 2, 5, 7, 14, 28, 56, 112, 365)),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A path in one tone: filled, a line, or dots, as the style sheet's `f-`, `l-` and `d-`."""
+
+    look: Literal["f", "l", "d"]
+    tone: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """Words in a drawing; `y` is their base line."""
+
+    tone: str
+    x: str
+    y: str
+    text: str
+
+
+Mark = Shape | Label
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """One inline SVG; `title` and `described` are its text for those who do not see it."""
+
+    height: int
+    title: str
+    described: str
+    shapes: tuple[Shape, ...]
+    labels: tuple[Label, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """A chart, cut into drawings that each fit on a printed page, under one key of look and word."""
+
+    title: str
+    key: tuple[tuple[str, str], ...]
+    drawings: tuple[Drawing, ...]
 
 
 class Scale:
@@ -40,7 +84,7 @@ class Scale:
 
     def ticks(self, zone: Zone) -> list[tuple[datetime, str]]:
         """Return moments for the axis on round local times, seven or fewer, with their labels."""
-        step = next((one for one in _STEPS if one.total_seconds() * 7 >= self._total_s), _STEPS[-1])
+        step = next((s for s in _STEPS if s.total_seconds() * 7 >= self._total_s), _STEPS[-1])
         local = zone.local(self.first)
         midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
         at = midnight + step * int((local - midnight) / step)
@@ -64,38 +108,57 @@ def _tick_label(at: datetime, step: timedelta) -> str:
     )
 
 
-def n(value: float) -> str:
+def _n(value: float) -> str:
     """Return a coordinate with one decimal at most."""
     return f"{value:.1f}".removesuffix(".0")
 
 
+def bar(tone: str, x: float, y: float, width: float, height: float) -> Shape:
+    """Return a filled rectangle."""
+    return Shape("f", tone, f"M{_n(x)} {_n(y)}h{_n(width)}v{_n(height)}h-{_n(width)}z")
+
+
+def line(tone: str, x: float, y: float, height: float) -> Shape:
+    """Return a line from top to bottom."""
+    return Shape("l", tone, f"M{_n(x)} {_n(y)}v{_n(height)}")
+
+
+def dot(tone: str, x: float, y: float) -> Shape:
+    """Return a dot."""
+    return Shape("d", tone, f"M{_n(x)} {_n(y)}h0")
+
+
+def gem(tone: str, x: float, y: float) -> Shape:
+    """Return a small diamond around a point."""
+    return Shape("f", tone, f"M{_n(x)} {_n(y - 5)}l5 5-5 5-5-5z")
+
+
+def flag(tone: str, x: float, y: float) -> Shape:
+    """Return a small triangle that stands on a point."""
+    return Shape("f", tone, f"M{_n(x)} {_n(y - 6)}l5.5 10h-11z")
+
+
+def words(tone: str, x: float, y: float, text: str) -> Label:
+    """Return words whose base line is at `y`."""
+    return Label(tone, _n(x), _n(y), text)
+
+
 def axis(scale: Scale, zone: Zone, height: float) -> list[Mark]:
     """Return the ticks of a drawing, as lines from top to bottom with labels above."""
-    marks = []
+    marks: list[Mark] = []
     for at, label in scale.ticks(zone):
         x = scale.x(at)
-        marks.append(
-            Mark(shape="line", tone="grid", x=n(x), y=n(HEAD - 6), height=n(height - HEAD + 2))
-        )
-        anchor = "tick-end" if x > RIGHT - 40 else "tick"
-        marks.append(Mark(shape="text", tone=anchor, x=n(x), y=n(HEAD - 14), text=label))
+        marks.append(line("grid", x, HEAD - 6, height - HEAD + 2))
+        marks.append(words("tick-end" if x > RIGHT - 40 else "tick", x, HEAD - 14, label))
     return marks
 
 
-def label(name: str, middle: float) -> list[Mark]:
+def row_name(name: str, middle: float) -> list[Mark]:
     """Return a row's name left of the drawing; a long one takes two lines around the row's middle."""
     lines = _label_lines(name)
     first = middle + 4 - 5.5 * (len(lines) - 1)
-    return [
-        Mark(
-            shape="text",
-            tone="label" if len(lines) == 1 else "label2",
-            x="6",
-            y=n(first + 11 * number),
-            text=line,
-        )
-        for number, line in enumerate(lines)
-    ]
+    tone = "label" if len(lines) == 1 else "label2"
+    return [words(tone, 6, first + 11 * number, text) for number, text in enumerate(lines)]
 
 
 def _label_lines(name: str) -> list[str]:
@@ -110,50 +173,25 @@ def _label_lines(name: str) -> list[str]:
     return [name[:cut].rstrip(), name[cut:].lstrip()]
 
 
-def gem(x: float, y: float, tone: str) -> Mark:
-    """Return a small diamond around a point."""
-    return Mark(shape="gem", tone=tone, x=n(x), y=n(y), points=f"M{n(x)} {n(y - 5)}l5 5-5 5-5-5z")
-
-
-def flag(x: float, y: float, tone: str) -> Mark:
-    """Return a small triangle that stands on a point."""
-    points = f"M{n(x)} {n(y - 6)}l5.5 10h-11z"
-    return Mark(shape="flag", tone=tone, x=n(x), y=n(y), points=points)
-
-
-LAYERS = ("stripe", "grid")
-
-
-def merged(marks: Sequence[Mark]) -> tuple[Mark, ...]:
-    """Return the same drawing with all shapes of one look in one path: below, shapes, then words."""
-    paths: dict[tuple[bool, str, str], list[str]] = {}
-    words = []
+def drawing(marks: Iterable[Mark], *, height: float, title: str, described: str) -> Drawing:
+    """Return a drawing with all shapes of one look in one path: below, shapes, then words."""
+    paths: dict[tuple[bool, Literal["f", "l", "d"], str], list[str]] = {}
+    labels = []
     for mark in marks:
-        if mark.shape == "text":
-            words.append(mark)
-            continue
-        kind = {"line": "line", "dot": "dot"}.get(mark.shape, "fill")
-        below = mark.tone in LAYERS
-        paths.setdefault((not below, kind, mark.tone), []).append(_path(mark))
-    drawn = [
-        Mark(shape=kind, tone=tone, x="0", y="0", points="".join(parts))
-        for (_, kind, tone), parts in sorted(
-            paths.items(), key=lambda one: (one[0][0], one[0][1] == "dot")
-        )
-    ]
-    return (*drawn, *words)
-
-
-def _path(mark: Mark) -> str:
-    match mark.shape:
-        case "bar":
-            return f"M{mark.x} {mark.y}h{mark.width}v{mark.height}h-{mark.width}z"
-        case "line":
-            return f"M{mark.x} {mark.y}v{mark.height}"
-        case "dot":
-            return f"M{mark.x} {mark.y}h0"
-        case _:
-            return mark.points
+        if isinstance(mark, Label):
+            labels.append(mark)
+        else:
+            above = mark.tone not in LAYERS
+            paths.setdefault((above, mark.look, mark.tone), []).append(mark.path)
+    # Dots lie on top of the other shapes of their layer.
+    layered = sorted(paths.items(), key=lambda entry: (entry[0][0], entry[0][1] == "d"))
+    return Drawing(
+        height=int(height),
+        title=title,
+        described=described,
+        shapes=tuple(Shape(look, tone, "".join(parts)) for (_, look, tone), parts in layered),
+        labels=tuple(labels),
+    )
 
 
 def bars_drawings(
@@ -171,38 +209,22 @@ def bars_drawings(
         marks: list[Mark] = []
         for number, (name, expected, counts) in enumerate(part):
             top = 6 + ROW * number
-            marks += label(name, top + 12)
-            whole = room * expected / largest
+            marks += row_name(name, top + 12)
             x = float(LEFT)
             for tone, count in counts:
                 width = room * count / largest
                 if count:
-                    marks.append(
-                        Mark(
-                            shape="bar",
-                            tone=tone,
-                            x=n(x),
-                            y=n(top + 6),
-                            width=n(max(width, 2)),
-                            height="12",
-                        )
-                    )
+                    marks.append(bar(tone, x, top + 6, max(width, 2), 12))
                 x += width
-            said = w(
-                "bar_said",
-                here=thousands(sum(c for tone, c in counts if tone in ("good", "info"))),
-                expected=thousands(expected),
-            )
-            marks.append(
-                Mark(shape="text", tone="said", x=n(LEFT + whole + 10), y=n(top + 16), text=said)
-            )
+            here = sum(count for tone, count in counts if tone in ("good", "info"))
+            said = w("bar_said", here=thousands(here), expected=thousands(expected))
+            marks.append(words("said", LEFT + room * expected / largest + 10, top + 16, said))
         drawings.append(
-            Drawing(
-                width=WIDTH,
+            drawing(
+                marks,
                 height=12 + ROW * len(part),
                 title=w("chart_bars"),
                 described=w("chart_bars_said"),
-                marks=merged(marks),
             )
         )
     return tuple(drawings)

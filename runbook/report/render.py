@@ -10,16 +10,31 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from runbook.report.page import Page
+from runbook.report import advice, facts, provenance, timeline, verdict, verification
+from runbook.report.build import Page
+from runbook.report.exchanges import as_text, cut_text, exchanges_of
 from runbook.report.templates import content_hash, element_source, environment
-from runbook.report.text import LONG, Composed, visible
+from runbook.report.text import (
+    DASH,
+    LONG,
+    Composed,
+    anchor,
+    clip,
+    sha256,
+    shortened,
+    site_label,
+    thousands,
+    visible,
+    web_address,
+)
 
-# No single value from outside is longer on the page; `build` cuts earlier and says so.
+# No single value from outside is longer on the page; the templates cut earlier and say so.
 LONGEST = 2 * LONG
 
 
 def render(page: Page) -> str:
     """Return the page as one HTML document; the same page gives the same text."""
+    w = page.facts.w
     style = element_source("report.css") + _print_style(page)
     script = element_source("report.js")
     return (
@@ -27,7 +42,14 @@ def render(page: Page) -> str:
         .get_template("report.html.j2")
         .render(
             page=page,
-            words={**page.words, "lang_other": page.lang != "en"},
+            facts=page.facts,
+            view=page.facts.view,
+            plan=page.facts.plan,
+            zone=page.facts.zone,
+            chips=page.facts.chips,
+            w=w,
+            # What is always English says so on a page in another language.
+            en=Markup("" if w.lang == "en" else ' lang="en"'),  # noqa: S704 - ours
             style=Markup(style),  # noqa: S704 - ours, and its hash is in the policy
             script=Markup(script),  # noqa: S704 - ours, and its hash is in the policy
             data=Markup(page.data),  # noqa: S704 - JSON without `<`, `>` and `&`
@@ -39,8 +61,42 @@ def render(page: Page) -> str:
 @cache
 def _environment() -> jinja2.Environment:
     made = environment(finalize=_shown)
-    made.filters["inner"] = _inner
+    made.filters |= {
+        "as_text": as_text,
+        "clip": clip,
+        "count": thousands,
+        "cut": _cut,
+        "inner": _inner,
+        "sha256": sha256,
+        "site": site_label,
+        "web": web_address,
+    }
+    made.globals |= {
+        "CHAIN_SCRIPT": provenance.CHAIN_SCRIPT,
+        "anchor": anchor,
+        "attribution": provenance.attribution,
+        "cut_text": cut_text,
+        "dash": DASH,
+        "differing_of": facts.differing_of,
+        "duration_of": timeline.duration_of,
+        "evidence_deadline": facts.evidence_deadline,
+        "exchanges_of": exchanges_of,
+        "names_of": facts.names_of,
+        "plan_file_name": provenance.plan_file_name,
+        "shortened": shortened,
+        "target_of": verification.target_of,
+        "total_of": facts.total_of,
+        "trace_of": provenance.trace_of,
+        "weight_of": verdict.weight_of,
+        "what_next": advice.what_next,
+        "why_not": advice.why_not,
+        "write_state": verification.write_state,
+    }
     return made
+
+
+def _cut(text: str, limit: int) -> str:
+    return text[:limit]
 
 
 def _inner(value: str) -> Markup:
@@ -58,14 +114,15 @@ def _shown(value: Any) -> Any:
 
 def _print_style(page: Page) -> str:
     """Return what every printed page carries in its margins; all of it is ours or checked."""
-    mark = f"{page.mark} / {page.mark_text}" if page.mark else ""
-    foot, number = _css(page.footer), _css(page.words["page"])
+    w = page.facts.w
+    foot, number = _css(page.footer), _css(w("page"))
     rules = [
         f'@page{{@bottom-left{{content:"{foot}"}}}}',
         f'@page{{@bottom-right{{content:"{number} " counter(page) " / " counter(pages)}}}}',
     ]
-    if mark:
-        rules.append(f'@page{{@top-center{{content:"{_css(mark)}"}}}}')
+    if page.mark:
+        mark = _css(f"{w(f'mark_{page.mark}')} / {w(f'mark_{page.mark}_text')}")
+        rules.append(f'@page{{@top-center{{content:"{mark}"}}}}')
     return "\n".join(rules) + "\n"
 
 

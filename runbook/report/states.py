@@ -1,13 +1,11 @@
 """How a state looks: one tone, one symbol, one word. Nothing is green before it was verified clean."""
 
-from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
-from runbook.report.page import Chip, Segment, Sum, Text
-from runbook.report.rounds import due_pairs
-from runbook.report.text import SHORT, shortened, thousands
+from runbook.report.text import DASH, thousands
 from runbook.report.translations import Words
-from runbook.view import JobState, JobView, RunView
+from runbook.view import JobState, JobView
 
 _JOB: dict[str, tuple[str, str]] = {
     "planned": ("neutral", "○"),
@@ -105,160 +103,113 @@ _OUTCOME: dict[str, tuple[str, str]] = {
 }
 
 
-def _chip(table: dict[str, tuple[str, str]], prefix: str, name: str, w: Words) -> Chip:
-    tone, symbol = table.get(name, ("unknown", "?"))
-    return Chip(tone=tone, symbol=symbol, word=w.known(prefix, name))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chip:
+    """A state as symbol and word; `tone` colours it and never says more than the word."""
+
+    tone: str
+    symbol: str
+    word: str
 
 
-def job_chip(state: str, w: Words, *, clean: bool = False) -> Chip:
-    """Return a job's state; a complete job is green only where the run was verified clean."""
-    chip = _chip(_JOB, "state", state, w)
-    if clean and state == JobState.COMPLETE:
-        return Chip(tone="good", symbol="✓", word=chip.word)
-    return chip
+@dataclass(frozen=True, slots=True)
+class Chips:
+    """The looks of all states in one language; `clean` says whether anything may be green."""
+
+    w: Words
+    clean: bool = field(kw_only=True)
+
+    def job(self, job: JobView) -> Chip:
+        """Return a job's state, with what one word of state does not tell apart."""
+        chip = self.job_state(job.state.value)
+        if job.state is JobState.UNKNOWN and job.spoken:
+            return Chip(tone=chip.tone, symbol="~", word=self.w("state_unknown_spoken"))
+        if job.state is JobState.COMPLETE and job.needs_person():
+            return Chip(tone="unknown", symbol="?", word=self.w("state_complete_not_arrived"))
+        if job.unprobed():
+            return Chip(tone="warn", symbol="◐", word=self.w("state_complete_unprobed"))
+        return chip
+
+    def job_state(self, state: str) -> Chip:
+        """Return a state of jobs; complete is green only where the run was verified clean."""
+        chip = self._of(_JOB, "state", state)
+        return self._verified(chip) if state == JobState.COMPLETE else chip
+
+    def run(self, state: str) -> Chip:
+        """Return a run's state; complete is green only where it was verified clean."""
+        chip = self._of(_RUN, "run", state)
+        return self._verified(chip) if state == "complete" else chip
+
+    def verification(self, result: str) -> Chip:
+        """Return what a verification said; an earlier one is not green where the run is not clean."""
+        return self._unless_green(self._of(_VERIFICATION, "verification", result), "neutral")
+
+    def kind(self, kind: str) -> Chip:
+        """Return what became of expected links; green only where the verification was clean."""
+        return self._unless_green(self._of(_KIND, "kind", kind), "info")
+
+    def finding(self, weight: str) -> Chip:
+        """Return the weight of a finding."""
+        return self._of(_FINDING, "finding", weight)
+
+    def window(self, state: str) -> Chip:
+        """Return where a moment stands towards a window."""
+        return self._of(_WINDOW, "window", state)
+
+    def outcome(self, outcome: str) -> Chip:
+        """Return what became of a submission, a write or a probe."""
+        if outcome == "not_begun":
+            return Chip(tone="idle", symbol=DASH, word=self.w("write_not_begun"))
+        return self._of(_OUTCOME, "outcome", outcome)
+
+    def _of(self, table: dict[str, tuple[str, str]], prefix: str, name: str) -> Chip:
+        tone, symbol = table.get(name, ("unknown", "?"))
+        return Chip(tone=tone, symbol=symbol, word=self.w.known(prefix, name))
+
+    def _verified(self, chip: Chip) -> Chip:
+        return replace(chip, tone="good", symbol="✓") if self.clean else chip
+
+    def _unless_green(self, chip: Chip, tone: str) -> Chip:
+        return replace(chip, tone=tone) if chip.tone == "good" and not self.clean else chip
 
 
-def chip_of(job: JobView, w: Words, *, clean: bool = False) -> Chip:
-    """Return a job's state, with what one word of state does not tell apart."""
-    chip = job_chip(job.state.value, w, clean=clean)
-    if job.state is JobState.UNKNOWN and job.spoken:
-        return Chip(tone=chip.tone, symbol="~", word=w("state_unknown_spoken"))
-    if job.state is JobState.COMPLETE and job.needs_person():
-        return Chip(tone="unknown", symbol="?", word=w("state_complete_not_arrived"))
-    if job.unprobed():
-        return Chip(tone="warn", symbol="◐", word=w("state_complete_unprobed"))
-    return chip
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """A part of a stacked bar, from `x` over `width` in thousandths of the bar."""
+
+    tone: str
+    x: int
+    width: int
 
 
-def run_chip(name: str, w: Words, *, clean: bool = False) -> Chip:
-    """Return a run's state; a complete run is green only where it was verified clean."""
-    chip = _chip(_RUN, "run", name, w)
-    if clean and name == "complete":
-        return Chip(tone="good", symbol="✓", word=chip.word)
-    return chip
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sum:
+    """States that add up: a bar, the parts that are there, and the sum written out."""
 
-
-def verification_chip(name: str, w: Words, *, clean: bool) -> Chip:
-    """Return what a verification said; an earlier one is not green where the run is not clean."""
-    chip = _chip(_VERIFICATION, "verification", name, w)
-    if not clean and chip.tone == "good":
-        return Chip(tone="neutral", symbol=chip.symbol, word=chip.word)
-    return chip
-
-
-def kind_chip(name: str, w: Words, *, clean: bool = False) -> Chip:
-    """Return what became of expected links; green only where the verification was clean."""
-    chip = _chip(_KIND, "kind", name, w)
-    if not clean and chip.tone == "good":
-        return Chip(tone="info", symbol=chip.symbol, word=chip.word)
-    return chip
-
-
-def finding_chip(name: str, w: Words) -> Chip:
-    """Return the weight of a finding."""
-    return _chip(_FINDING, "finding", name, w)
-
-
-def window_chip(name: str, w: Words) -> Chip:
-    """Return where a moment stands towards a window."""
-    return _chip(_WINDOW, "window", name, w)
-
-
-def outcome_chip(name: str, w: Words) -> Chip:
-    """Return what became of a submission, a write or a probe."""
-    return _chip(_OUTCOME, "outcome", name, w)
-
-
-def noted(chip: Chip, note: str, w: Words, *, limit: int = SHORT) -> Chip:
-    """Return a chip with words below it, cut where they are overlong."""
-    shown, more = shortened(note, limit)
-    return Chip(
-        tone=chip.tone,
-        symbol=chip.symbol,
-        word=chip.word,
-        note=shown,
-        note_cut=w.plural("cut", more) if more else "",
-        foreign=True,
-    )
-
-
-def is_clean(view: RunView) -> bool:
-    """Return whether anything of this run may be shown green.
-
-    It may not while a later round is due, or while a known link is still to be looked for.
-    """
-    return (
-        view.verification == "clean"
-        and not any(job.unprobed() for job in view.jobs)
-        and not due_pairs(view)
-    )
-
-
-def plain(chip: Chip, *, lean: bool) -> Chip | Text:
-    """Return a chip, or its symbol and word as text where bytes count."""
-    return Text(text=f"{chip.symbol} {chip.word}") if lean else chip
+    label: str
+    segments: tuple[Segment, ...]
+    parts: tuple[tuple[Chip, int], ...]
+    equation: str
+    absent: str
 
 
 def sum_of(label: str, parts: Iterable[tuple[Chip, int]], *, noun: str, of: str, w: Words) -> Sum:
-    """Return states that add up: a bar in thousandths, the parts that are there, and the sum in words.
-
-    Where the parts do not add up to what `parts` say, that is a bug; the sum is computed from them.
-    """
+    """Return states that add up; the whole is computed from the parts, never taken from elsewhere."""
     listed = list(parts)
     total = sum(count for _, count in listed)
     present = [(chip, count) for chip, count in listed if count]
-    segments, done = [], 0
+    segments, before = [], 0
     for chip, count in present:
-        x = 1000 * done // max(total, 1)
-        done += count
-        width = 1000 * done // max(total, 1) - x
-        segments.append(
-            Segment(
-                tone=chip.tone,
-                x=str(x),
-                width=str(max(width - 2, 1)),
-                title=f"{chip.word}: {thousands(count)}",
-            )
-        )
+        x = 1000 * before // max(total, 1)
+        before += count
+        width = 1000 * before // max(total, 1) - x
+        segments.append(Segment(tone=chip.tone, x=x, width=max(width - 2, 1)))
     left = " + ".join(f"{thousands(count)} {chip.word}" for chip, count in present) or "0"
     absent = ", ".join(chip.word for chip, count in listed if not count)
     return Sum(
         label=label,
         segments=tuple(segments),
-        parts=tuple((chip, thousands(count)) for chip, count in present),
+        parts=tuple(present),
         equation=f"{left} = {w.count(noun, total)}{of}",
         absent=w("sum_absent", states=absent) if absent else "",
     )
-
-
-def job_sum(view: RunView, w: Words) -> Sum:
-    """Return the states of all jobs, which add up to the jobs of the plan."""
-    clean = is_clean(view)
-    parts: list[tuple[Chip, int]] = []
-    for state in JobState:
-        plain_chip = job_chip(state.value, w, clean=clean)
-        chips = Counter(chip_of(job, w, clean=clean) for job in view.jobs if job.state is state)
-        parts.append((plain_chip, chips.pop(plain_chip, 0) if chips else 0))
-        parts += chips.items()
-    return sum_of(w("sum_jobs"), parts, noun="job", of=w("of_the_plan"), w=w)
-
-
-def is_preview(view: RunView) -> bool:
-    """Return whether this is no run but a plan, with every job planned."""
-    return view.started.options.get("preview") is True
-
-
-def done_jobs(view: RunView) -> tuple[JobView, ...]:
-    """Return the jobs that need nothing more from the run itself."""
-    return tuple(
-        job
-        for job in view.jobs
-        if job.state is JobState.COMPLETE and not job.needs_person() and not job.unprobed()
-    )
-
-
-def undone_jobs(view: RunView) -> tuple[JobView, ...]:
-    """Return every other job, those that need a person first, else in plan order."""
-    done = {job.id for job in done_jobs(view)}
-    rest = [job for job in view.jobs if job.id not in done]
-    return tuple(sorted(rest, key=lambda job: not job.needs_person()))

@@ -56,6 +56,8 @@ def environment(**settings: Any) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         newline_sequence="\n",
+        # An included section ends its last line itself.
+        keep_trailing_newline=True,
         **settings,
     )
 

@@ -4,7 +4,18 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 
 from runbook.clock import parse_utc
-from runbook.report.page import Moment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timestamp:
+    """A point in time in the plan's own offset; `utc` names that offset and the same moment in UTC.
+
+    `iso` is empty where the words are no time, or where bytes count.
+    """
+
+    iso: str = ""
+    local: str
+    utc: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,32 +40,29 @@ class Zone:
         """Return the same moment in the plan's offset."""
         return at.astimezone(timezone(timedelta(minutes=self.minutes)))
 
-    def moment(self, at: datetime | str, note: str = "") -> Moment:
+    def moment(self, at: datetime | str) -> Timestamp:
         """Return a moment for the page; text that is no time is shown as it is."""
         if isinstance(at, str):
             moment = parsed(at)
             if moment is None:
-                return Moment(iso="", local=at[:60], utc="", note=note)
+                return Timestamp(local=at[:60])
             at = moment
         local, utc = self.local(at), at.astimezone(UTC)
         day = "" if local.date() == utc.date() else f"{utc:%Y-%m-%d} "
         if self.lean:
-            text = f"{local:%Y-%m-%d %H:%M:%S} ({day}{utc:%H:%M:%S}Z)"
-            return Moment(iso="", local=text, utc="", note=note)
-        return Moment(
+            return Timestamp(local=f"{local:%Y-%m-%d %H:%M:%S} ({day}{utc:%H:%M:%S}Z)")
+        return Timestamp(
             iso=f"{utc:%Y-%m-%dT%H:%M:%SZ}",
             local=f"{local:%Y-%m-%d %H:%M:%S}",
             utc=f"{self.offset} · {day}{utc:%H:%M:%S} UTC",
-            note=note,
         )
 
     def said(self, at: datetime | str) -> str:
         """Return a moment for a sentence, in the plan's offset: `2026-11-22 20:00:07 +01:00`."""
-        known = parsed(at) if isinstance(at, str) else at
-        return at[:60] if known is None and isinstance(at, str) else self._said(known)
-
-    def _said(self, at: datetime | None) -> str:
-        return "" if at is None else f"{self.local(at):%Y-%m-%d %H:%M:%S} {self.offset}"
+        moment = parsed(at) if isinstance(at, str) else at
+        if moment is None:
+            return str(at)[:60]
+        return f"{self.local(moment):%Y-%m-%d %H:%M:%S} {self.offset}"
 
     def short(self, at: datetime) -> str:
         """Return a moment to the minute, in the plan's offset, for drawings and sentences."""
@@ -71,9 +79,9 @@ def parsed(at: str | None) -> datetime | None:
         return None
 
 
-def day_moment(day: date) -> Moment:
+def day_moment(day: date) -> Timestamp:
     """Return a date without a time of day."""
-    return Moment(iso=day.isoformat(), local=day.isoformat(), utc="")
+    return Timestamp(iso=day.isoformat(), local=day.isoformat())
 
 
 def span(seconds: float) -> str:

@@ -4,6 +4,7 @@ import dataclasses
 import re
 from datetime import timedelta
 from functools import cache
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -12,9 +13,8 @@ from hypothesis import strategies as st
 from runbook.errors import UsageError
 from runbook.ledger.events import PlanAmended, RoundOpened, RunStarted
 from runbook.report import build, planned_view, render
-from runbook.report.page import Chip
 from runbook.report.planned import windows_json
-from runbook.report.states import KINDS, sum_of
+from runbook.report.states import KINDS, Chip, sum_of
 from runbook.report.translations import words_of
 from runbook.view import JobState, RunState, RunView
 from tests.report import evenings
@@ -510,20 +510,20 @@ def test_both_languages_have_the_same_texts_with_the_same_values() -> None:
 
 def test_every_text_of_the_catalogue_is_used() -> None:
     """No text is kept that nothing places."""
-    from pathlib import Path
-
     folder = Path(__file__).parents[2]
-    files = [*folder.glob("runbook/report/*.py"), *folder.glob("templates/*")]
-    source = "".join(f.read_text("utf-8") for f in files if not f.name.startswith("words_"))
+    files = [*folder.glob("runbook/report/*.py"), *folder.glob("templates/**/*.j2")]
+    source = "".join(file.read_text("utf-8") for file in files)
+    quoted = set(re.findall(r"""['"](\w+)(?: wide| end)?['"]""", source))
+    # Put together from a name of the code or of the ledger, and in the template of the page from
+    # the name of a section.
     prefixes = ("state_", "run_", "verification_", "kind_", "finding_", "window_", "outcome_",
                 "why_", "un_", "np_", "sign_", "word_", "phase_", "purpose_", "action_", "log_",
-                "verdict_", "tally_", "head_", "note_verified_", "clock_window_", "clock_round_", "f_", "tool_", "refresh_")  # fmt: skip
+                "verdict_", "tally_", "head_", "note_verified_", "clock_window_", "clock_round_", "mark_")  # fmt: skip
+    sections = {f"{kind}_{name}" for name in quoted for kind in ("h", "s")}
     unused = [
         key
         for key in ENGLISH
-        if f'"{key}"' not in source
-        and f"words.{key}" not in source
-        and f"'{key}'" not in source
+        if key not in quoted | sections
         and not key.startswith(prefixes)
         and not key.endswith(("_one", "_many"))
     ]
