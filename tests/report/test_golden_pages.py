@@ -7,6 +7,7 @@ whole in `tests/golden/pages`; of all others only the SHA-256 of their page is k
 import hashlib
 import os
 from collections.abc import Iterator
+from contextlib import chdir
 from difflib import unified_diff
 from functools import cache
 from itertools import islice
@@ -66,7 +67,9 @@ def other_pages() -> Iterator[tuple[str, str]]:
             yield f"{name} {lang}", render(build(evening.view(), lang=lang))
     root = Root(environ={}, clock=VirtualClock(evenings.START), interactive=False)
     for path in PLANS:
-        checked = checked_plan(root, path)
+        # A page names its plan's file as it was given, and a checkout may lie anywhere.
+        with chdir(path.parent):
+            checked = checked_plan(root, Path(path.name))
         page = planned_page(checked.plan, checked.findings, checked.facts.at)
         yield f"planned {path.name}", page
         yield f"checklist {path.name}", checklist_html(checked.plan, groups_of(checked.plan))
