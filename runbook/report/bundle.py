@@ -24,7 +24,7 @@ from runbook.canonical import canonical_json
 from runbook.clock import parse_utc
 from runbook.errors import LedgerError
 from runbook.ledger.codec import FIRST_HASH, Row, recorded
-from runbook.report.bundle_words import CHECK_CHAIN, readme
+from runbook.report import templates
 from runbook.view import RunView, run_of
 
 SUMS = "SHA256SUMS"
@@ -106,7 +106,7 @@ def derived_files(rows: tuple[Row, ...], view: RunView, choices: Choices) -> dic
         ),
         "plan.yaml": view.plan_text.encode(),
         REPORT: render(build(view, lang=choices.lang)).encode(),
-        "check_chain.py": CHECK_CHAIN.encode(),
+        "check_chain.py": templates.source("bundle/check_chain.py.txt").encode(),
     }
     if view.plan_text != view.started.plan_text:
         files["plan-as-started.yaml"] = view.started.plan_text.encode()
@@ -233,6 +233,11 @@ def manifest_of(
         "redacted_rows": len(choices.redacted_rows),
         "evidence": evidence,
     }
+
+
+def readme(manifest: Mapping[str, Any]) -> str:
+    """Return the README of a bundle, from its manifest."""
+    return templates.environment().get_template("bundle/README.txt.j2").render(manifest=manifest)
 
 
 def _placed_evidence(

@@ -27,12 +27,12 @@ from runbook.report.bundle import (
     derived_files,
     manifest_of,
     named_evidence,
+    readme,
     row_of_line,
     view_of,
     zip_bytes,
 )
 from runbook.report.bundle_open import Opened, Problem
-from runbook.report.bundle_words import readme
 from runbook.report.redact import holds_stand_in
 
 _SUM_LINE = re.compile(r"([0-9a-f]{64})  ([^\n]+)\Z")

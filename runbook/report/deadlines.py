@@ -13,8 +13,9 @@ from runbook.plan.model import Plan
 from runbook.report.facts import ReportFacts, Unserved, evidence_deadline, names_of
 from runbook.report.states import Chip
 from runbook.report.text import clip, site_label
-from runbook.report.timestamps import Timestamp, Zone, day_moment, span
+from runbook.report.timestamps import Timestamp, Zone, day_moment
 from runbook.report.translations import Words
+from runbook.text import span
 from runbook.view import AT_ATLASSIAN, JobView, RunView, served_at
 from runbook.windows import Pair, WindowState, pairs_of
 
@@ -89,11 +90,11 @@ def deadlines(facts: ReportFacts) -> Deadlines:
 
 
 def _left(end: datetime, at: datetime, w: Words) -> Chip:
-    seconds = (end - at).total_seconds()
-    if seconds <= 0:
-        return Chip(tone="bad", symbol="✕", word=w("clock_over", span=span(seconds)))
-    tone = "warn" if seconds < timedelta(days=3).total_seconds() else "neutral"
-    return Chip(tone=tone, symbol="◷", word=w("clock_left", span=span(seconds)))
+    left = end - at
+    if left <= timedelta():
+        return Chip(tone="bad", symbol="✕", word=w("clock_over", span=span(-left)))
+    tone = "warn" if left < timedelta(days=3) else "neutral"
+    return Chip(tone=tone, symbol="◷", word=w("clock_left", span=span(left)))
 
 
 def _windows(facts: ReportFacts) -> list[Deadline]:
@@ -146,7 +147,7 @@ def _rounds(facts: ReportFacts) -> Iterator[Deadline]:
         if state is not WindowState.NOT_YET and known:
             left = _left(known[0], at, w)
         elif opens is not None and at < opens:
-            word = w("clock_opens", span=span((opens - at).total_seconds()))
+            word = w("clock_opens", span=span(opens - at))
             left = Chip(tone="neutral", symbol="○", word=word)
         notes = [w("clock_earliest")] if len(known) > 1 else []
         if any(due.pair.closes is None for due in same):

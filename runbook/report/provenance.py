@@ -8,23 +8,6 @@ from runbook.report.facts import ReportFacts
 from runbook.report.text import DASH, SHORT, clip, shortened
 from runbook.report.translations import Words
 
-# Recomputes the chain with Python's standard library alone; ledger/codec.py is the same in this tool.
-CHAIN_SCRIPT = """\
-import hashlib, sqlite3, sys
-before = "0" * 64
-rows = sqlite3.connect(sys.argv[1]).execute(
-    "SELECT seq, at, kind, run, job, payload, hash FROM event ORDER BY seq")
-for seq, at, kind, run, job, payload, stored in rows:
-    total = hashlib.sha256()
-    for field in (before, str(seq), at, kind, run, job, payload):
-        raw = b"" if field is None else field.encode()
-        total.update(("-" if field is None else str(len(raw))).encode() + b":" + raw)
-    if total.hexdigest() != stored:
-        sys.exit(f"row {seq} is not as it was written")
-    before = stored
-    print(seq, stored)
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Deed:

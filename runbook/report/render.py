@@ -13,7 +13,7 @@ from markupsafe import Markup
 from runbook.report import advice, facts, provenance, timeline, verdict, verification
 from runbook.report.build import Page
 from runbook.report.exchanges import as_text, cut_text, exchanges_of
-from runbook.report.templates import content_hash, element_source, environment
+from runbook.report.templates import content_hash, element_source, environment, source
 from runbook.report.text import (
     DASH,
     LONG,
@@ -72,7 +72,8 @@ def _environment() -> jinja2.Environment:
         "web": web_address,
     }
     made.globals |= {
-        "CHAIN_SCRIPT": provenance.CHAIN_SCRIPT,
+        # Recomputes the chain as ledger/codec.py does, with Python's standard library alone.
+        "chain_script": source("check_ledger.py.txt"),
         "anchor": anchor,
         "attribution": provenance.attribution,
         "cut_text": cut_text,

@@ -31,8 +31,9 @@ from runbook.report.drawing import (
 )
 from runbook.report.facts import ReportFacts, evidence_deadline
 from runbook.report.text import clip, site_label
-from runbook.report.timestamps import parsed, span
+from runbook.report.timestamps import parsed
 from runbook.report.translations import Words
+from runbook.text import span
 from runbook.view import JobView
 from runbook.windows import Pair, WindowState
 
@@ -277,4 +278,4 @@ def _last_moment(job: JobView) -> datetime | None:
 def duration_of(job: JobView) -> str:
     """Return how long a job took from its last submission to its end, empty while it has none."""
     begin, end = parsed(job.submitted_at), parsed(job.ended_at)
-    return "" if begin is None or end is None else span((end - begin).total_seconds())
+    return "" if begin is None or end is None else span(abs(end - begin))

@@ -1,9 +1,10 @@
 """Points in time as the report prints them: in the plan's own offset, and in UTC."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime
 
 from runbook.clock import parse_utc
+from runbook.text import zone_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,7 @@ class Zone:
 
     def local(self, at: datetime) -> datetime:
         """Return the same moment in the plan's offset."""
-        return at.astimezone(timezone(timedelta(minutes=self.minutes)))
+        return at.astimezone(zone_of(self.minutes))
 
     def moment(self, at: datetime | str) -> Timestamp:
         """Return a moment for the page; text that is no time is shown as it is."""
@@ -82,15 +83,3 @@ def parsed(at: str | None) -> datetime | None:
 def day_moment(day: date) -> Timestamp:
     """Return a date without a time of day."""
     return Timestamp(iso=day.isoformat(), local=day.isoformat())
-
-
-def span(seconds: float) -> str:
-    """Return a duration in the two units that matter most: `3 d 4 h`, `12 min 5 s`."""
-    total = int(abs(seconds))
-    days, rest = divmod(total, 86_400)
-    hours, rest = divmod(rest, 3_600)
-    minutes, secs = divmod(rest, 60)
-    units = [(days, "d"), (hours, "h"), (minutes, "min"), (secs, "s")]
-    first = next((index for index, (count, _) in enumerate(units) if count), 3)
-    shown = [f"{count} {unit}" for count, unit in units[first : first + 2] if count]
-    return " ".join(shown) or "0 s"

@@ -123,11 +123,11 @@ def test_the_script_in_the_report_recomputes_the_chain(
     import subprocess
     import sys
 
-    from runbook.report.provenance import CHAIN_SCRIPT
+    from runbook.report.templates import source
 
     assert call("report", "latest", "-o", str(tmp_path / "r.html"), "--ledger", str(ledger)) == 0
     script = tmp_path / "chain.py"
-    script.write_text(CHAIN_SCRIPT)
+    script.write_text(source("check_ledger.py.txt"))
     argv = [sys.executable, str(script), str(ledger)]
     done = subprocess.run(argv, capture_output=True, text=True, check=True)
     last = done.stdout.splitlines()[-1].split()[-1]

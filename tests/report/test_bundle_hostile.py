@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 
 from runbook.canonical import canonical_json
-from runbook.report.bundle import LEDGER, MANIFEST, SUMS, Choices, sums_text
+from runbook.report.bundle import LEDGER, MANIFEST, SUMS, Choices, readme, sums_text
 from runbook.report.bundle_open import open_bundle
 from runbook.report.bundle_verify import Verdict, verify
-from runbook.report.bundle_words import readme
 from runbook.report.redact import redact_rows
 from tests.report.test_bundle import files, packed_files, repacked, rows
 
