@@ -75,8 +75,9 @@ def view_of(rows: Iterable[Row], run: str) -> RunView:
 
 def named_evidence(view: RunView) -> list[dict[str, Any]]:
     """Return every evidence file that the plan of a run and its approvals name, each once."""
-    named = [*view.evidence, *(one.evidence for _, one in view.approvals if one.evidence)]
-    return list({(one["path"], one["sha256"]): one for one in named}.values())
+    approved = (approval.evidence for _, approval in view.approvals if approval.evidence)
+    named = [*view.evidence, *approved]
+    return list({(file["path"], file["sha256"]): file for file in named}.values())
 
 
 def files_of(
@@ -190,8 +191,8 @@ def row_of_line(line: bytes) -> tuple[Row, bool]:
     if not isinstance(text, str):
         raise ValueError("`payload_text` is no text")  # noqa: TRY004
     json.loads(text)
-    for one in (value["at"], value["kind"], value.get("run"), value.get("job"), text):
-        (one or "").encode()
+    for part in (value["at"], value["kind"], value.get("run"), value.get("job"), text):
+        (part or "").encode()
     row = Row(
         seq=value["seq"],
         at=value["at"],
@@ -245,19 +246,13 @@ def _placed_evidence(
 ) -> tuple[list[dict[str, Any]], dict[str, bytes]]:
     placed: list[dict[str, Any]] = []
     files: dict[str, bytes] = {}
-    for number, one in enumerate(evidence, start=1):
+    for number, file in enumerate(evidence, start=1):
         name = None
-        if one.data is not None:
-            name = f"evidence/{number:03}-{safe_name(one.path.rsplit('/', 1)[-1])}"
-            files[name] = one.data
-        placed.append(
-            {
-                "path": one.path,
-                "sha256": one.sha256,
-                "file": name,
-                "why_left_out": one.why_left_out or None,
-            }
-        )
+        if file.data is not None:
+            name = f"evidence/{number:03}-{safe_name(file.path.rsplit('/', 1)[-1])}"
+            files[name] = file.data
+        why = file.why_left_out or None
+        placed.append({"path": file.path, "sha256": file.sha256, "file": name, "why_left_out": why})
     return placed, files
 
 
@@ -275,9 +270,9 @@ def _answers(row: Row) -> dict[str, bytes]:
 
 def _exchanges(payload: Any) -> Iterator[dict[str, Any]]:
     if isinstance(payload, dict):
-        for one in (payload.get("exchange"), *(payload.get("exchanges") or ())):
-            if isinstance(one, dict) and isinstance(one.get("request"), dict):
-                yield one
+        for exchange in (payload.get("exchange"), *(payload.get("exchanges") or ())):
+            if isinstance(exchange, dict) and isinstance(exchange.get("request"), dict):
+                yield exchange
 
 
 def _http(exchange: Mapping[str, Any]) -> bytes:

@@ -48,7 +48,7 @@ def open_bundle(stream: BinaryIO) -> Opened:
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as problem:
         return _nothing(_unreadable(start, problem))
     with archive:
-        entries = [one for one in archive.infolist() if not one.is_dir()]
+        entries = [entry for entry in archive.infolist() if not entry.is_dir()]
         stream.seek(0, 2)
         refused = tuple(_entry_problems(archive.infolist(), stream.tell()))
         if refused:
@@ -101,26 +101,26 @@ def _entry_problems(entries: list[zipfile.ZipInfo], size_bytes: int) -> Iterator
     if len(entries) > MOST_ENTRIES:
         yield Problem("", f"a zip bomb: {len(entries)} entries, at most {MOST_ENTRIES} are read")
         return
-    total = sum(one.file_size for one in entries)
+    total = sum(entry.file_size for entry in entries)
     if total > MOST_BYTES:
         yield Problem("", f"a zip bomb: {total} bytes unpacked, at most {MOST_BYTES} are read")
     seen: dict[str, str] = {}
-    for one in entries:
-        yield from _name_problems(one)
-        yield from _kind_problems(one)
-        folded = unicodedata.normalize("NFC", one.filename).casefold()
+    for entry in entries:
+        yield from _name_problems(entry)
+        yield from _kind_problems(entry)
+        folded = unicodedata.normalize("NFC", entry.filename).casefold()
         earlier = seen.get(folded)
-        seen[folded] = one.filename
-        if earlier == one.filename:
-            yield Problem(one.filename, "the name appears twice in the archive")
+        seen[folded] = entry.filename
+        if earlier == entry.filename:
+            yield Problem(entry.filename, "the name appears twice in the archive")
         elif earlier is not None:
-            yield Problem(one.filename, f"differs from `{earlier}` only in upper and lower case")
+            yield Problem(entry.filename, f"differs from `{earlier}` only in upper and lower case")
     yield from _overlaps(entries, size_bytes)
 
 
-def _name_problems(one: zipfile.ZipInfo) -> Iterator[Problem]:
+def _name_problems(entry: zipfile.ZipInfo) -> Iterator[Problem]:
     # zipfile cuts a name at a NUL and turns the system's separators; the original name tells.
-    name = one.orig_filename
+    name = entry.orig_filename
     parts = name.rstrip("/").split("/")
     if name.startswith("/") or (len(name) > 1 and name[1] == ":"):
         yield Problem(name, "an absolute path: unpacking would write outside the folder")
@@ -132,27 +132,31 @@ def _name_problems(one: zipfile.ZipInfo) -> Iterator[Problem]:
         yield Problem(name, "control characters in the name")
 
 
-def _kind_problems(one: zipfile.ZipInfo) -> Iterator[Problem]:
-    mode = one.external_attr >> 16
+def _kind_problems(entry: zipfile.ZipInfo) -> Iterator[Problem]:
+    mode = entry.external_attr >> 16
     if mode and stat.S_ISLNK(mode):
-        yield Problem(one.filename, "a symbolic link: unpacking would let it point anywhere")
+        yield Problem(entry.filename, "a symbolic link: unpacking would let it point anywhere")
     elif mode and stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
-        yield Problem(one.filename, "neither a file nor a folder")
-    if one.flag_bits & 0x1:
-        yield Problem(one.filename, "it is encrypted")
-    elif one.compress_type not in _METHODS:
-        yield Problem(one.filename, f"packed with method {one.compress_type}, which is not read")
-    if one.file_size > _SMALL_BYTES and one.file_size > MOST_RATIO * max(1, one.compress_size):
+        yield Problem(entry.filename, "neither a file nor a folder")
+    if entry.flag_bits & 0x1:
+        yield Problem(entry.filename, "it is encrypted")
+    elif entry.compress_type not in _METHODS:
         yield Problem(
-            one.filename, f"a zip bomb: {one.compress_size} bytes unpack to {one.file_size}"
+            entry.filename, f"packed with method {entry.compress_type}, which is not read"
+        )
+    if entry.file_size > _SMALL_BYTES and entry.file_size > MOST_RATIO * max(
+        1, entry.compress_size
+    ):
+        yield Problem(
+            entry.filename, f"a zip bomb: {entry.compress_size} bytes unpack to {entry.file_size}"
         )
 
 
 def _overlaps(entries: list[zipfile.ZipInfo], size_bytes: int) -> Iterator[Problem]:
     end, before = 0, ""
-    for one in sorted(entries, key=lambda entry: entry.header_offset):
-        if one.header_offset < end:
-            yield Problem(one.filename, f"a zip bomb: its bytes are also those of `{before}`")
-        end, before = one.header_offset + 30 + one.compress_size, one.filename
+    for entry in sorted(entries, key=lambda entry: entry.header_offset):
+        if entry.header_offset < end:
+            yield Problem(entry.filename, f"a zip bomb: its bytes are also those of `{before}`")
+        end, before = entry.header_offset + 30 + entry.compress_size, entry.filename
     if end > size_bytes:
         yield Problem(before, "it should reach beyond the end of the archive")

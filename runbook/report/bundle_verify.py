@@ -53,6 +53,10 @@ class Verdict:
     head: str = ""
     unproven: list[tuple[int, str]] = field(default_factory=list)
 
+    def blame(self, file: str, problem: str) -> None:
+        """Keep one thing that is wrong with a file, or with the archive where there is no name."""
+        self.problems.append(Problem(file, problem))
+
 
 def verify(opened: Opened, packed: bytes) -> Verdict:
     """Return what is wrong with an opened bundle; `packed` are the bytes of the zip."""
@@ -62,7 +66,7 @@ def verify(opened: Opened, packed: bytes) -> Verdict:
     files = opened.files
     verdict.problems += _sums_problems(opened)
     if LEDGER not in files and MANIFEST not in files:
-        verdict.problems.append(Problem("", "it is a zip, but no bundle of runbook"))
+        verdict.blame("", "it is a zip, but no bundle of runbook")
         return verdict
     verdict.manifest = _manifest(files, verdict)
     rows = _rows(files, verdict)
@@ -80,7 +84,7 @@ def verify(opened: Opened, packed: bytes) -> Verdict:
 
 def _sums_problems(opened: Opened) -> Iterator[Problem]:
     files = opened.files
-    damaged = {one.file for one in opened.problems}
+    damaged = {problem.file for problem in opened.problems}
     if SUMS not in files:
         if SUMS not in damaged:
             yield Problem(SUMS, "it is missing, so nothing says what the files should be")
@@ -142,9 +146,7 @@ def _manifest(files: Mapping[str, bytes], verdict: Verdict) -> dict[str, Any]:
     try:
         value = json.loads(data)
         if value["format"] != 1:
-            verdict.problems.append(
-                Problem(MANIFEST, f"it has format {value['format']!r}; this version reads 1")
-            )
+            verdict.blame(MANIFEST, f"it has format {value['format']!r}; this version reads 1")
             return {}
         ledger = value["ledger"]
         wanted = (
@@ -153,7 +155,7 @@ def _manifest(files: Mapping[str, bytes], verdict: Verdict) -> dict[str, Any]:
             and isinstance(value["tool_version"], str)
             and isinstance(value["redacted"], bool)
             and isinstance(value["evidence"], list)
-            and all(_is_placed_evidence(one) for one in value["evidence"])
+            and all(_is_placed_evidence(file) for file in value["evidence"])
             and isinstance(ledger["rows"], int)
             and isinstance(ledger["head"], str)
         )
@@ -163,7 +165,7 @@ def _manifest(files: Mapping[str, bytes], verdict: Verdict) -> dict[str, Any]:
             return dict(value)
     except (ValueError, KeyError, TypeError, RecursionError):
         pass
-    verdict.problems.append(Problem(MANIFEST, "it cannot be read"))
+    verdict.blame(MANIFEST, "it cannot be read")
     return {}
 
 
@@ -183,38 +185,33 @@ def _rows(files: Mapping[str, bytes], verdict: Verdict) -> list[tuple[Row, bool]
     rows: list[tuple[Row, bool]] = []
     for number, line in enumerate(data.removesuffix(b"\n").split(b"\n"), start=1):
         try:
-            row = row_of_line(line)
-            parse_utc(row[0].at)
+            marked = row_of_line(line)
+            parse_utc(marked[0].at)
         except (ValueError, RecursionError) as problem:
-            verdict.problems.append(
-                Problem(LEDGER, f"line {number} cannot be read as a row: {problem}")
-            )
+            verdict.blame(LEDGER, f"line {number} cannot be read as a row: {problem}")
             return []
-        rows.append(row)
+        rows.append(marked)
     broken = [Problem(LEDGER, text) for _, text in chain_problems(rows)]
     verdict.problems += broken[:20]
     if len(broken) > 20:
-        verdict.problems.append(Problem(LEDGER, f"{len(broken) - 20} more rows are damaged"))
+        verdict.blame(LEDGER, f"{len(broken) - 20} more rows are damaged")
     verdict.rows, verdict.head = len(rows), rows[-1][0].hash
     stated = verdict.manifest.get("ledger")
     if stated and (stated["rows"], stated["head"]) != (verdict.rows, verdict.head):
-        verdict.problems.append(
-            Problem(
-                LEDGER,
-                f"it ends with row {verdict.rows}, {verdict.head[:16]}…; `{MANIFEST}` says row {stated['rows']}, {stated['head'][:16]}…",
-            )
+        verdict.blame(
+            LEDGER,
+            f"it ends with row {verdict.rows}, {verdict.head[:16]}…; `{MANIFEST}` says row {stated['rows']}, {stated['head'][:16]}…",
         )
-    marked = [one for one, changed in rows if changed]
-    verdict.unproven = [(one.seq, one.kind) for one in marked]
-    for one in marked:
-        if not holds_stand_in(one.payload):
-            what = f"row {one.seq} ({one.kind}) says that it is redacted, but nothing in it is"
-            verdict.problems.append(Problem(LEDGER, what))
+    for row, changed in rows:
+        if not changed:
+            continue
+        verdict.unproven.append((row.seq, row.kind))
+        if not holds_stand_in(row.payload):
+            what = f"row {row.seq} ({row.kind}) says that it is redacted, but nothing in it is"
+            verdict.blame(LEDGER, what)
     redacted = len(verdict.unproven)
     if redacted and not verdict.manifest.get("redacted", True):
-        verdict.problems.append(
-            Problem(LEDGER, f"{redacted} rows say that they are redacted; the bundle is not")
-        )
+        verdict.blame(LEDGER, f"{redacted} rows say that they are redacted; the bundle is not")
     elif redacted:
         verdict.notes.append(
             f"{redacted} of {len(rows)} rows are redacted: their hashes cannot be recomputed"
@@ -248,56 +245,54 @@ def _compare_with_rows(
         OverflowError,
         RecursionError,
     ) as problem:
-        verdict.problems.append(Problem(LEDGER, f"its events cannot be read: {problem}"))
+        verdict.blame(LEDGER, f"its events cannot be read: {problem}")
         return
     same_version = manifest.get("tool_version") == __version__
     if same_version:
         wanted = manifest_of(rows, view, manifest["evidence"], choices)
         for name in sorted(wanted.keys() | manifest.keys()):
             if name not in manifest or name not in wanted or manifest[name] != wanted[name]:
-                verdict.problems.append(
-                    Problem(MANIFEST, f"its `{name}` is not what the ledger says")
-                )
+                verdict.blame(MANIFEST, f"its `{name}` is not what the ledger says")
         derived["README.txt"] = readme(wanted).encode()
     else:
         verdict.notes.append(
             f"made by runbook {manifest.get('tool_version')}, this is {__version__}: the report is not compared with the ledger"
         )
-    known = {one.file for one in verdict.problems}
+    known = {problem.file for problem in verdict.problems}
     for name, data in derived.items():
         if name in OF_THIS_VERSION and not same_version:
             continue
         if name not in known and files.get(name) != data:
             what = "it is missing" if name not in files else "it does not say what the ledger says"
-            verdict.problems.append(Problem(name, what))
+            verdict.blame(name, what)
     expected = {*derived, MANIFEST, SUMS, SIGNATURE, *_evidence_files(manifest)}
     for name in files:
         if name not in expected and name not in known and name not in OF_THIS_VERSION:
-            verdict.problems.append(Problem(name, "it belongs to nothing in the ledger"))
+            verdict.blame(name, "it belongs to nothing in the ledger")
     verdict.problems += _evidence_problems(files, named_evidence(view), manifest)
 
 
 def _evidence_files(manifest: Mapping[str, Any]) -> Iterable[str]:
-    return (str(one["file"]) for one in manifest["evidence"] if one.get("file"))
+    return (str(file["file"]) for file in manifest["evidence"] if file.get("file"))
 
 
 def _evidence_problems(
     files: Mapping[str, bytes], recorded: Sequence[Mapping[str, Any]], manifest: Mapping[str, Any]
 ) -> Iterator[Problem]:
-    placed = {(one.get("path"), one.get("sha256")): one for one in manifest["evidence"]}
-    named = {(one.get("path"), one.get("sha256")) for one in recorded}
-    for one in manifest["evidence"]:
-        name = one.get("file")
-        if (one["path"], one["sha256"]) not in named:
+    placed = {(file.get("path"), file.get("sha256")): file for file in manifest["evidence"]}
+    named = {(file.get("path"), file.get("sha256")) for file in recorded}
+    for file in manifest["evidence"]:
+        name = file.get("file")
+        if (file["path"], file["sha256"]) not in named:
             yield Problem(
-                str(name or MANIFEST), f"the evidence `{one['path']}` is not in the ledger"
+                str(name or MANIFEST), f"the evidence `{file['path']}` is not in the ledger"
             )
-        elif one["sha256"] and not name and not manifest["redacted"]:
+        elif file["sha256"] and not name and not manifest["redacted"]:
             yield Problem(
-                MANIFEST, f"the evidence `{one['path']}` was recorded, its file is not here"
+                MANIFEST, f"the evidence `{file['path']}` was recorded, its file is not here"
             )
         data = files.get(str(name)) if name else None
-        if data is not None and hashlib.sha256(data).hexdigest() != one.get("sha256"):
+        if data is not None and hashlib.sha256(data).hexdigest() != file.get("sha256"):
             yield Problem(str(name), "it is not the file whose hash the ledger recorded")
     for evidence in recorded:
         if evidence.get("sha256") and (evidence.get("path"), evidence["sha256"]) not in placed:

@@ -1,13 +1,13 @@
 """The run as JSON: what `report --format json` prints and what the page carries inside itself."""
 
 import json
-from dataclasses import asdict
+from collections.abc import Iterable
 from typing import Any
 
 from runbook.ledger.events import Json
 from runbook.report.exchanges import stretches
 from runbook.report.text import LONG, sha256
-from runbook.view import JobView, RunView, Submission, Verification
+from runbook.view import JobView, RunView, Verification, Write
 
 # Beyond these the page leaves out of its data what it shows as text anyway, and says so there.
 WHOLE_JOBS = 60
@@ -26,7 +26,7 @@ def embedded_json(view: RunView) -> str:
     Long lists that the page shows as text are left out and named in `left_out`. A text that is too
     long for the page stands once in `long_texts`, under its SHA-256, and is named by it elsewhere.
     """
-    found = sum(len(one.findings) for one in view.verifications)
+    found = sum(len(verification.findings) for verification in view.verifications)
     whole = len(view.jobs) <= WHOLE_JOBS and found <= WHOLE_FINDINGS
     long_texts: dict[str, str] = {}
     document = {
@@ -34,16 +34,16 @@ def embedded_json(view: RunView) -> str:
         for name, value in _document(view, whole=whole).items()
     }
     if not whole:
-        for one in document["verifications"]:
-            if isinstance(one.get("ended"), dict):
-                one["ended"] = {**one["ended"], "jobs": "see the page", "pairs": "see the page"}
+        for verification in document["verifications"]:
+            if verification["ended"] is not None:
+                verification["ended"] |= {"jobs": "see the page", "pairs": "see the page"}
         where = "shown in the page; complete in the ledger and in `runbook report --format json`"
         document["left_out"] = {"exchanges": where, "verification_findings": f"{found}, {where}"}
         if len(view.plan_text) > PLAN_KEPT:
             document["plan_text"] = None
             document["left_out"]["plan_text"] = f"SHA-256 {sha256(view.plan_text)}; in the ledger"
         for job in view.jobs:
-            _with_long_texts([_submission(one) for one in job.sent], long_texts)
+            _with_long_texts([_fields(submission) for submission in job.sent], long_texts)
             _with_long_texts([poll.exchange for poll in job.polls], long_texts)
     document["long_texts"] = long_texts
     text = json.dumps(document, ensure_ascii=True, sort_keys=False, separators=(",", ":"))
@@ -53,20 +53,17 @@ def embedded_json(view: RunView) -> str:
 def _with_long_texts(value: Any, kept: dict[str, str]) -> Any:
     """Return a JSON value with every overlong text replaced by its hash, and keep the text."""
     match value:
-        case str():
-            if len(value) <= LONG:
-                return value
-            kept[sha256(value)] = value
-            return {"long_text": sha256(value)}
+        case str() if len(value) > LONG:
+            return {"long_text": _kept(value, kept)}
         case dict():
             return {
                 key if len(key) <= LONG else f"long_text {_kept(key, kept)}": _with_long_texts(
-                    one, kept
+                    member, kept
                 )
-                for key, one in value.items()
+                for key, member in value.items()
             }
         case list() | tuple():
-            return [_with_long_texts(one, kept) for one in value]
+            return [_with_long_texts(member, kept) for member in value]
         case _:
             return value
 
@@ -80,6 +77,7 @@ def _kept(text: str, kept: dict[str, str]) -> str:
 def _document(view: RunView, *, whole: bool) -> Json:
     started = view.started
     status = view.as_json()
+    amended = ("difference", "digest", "jobs_digest")
     return {
         "format": 1,
         "run": {
@@ -100,55 +98,61 @@ def _document(view: RunView, *, whole: bool) -> Json:
         "findings": list(view.findings),
         "evidence": list(view.evidence),
         "site_ids": view.site_ids,
-        "identified": [_event(at, one, whole=whole) for at, one in view.identified],
-        "accounts": [_event(at, one, whole=whole) for at, one in view.probed],
-        "resumed": [_event(at, one, whole=False, leave=("findings",)) for at, one in view.resumed],
+        "identified": _events(view.identified, whole=whole),
+        "accounts": _events(view.probed, whole=whole),
+        "resumed": _events(view.resumed, whole=False, leave=("findings",)),
         "amended": [
-            {
-                "at": at,
-                "difference": one.difference,
-                "digest": one.digest,
-                "jobs_digest": one.jobs_digest,
-            }
-            for at, one in view.amended
+            {"at": at, **{name: getattr(event, name) for name in amended}}
+            for at, event in view.amended
         ],
-        "rounds": [_event(at, one, whole=True) for at, one in view.rounds],
-        "stop": None if view.stop is None else _event(view.stop[0], view.stop[1], whole=True),
-        "ended": None
-        if view.ended is None
-        else _event(view.ended_at or "", view.ended, whole=True),
-        "approvals": [_event(at, one, whole=True) for at, one in view.approvals],
-        "logs": [_event(at, one, whole=True, leave=("raw_base64",)) for at, one in view.logs],
-        "verifications": [_verification(one, whole=whole) for one in view.verifications],
-        "listings": [_event(at, one, whole=True) for at, one in view.listings]
-        if whole
-        else len(view.listings),
-        "writes": [
-            {
-                "at": one.at,
-                **_values(one.intended, whole),
-                "ended_at": one.ended_at,
-                "ended": None if one.ended is None else _values(one.ended, whole),
-            }
-            for one in view.writes
-        ]
+        "rounds": _events(view.rounds),
+        "stop": None if view.stop is None else _event(*view.stop),
+        "ended": None if view.ended is None else _event(view.ended_at or "", view.ended),
+        "approvals": _events(view.approvals),
+        "logs": _events(view.logs, leave=("raw_base64",)),
+        "verifications": [_verification(found, whole=whole) for found in view.verifications],
+        "listings": _events(view.listings) if whole else len(view.listings),
+        "writes": [_begun_and_ended(write, write.intended) for write in view.writes]
         if whole
         else len(view.writes),
         "plan_text": view.plan_text,
     }
 
 
-def _values(event: Any, whole: bool, leave: tuple[str, ...] = ()) -> Json:
-    dropped = leave if whole else (*leave, "exchange", "exchanges", "request")
+def _fields(value: Any, *, whole: bool = True, leave: tuple[str, ...] = ()) -> Json:
+    """Return the fields of an event or a value by name, without exchanges unless all is wanted."""
+    left = leave if whole else (*leave, "exchange", "exchanges", "request")
     return {
-        name: getattr(event, name)
-        for name in event.__dataclass_fields__
-        if name not in dropped and name != "KIND"
+        name: getattr(value, name)
+        for name in value.__dataclass_fields__
+        if name not in left and name != "KIND"
     }
 
 
-def _event(at: str, event: Any, *, whole: bool, leave: tuple[str, ...] = ()) -> Json:
-    return {"at": at, **_values(event, whole, leave)}
+def _event(at: str, event: Any, *, whole: bool = True, leave: tuple[str, ...] = ()) -> Json:
+    return {"at": at, **_fields(event, whole=whole, leave=leave)}
+
+
+def _events(
+    events: Iterable[tuple[str, Any]], *, whole: bool = True, leave: tuple[str, ...] = ()
+) -> list[Json]:
+    return [_event(at, event, whole=whole, leave=leave) for at, event in events]
+
+
+def _begun_and_ended(value: Verification | Write, begin: Any) -> Json:
+    return {
+        **_event(value.at, begin),
+        "ended_at": value.ended_at,
+        "ended": None if value.ended is None else _fields(value.ended),
+    }
+
+
+def _verification(verification: Verification, *, whole: bool) -> Json:
+    found = verification.findings
+    return {
+        **_begun_and_ended(verification, verification.started),
+        "findings": list(found) if whole else len(found),
+    }
 
 
 def _job(job: JobView, *, whole: bool) -> Json:
@@ -162,28 +166,13 @@ def _job(job: JobView, *, whole: bool) -> Json:
         "why": job.why,
         "request": {"method": job.job.method, "url": job.job.url, "body": dict(job.job.body)},
         "windows": list(job.windows),
-        "transitions": [list(one) for one in job.transitions],
-        "sent": [_submission(one) for one in job.sent],
+        "transitions": [list(transition) for transition in job.transitions],
+        "sent": [_fields(submission) for submission in job.sent],
         "polls": [
-            {**asdict(stretch.first), "repeated": stretch.count, "until": stretch.last.at}
+            {**_fields(stretch.first), "repeated": stretch.count, "until": stretch.last.at}
             for stretch in stretches(job.polls)
         ],
         "poll_count": job.poll_count,
-        "probes": [_event(at, one, whole=True) for at, one in job.probes],
-        "resolutions": [_event(at, one, whole=True) for at, one in job.resolutions],
+        "probes": _events(job.probes),
+        "resolutions": _events(job.resolutions),
     }
-
-
-def _submission(one: Submission) -> Json:
-    return {name: getattr(one, name) for name in one.__dataclass_fields__}
-
-
-def _verification(one: Verification, *, whole: bool) -> Json:
-    value: Json = {
-        "at": one.at,
-        **_values(one.started, whole=True),
-        "ended_at": one.ended_at,
-        "ended": None if one.ended is None else _values(one.ended, whole=True),
-    }
-    value["findings"] = list(one.findings) if whole else len(one.findings)
-    return value

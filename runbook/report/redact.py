@@ -86,13 +86,13 @@ class Redactor:
     def value(self, value: Any, key: str = "") -> Any:
         """Return a JSON value with every e-mail, account id and title replaced."""
         if isinstance(value, dict):
-            return {self.text(name): self.value(one, name) for name, one in value.items()}
+            return {self.text(name): self.value(member, name) for name, member in value.items()}
         if isinstance(value, list):
             # Headers are pairs of a name and a value.
             named = _header_name(value)
             if named:
                 return [value[0], self.value(value[1], named)]
-            return [self.value(one, key) for one in value]
+            return [self.value(member, key) for member in value]
         if not isinstance(value, str):
             return value
         if key.lower() in _BYTES_KEYS:
@@ -177,12 +177,12 @@ def redact_rows(rows: Iterable[Row]) -> tuple[tuple[Row, ...], frozenset[int]]:
 def _named(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
     """Yield every text whose key says what it is, also inside JSON that is kept as text."""
     if isinstance(value, dict):
-        for name, one in value.items():
-            yield from _named(one, name)
+        for name, member in value.items():
+            yield from _named(member, name)
     elif isinstance(value, list):
         named = _header_name(value)
-        for one in value[1:] if named else value:
-            yield from _named(one, named or key)
+        for member in value[1:] if named else value:
+            yield from _named(member, named or key)
     elif isinstance(value, str):
         kind = _kind_of(key, value)
         if kind:
@@ -226,7 +226,7 @@ def _lower(text: str) -> str:
     low = text.lower()
     if len(low) == len(text):
         return low
-    return "".join(one if len(one.lower()) != 1 else one.lower() for one in text)
+    return "".join(c if len(c.lower()) != 1 else c.lower() for c in text)
 
 
 def _decoded(text: str) -> str:
@@ -278,10 +278,10 @@ def _depth_at_most(value: Any, depth: int) -> bool:
     level = [value]
     for _ in range(depth):
         level = [
-            one
+            member
             for container in level
             if isinstance(container, dict | list)
-            for one in (container.values() if isinstance(container, dict) else container)
+            for member in (container.values() if isinstance(container, dict) else container)
         ]
         if not level:
             return True
