@@ -1,13 +1,12 @@
-"""Shapes of the charts: scale, axis, marks, and bars; coordinates in user units of the view box."""
+"""Shapes of the charts: scale, axis and marks; coordinates in user units of the view box."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from runbook.report.text import clip, thousands
+from runbook.report.text import clip
 from runbook.report.timestamps import Zone
-from runbook.report.translations import Words
 
 WIDTH = 1000
 LEFT = 210
@@ -192,39 +191,3 @@ def drawing(marks: Iterable[Mark], *, height: float, title: str, described: str)
         shapes=tuple(Shape(look, tone, "".join(parts)) for (_, look, tone), parts in layered),
         labels=tuple(labels),
     )
-
-
-def bars_drawings(
-    pairs: Sequence[tuple[str, int, tuple[tuple[str, int], ...]]], w: Words
-) -> tuple[Drawing, ...]:
-    """Return one bar per pair of sites: what was expected, and what became of it.
-
-    Each pair is its name, the expected number, and counts by tone that add up to it.
-    """
-    largest = max((expected for _, expected, _ in pairs), default=0) or 1
-    room = RIGHT - LEFT - 130
-    drawings = []
-    for start in range(0, len(pairs), ROWS_PER_DRAWING):
-        part = pairs[start : start + ROWS_PER_DRAWING]
-        marks: list[Mark] = []
-        for number, (name, expected, counts) in enumerate(part):
-            top = 6 + ROW * number
-            marks += row_name(name, top + 12)
-            x = float(LEFT)
-            for tone, count in counts:
-                width = room * count / largest
-                if count:
-                    marks.append(bar(tone, x, top + 6, max(width, 2), 12))
-                x += width
-            here = sum(count for tone, count in counts if tone in ("good", "info"))
-            said = w("bar_said", here=thousands(here), expected=thousands(expected))
-            marks.append(words("said", LEFT + room * expected / largest + 10, top + 16, said))
-        drawings.append(
-            drawing(
-                marks,
-                height=12 + ROW * len(part),
-                title=w("chart_bars"),
-                described=w("chart_bars_said"),
-            )
-        )
-    return tuple(drawings)

@@ -6,18 +6,16 @@ from dataclasses import dataclass
 
 from runbook.ledger.events import Json
 from runbook.ledger.link_events import LinksListed
-from runbook.report.drawing import Chart, bars_drawings
 from runbook.report.exchanges import as_text
 from runbook.report.facts import ReportFacts, counted, total_of
 from runbook.report.states import KINDS, KINDS_BESIDE, Chip, Sum, sum_of
-from runbook.report.text import DASH, Composed, clip, site_label
+from runbook.report.text import DASH, Composed, clip
 from runbook.view import RunView, Write
 
 # Longer lists are written close together, so that the file stays one that a browser opens at once.
 TABLE_ROWS = 1_500
 GROUPS_BY_DETAIL = 2_000
 SHORT_FROM = 20_000
-BARS_DRAWN = 84
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +57,6 @@ class LinksPart:
     """What a verification says of links: `findings` of `kinds_found` for a table, else `groups`."""
 
     kinds: KindsTable
-    bars: Chart | None
     findings: Sequence[Json] = ()
     kinds_found: Sequence[tuple[str, str]] = ()
     groups: Sequence[LinkGroup] = ()
@@ -103,7 +100,6 @@ def links_part(facts: ReportFacts) -> LinksPart | None:
         kinds = dict.fromkeys(as_text(finding.get("kind")) for finding in findings)
         return LinksPart(
             kinds=_kinds(facts),
-            bars=_bars(facts),
             findings=findings,
             kinds_found=[(clip(kind, 40), facts.chips.kind(kind).word) for kind in kinds],
         )
@@ -114,7 +110,6 @@ def links_part(facts: ReportFacts) -> LinksPart | None:
     short = len(findings) > SHORT_FROM
     return LinksPart(
         kinds=_kinds(facts),
-        bars=_bars(facts),
         groups=[
             LinkGroup(
                 title=clip(job, 80) or facts.w("no_job_name"),
@@ -144,37 +139,6 @@ def _kinds(facts: ReportFacts) -> KindsTable:
         ],
         total=KindCounts("", totals),
     )
-
-
-def _bars(facts: ReportFacts) -> Chart | None:
-    w = facts.w
-    ended = facts.verification.ended if facts.verification is not None else None
-    tones = ("good" if facts.chips.clean else "info", "bad", "warn", "unknown")
-    pairs = []
-    for pair in ended.pairs if ended is not None else ():
-        name = f"{site_label(as_text(pair.get('from')))} → {site_label(as_text(pair.get('to')))}"
-        expected = counted(pair, "expected")
-        arrived, differs, absent = (
-            sum(counted(pair, kind) for kind in kinds)
-            for kinds in (
-                ("recreated", "satisfied_otherwise", "wrong_type"),
-                ("missing", "wrong_target", "old_url"),
-                ("source_absent", "target_absent", "removed_since"),
-            )
-        )
-        rest = max(expected - arrived - differs - absent, 0)
-        counts = tuple(zip(tones, (arrived, differs, absent, rest), strict=True))
-        pairs.append((name, expected, counts))
-    if not pairs:
-        return None
-    title = w("chart_bars")
-    if len(pairs) > BARS_DRAWN:
-        # The worst first; the table below holds all of them.
-        pairs = sorted(pairs, key=lambda pair: -sum(count for _, count in pair[2][1:]))[:BARS_DRAWN]
-        title = f"{title}: {w('chart_bars_worst', drawn=BARS_DRAWN)}"
-    words = ("key_arrived", "key_differs", "key_absent", "key_unlooked")
-    key = tuple((f"bar-{tone}", w(word)) for tone, word in zip(tones, words, strict=True))
-    return Chart(title=title, key=key, drawings=bars_drawings(pairs, w))
 
 
 def _by_job_and_kind(
