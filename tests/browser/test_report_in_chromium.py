@@ -133,7 +133,7 @@ def test_a_request_is_copied_as_curl_without_the_token(opened: Any) -> None:
     text = seen.page.evaluate("navigator.clipboard.readText()")
     assert '"$RUNBOOK_CONTOSO_OPS_EMAIL" "$RUNBOOK_CONTOSO_OPS_API_TOKEN"' in text
     assert "--request 'POST' 'https://api.atlassian.com/links/v1/" in text
-    job = next(one for one in evenings.clean().jobs if one.id == "ops-to-eng")
+    job = next(job for job in evenings.clean().jobs if job.id == "ops-to-eng")
     assert f"--data-raw '{job.body_bytes().decode()}'" in text
     assert seen.said == []
     if shutil.which("sh") is not None:
@@ -209,7 +209,7 @@ def printed(page: Any, *, pages: int | None = None) -> list[str]:
         missing("pypdf", "pip install pypdf")
     data = page.pdf(prefer_css_page_size=True, print_background=True)
     paper = PdfReader(io.BytesIO(data)).pages[:pages]
-    return [" ".join(one.extract_text().split()) for one in paper]
+    return [" ".join(sheet.extract_text().split()) for sheet in paper]
 
 
 @pytest.mark.parametrize("lang", ["en", "de"])

@@ -254,7 +254,7 @@ class Evening:
 
     def submit(self, job_id: str, *, after_s: float = 12) -> dict[str, Any]:
         """Record that a job is about to be sent; returns its request."""
-        job = next(one for one in self.jobs if one.id == job_id)
+        job = next(job for job in self.jobs if job.id == job_id)
         request = {
             "method": job.method,
             "url": job.url,
@@ -505,21 +505,21 @@ def differing() -> Evening:
         {
             "write": f"w{n}",
             "action": "create",
-            "site": one["site"],
-            "issue": one["issue"],
-            "target": one["target"],
+            "site": finding["site"],
+            "issue": finding["issue"],
+            "target": finding["target"],
             "link_id": None,
             "global_id": f"appId=a&issueId={n}",
         }
-        for n, one in enumerate(missing[:10])
+        for n, finding in enumerate(missing[:10])
     ]
     left = [
         {
-            **{k: one[k] for k in ("site", "issue", "target")},
+            **{k: finding[k] for k in ("site", "issue", "target")},
             "link_id": "10",
             "reason": "changed since it was recorded",
         }
-        for one in missing[10:]
+        for finding in missing[10:]
     ]
     evening.add(
         LinksListed(purpose="repair", listing="r1", planned=planned, left=left, operator="J. Doe"),
@@ -711,7 +711,7 @@ def hostile(*, short: bool = False) -> Evening:
 
     `short` leaves the words of a million letters shorter, for tools that are slow with them.
     """
-    poison = " ".join(one[:3_000] if short else one for one in PAYLOADS)
+    poison = " ".join(payload[:3_000] if short else payload for payload in PAYLOADS)
     evening = clean()
     first, second, third = (job.id for job in evening.jobs[:3])
     exchange = {

@@ -50,7 +50,7 @@ class Element:
             if tag in ("", found.tag) and (not name or name in found.classes)
         ]
 
-    def one(self, wanted: str) -> "Element":
+    def first(self, wanted: str) -> "Element":
         """Return the first element of a kind."""
         return self.all(wanted)[0]
 
@@ -60,7 +60,7 @@ class Element:
 
     def rows(self, name: str) -> "list[list[Element]]":
         """Return the cells of each row of the body of the table `name`."""
-        return [row.all("td") for row in self.one(f"#{name}").all("tbody")[0].all("tr")]
+        return [row.all("td") for row in self.first(f"#{name}").all("tbody")[0].all("tr")]
 
 
 class _Builder(HTMLParser):

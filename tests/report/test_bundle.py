@@ -109,8 +109,8 @@ def test_every_changed_byte_of_every_file_is_found_and_named(files):
                 changed = bytearray(data)
                 changed[position] ^= bit
                 verdict = judged(pack({**files, name: bytes(changed)}))
-                named = {one.file for one in verdict.problems} | {
-                    word for one in verdict.problems for word in one.problem.split("`")
+                named = {problem.file for problem in verdict.problems} | {
+                    word for problem in verdict.problems for word in problem.problem.split("`")
                 }
                 assert name in named, (name, position)
 
@@ -132,9 +132,9 @@ def test_a_file_that_is_changed_together_with_its_checksum_contradicts_the_ledge
         if name in (SUMS, "bundle.json", LEDGER):
             continue
         verdict = judged(pack(resummed({**files, name: data + b"x"})))
-        assert name in {one.file for one in verdict.problems}, name
+        assert name in {problem.file for problem in verdict.problems}, name
     added = judged(pack(resummed({**files, "answers/extra.http": b"made up"})))
-    assert [one.file for one in added.problems] == ["answers/extra.http"]
+    assert [problem.file for problem in added.problems] == ["answers/extra.http"]
 
 
 def ledger_lines(files: dict[str, bytes]) -> list[bytes]:
@@ -156,7 +156,7 @@ def test_every_changed_row_of_the_ledger_is_named(files):
             row = {**json.loads(line), field: value}
             lines = ledger_lines(files)
             lines[number - 1] = json.dumps(row).encode() + b"\n"
-            said = [one.problem for one in judged(with_ledger(files, lines)).problems]
+            said = [problem.problem for problem in judged(with_ledger(files, lines)).problems]
             assert any(f"row {number} " in text for text in said), (number, field)
 
 
@@ -172,20 +172,20 @@ def test_removed_inserted_and_moved_rows_are_named(files):
     }
     for words, changed in said.items():
         problems = judged(with_ledger(files, changed)).problems
-        assert any(words in one.problem for one in problems), words
+        assert any(words in problem.problem for problem in problems), words
 
 
 def test_a_row_cannot_be_excused_as_redacted_in_a_bundle_that_is_not(files):
     lines = ledger_lines(files)
     row = {**json.loads(lines[2]), "job": "other", "redacted": True}
     lines[2] = json.dumps(row).encode() + b"\n"
-    said = [one.problem for one in judged(with_ledger(files, lines)).problems]
+    said = [problem.problem for problem in judged(with_ledger(files, lines)).problems]
     assert any("say that they are redacted" in text for text in said)
 
 
 def test_evidence_that_is_not_the_recorded_file_is_named(files):
     verdict = judged(pack(resummed({**files, "evidence/001-shot.png": b"another"})))
-    assert [one.file for one in verdict.problems] == ["evidence/001-shot.png"]
+    assert [problem.file for problem in verdict.problems] == ["evidence/001-shot.png"]
 
 
 # Archives that mean harm
@@ -205,7 +205,7 @@ def archive(
 
 
 def _repeats(entries) -> bool:
-    names = [one if isinstance(one, str) else one.filename for one, _ in entries]
+    names = [entry if isinstance(entry, str) else entry.filename for entry, _ in entries]
     return len(set(names)) < len(names)
 
 
@@ -283,7 +283,7 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
 
 @pytest.mark.parametrize(("make", "words"), HOSTILE.values(), ids=HOSTILE)
 def test_each_kind_of_harm_has_its_own_message(make, words):
-    said = " / ".join(one.problem for one in judged(make()).problems)
+    said = " / ".join(problem.problem for problem in judged(make()).problems)
     assert words in said
 
 
@@ -322,9 +322,11 @@ def test_a_flipped_byte_anywhere_in_the_zip_never_crashes_and_never_hides_a_chan
 def test_missing_and_added_files_are_named(files):
     for name in files:
         without = {key: data for key, data in files.items() if key != name}
-        assert name in {one.file for one in judged(pack(without)).problems}, name
+        assert name in {problem.file for problem in judged(pack(without)).problems}, name
     more = judged(pack({**files, "notes.txt": b"x"})).problems
-    assert ("notes.txt", True) in {(one.file, "was added" in one.problem) for one in more}
+    assert ("notes.txt", True) in {
+        (problem.file, "was added" in problem.problem) for problem in more
+    }
 
 
 BAD_MANIFESTS = [
@@ -340,7 +342,7 @@ BAD_MANIFESTS = [
 @pytest.mark.parametrize("manifest", BAD_MANIFESTS)
 def test_a_manifest_that_cannot_be_read_is_named(manifest, files):
     verdict = judged(pack(resummed({**files, "bundle.json": manifest})))
-    assert "bundle.json" in {one.file for one in verdict.problems}
+    assert "bundle.json" in {problem.file for problem in verdict.problems}
 
 
 # Redaction

@@ -87,7 +87,7 @@ def test_a_manifest_that_nests_too_deep_is_a_problem(files):
 
 
 def said(verdict: Verdict) -> str:
-    return "\n".join(one.problem for one in verdict.problems)
+    return "\n".join(problem.problem for problem in verdict.problems)
 
 
 def readme_too(files: dict[str, bytes]) -> dict[str, bytes]:
@@ -110,7 +110,7 @@ def test_evidence_that_is_not_in_the_ledger_is_a_problem(files):
 def test_recorded_evidence_whose_file_was_taken_out_is_a_problem(files):
     held = json.loads(files[MANIFEST])["evidence"]
     rest = {name: data for name, data in files.items() if not name.startswith("evidence/")}
-    dropped = [{**one, "file": None, "why_left_out": "it was not there"} for one in held]
+    dropped = [{**file, "file": None, "why_left_out": "it was not there"} for file in held]
     verdict = judged(readme_too(with_manifest(rest, evidence=dropped)))
     assert "was recorded, its file is not here" in said(verdict)
 

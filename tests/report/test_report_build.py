@@ -35,15 +35,15 @@ def page_of(name: str, lang: str = "en") -> Element:
 
 
 def section(page: Element, name: str) -> Element:
-    return page.one(f"#{name}")
+    return page.first(f"#{name}")
 
 
 def sentence(page: Element) -> str:
-    return page.one("p.sentence").text
+    return page.first("p.sentence").text
 
 
 def notes(page: Element) -> list[str]:
-    return page.one(".verdict").texts("li")
+    return page.first(".verdict").texts("li")
 
 
 def green(page: Element) -> list[Element]:
@@ -93,7 +93,7 @@ def test_the_verdict_is_one_sentence(name: str, tone: str, words: str) -> None:
     assert words in sentence(page)
     assert sentence(page).count(". ") == 0
     assert sentence(page).endswith(".")
-    assert page.one(".verdict").classes == ["verdict", f"t-{tone}"]
+    assert page.first(".verdict").classes == ["verdict", f"t-{tone}"]
 
 
 @pytest.mark.parametrize("name", [name for name in EVENINGS if name not in ("clean", "rehearsal")])
@@ -202,7 +202,7 @@ def test_the_deadlines_follow_from_the_ledger() -> None:
     ended = view.jobs[0].ended_at
     assert ended is not None
     rows = [row for row in page_of("clean").rows("windows") if row[0].text == "eng-to-ops"]
-    moment = rows[0][-1].one("time").attrs["datetime"]
+    moment = rows[0][-1].first("time").attrs["datetime"]
     assert moment[:10] == "2026-12-21"
     assert moment[11:19] == ended[11:19]
 
@@ -255,7 +255,7 @@ def test_a_round_that_served_its_pair_leaves_nothing_to_do() -> None:
     for job in late:
         evening.complete(job)
     page = page_of_view(evening.end().verify({}, [], "clean").view())
-    assert page.one(".verdict").classes == ["verdict", "t-good"]
+    assert page.first(".verdict").classes == ["verdict", "t-good"]
     assert "later round" not in sentence(page)
 
 
@@ -302,7 +302,7 @@ def test_open_clocks_stand_before_settled_ones() -> None:
 
 
 def details(page: Element) -> dict[str, Element]:
-    return {detail.one("h4").one("span").text: detail for detail in page.all("article.job")}
+    return {detail.first("h4").first("span").text: detail for detail in page.all("article.job")}
 
 
 def detail_of(name: str, job_id: str, lang: str = "en") -> Element:
@@ -310,7 +310,7 @@ def detail_of(name: str, job_id: str, lang: str = "en") -> Element:
 
 
 def advice_of(name: str, job_id: str) -> str:
-    return detail_of(name, job_id).one("p.advice").text.removeprefix("What settles it: ")
+    return detail_of(name, job_id).first("p.advice").text.removeprefix("What settles it: ")
 
 
 def test_a_job_at_atlassian_is_waited_for() -> None:
@@ -334,19 +334,19 @@ def test_a_job_at_atlassian_is_waited_for() -> None:
 def test_a_persons_word_without_an_id_is_told_apart_from_a_job_that_needs_one() -> None:
     """The state is unknown in both cases; the words are not the same."""
     job = EVENINGS["spoken"].view().jobs[-1].id
-    assert chip_word(detail_of("spoken", job).one(".chip")) == "unknown, taken as accepted"
+    assert chip_word(detail_of("spoken", job).first(".chip")) == "unknown, taken as accepted"
     assert [name_of(row[2]) for row in page_of("spoken").rows("undone")] == [
         "a person has said: accepted, id not known; only verification can tell"
     ]
-    assert "1 unknown, taken as accepted" in page_of("spoken").one("p.equation").text
-    assert "gilt als angenommen" in detail_of("spoken", job, "de").one(".chip").text
+    assert "1 unknown, taken as accepted" in page_of("spoken").first("p.equation").text
+    assert "gilt als angenommen" in detail_of("spoken", job, "de").first(".chip").text
 
 
 def test_a_complete_job_whose_links_were_not_looked_for_is_not_fine() -> None:
     """It is not green, not among those that are done, and the report says what looks for them."""
     page = page_of("unprobed")
     assert (
-        chip_word(detail_of("unprobed", "eng-to-ops").one(".chip"))
+        chip_word(detail_of("unprobed", "eng-to-ops").first(".chip"))
         == "complete, links not looked for"
     )
     assert advice_of("unprobed", "eng-to-ops") == "runbook run PLAN looks for them"
@@ -364,12 +364,12 @@ def test_one_is_said_as_one_and_many_as_many() -> None:
     for name in EVENINGS:
         for lang in ("en", "de"):
             page = page_of(name, lang)
-            told = [part.text for part in page.one(".first").walk()]
+            told = [part.text for part in page.first(".first").walk()]
             assert [hit[0] for text in told for hit in wrong.finditer(text)] == [], (name, lang)
 
 
 def timeline_of(name: str, lang: str = "en") -> Element:
-    return page_of(name, lang).one("svg.drawing")
+    return page_of(name, lang).first("svg.drawing")
 
 
 def marked(drawing: Element, *tones: str) -> list[Element]:
@@ -422,22 +422,22 @@ def test_long_names_stay_apart_in_the_timeline() -> None:
 
 def test_times_stand_in_the_plans_own_offset_and_in_utc() -> None:
     """The offset comes from the ledger, not from the machine."""
-    head = page_of("clean").one("dl.head")
+    head = page_of("clean").first("dl.head")
     begun = dict(zip(head.texts("dt"), head.all("dd"), strict=True))["Begun"]
-    assert name_of(begun.one("time")) == "2026-11-22 20:01:30"
-    assert begun.one("small").text == "+01:00 · 19:01:30 UTC"
-    assert begun.one("time").attrs["datetime"] == "2026-11-22T19:01:30Z"
+    assert name_of(begun.first("time")) == "2026-11-22 20:01:30"
+    assert begun.first("small").text == "+01:00 · 19:01:30 UTC"
+    assert begun.first("time").attrs["datetime"] == "2026-11-22T19:01:30Z"
 
 
 def test_a_rehearsal_and_a_preview_are_marked() -> None:
     """Nobody takes one for the real thing."""
-    assert page_of("rehearsal").one("aside.mark").one("strong").text == "REHEARSAL"
-    assert "REHEARSAL" in page_of("rehearsal", "de").one("aside.mark").one("strong").text
+    assert page_of("rehearsal").first("aside.mark").first("strong").text == "REHEARSAL"
+    assert "REHEARSAL" in page_of("rehearsal", "de").first("aside.mark").first("strong").text
     assert page_of("clean").all("aside") == []
     plan = EVENINGS["clean"].plan
     view = planned_view(plan, EVENINGS["clean"].jobs, (), evenings.START)
     page = page_of_view(view)
-    assert page.one("aside.mark").one("strong").text == "PREVIEW"
+    assert page.first("aside.mark").first("strong").text == "PREVIEW"
     assert sentence(page) == "Nothing has been sent: 6 jobs are planned, and the plan may run."
     chips = [chip for row in page.rows("jobs-table") for cell in row for chip in cell.all(".chip")]
     assert {chip_word(chip) for chip in chips} == {"planned"}
@@ -447,7 +447,7 @@ def test_a_rehearsal_and_a_preview_are_marked() -> None:
 def test_only_a_run_under_way_refreshes_itself() -> None:
     """A final report stays as it is."""
     for name, evening in EVENINGS.items():
-        refreshing = "data-refresh" in page_of(name).one("body").attrs
+        refreshing = "data-refresh" in page_of(name).first("body").attrs
         assert refreshing == (evening.view().state is RunState.RUNNING), name
 
 
@@ -457,13 +457,13 @@ def test_requests_and_answers_stand_word_for_word() -> None:
     view = evening.view()
     refused = view.jobs[2]
     sent, answered = detail_of("mixed", refused.id).all("div.raw")
-    assert sent.one(".body").text == refused.job.body_bytes().decode()
-    assert sent.one(".url").text == refused.job.url
-    assert answered.one(".body").text == '{"message":"App link is not authorized","id":"b1"}'
+    assert sent.first(".body").text == refused.job.body_bytes().decode()
+    assert sent.first(".url").text == refused.job.url
+    assert answered.first(".body").text == '{"message":"App link is not authorized","id":"b1"}'
     assert refused.sent[0].trace_id is not None
-    assert refused.sent[0].trace_id in answered.one(".headers").text
+    assert refused.sent[0].trace_id in answered.first(".headers").text
     unknown = detail_of("mixed", view.jobs[1].id).all("div.raw")
-    assert unknown[1].one(".url").text == "no answer"
+    assert unknown[1].first(".url").text == "no answer"
     assert "resolve" in advice_of("mixed", view.jobs[1].id)
 
 
@@ -476,12 +476,12 @@ def test_polls_that_say_the_same_are_shown_once_with_their_number() -> None:
         evening.poll(job, "pending", "Queued", warning="a word that is not known: Queued")
     raws = details(page_of_view(evening.view()))[job].all("div.raw")
     assert len(raws) == 3
-    assert "300 times" in raws[-1].one(".rawnote").text
+    assert "300 times" in raws[-1].first(".rawnote").text
 
 
 def test_the_matrix_has_every_direction_and_few_sites_have_words() -> None:
     """Each cell says the state; many sites are shown by symbol, too many as a list."""
-    few = page_of("mixed").one("table.matrix")
+    few = page_of("mixed").first("table.matrix")
     assert sorted(chip_word(chip) for chip in few.all(".chip")) == [
         "complete",
         "complete",
@@ -493,9 +493,9 @@ def test_the_matrix_has_every_direction_and_few_sites_have_words() -> None:
     assert few.classes == ["matrix"]
     many = tuple(f"s{number}" for number in range(9))
     page = page_of_view(evenings.Evening(text=evenings.plan_text(many)).begin().view())
-    small = page.one("table.matrix")
+    small = page.first("table.matrix")
     assert small.classes == ["matrix", "small"]
-    assert len(small.one("tbody").all("tr")) == 9
+    assert len(small.first("tbody").all("tr")) == 9
 
 
 def test_both_languages_have_the_same_texts_with_the_same_values() -> None:
@@ -574,7 +574,7 @@ def test_very_many_jobs_are_said_in_fewer_bytes_and_none_is_left_out() -> None:
     assert list(found) == [job.id for job in evening.jobs]
     assert len(page.rows("windows")) == len(evening.jobs) == 182
     (raw,) = found[first].all("div.raw")
-    assert raw.one(".body").text == evening.jobs[0].body_bytes().decode()
+    assert raw.first(".body").text == evening.jobs[0].body_bytes().decode()
     for word in (
         "HTTP  200",
         "accepted",
@@ -584,7 +584,7 @@ def test_very_many_jobs_are_said_in_fewer_bytes_and_none_is_left_out() -> None:
         "Complete",
         "atl-traceid",
     ):
-        assert word in raw.one("pre").text
+        assert word in raw.first("pre").text
     refused, accepted = found[second].all("div.raw")
     assert "slow down" in refused.text
     assert "429" in refused.text

@@ -94,8 +94,8 @@ def test_ids_are_unique_and_every_inner_link_leads_somewhere(name: str, hostile:
     page = Reader(hostile if name == "hostile" else html_of(name))
     ids = page.all("id")
     assert len(ids) == len(set(ids))
-    assert not [one for one in ids if re.search(r"\s", one)]
-    inner = {one[1:] for one in page.all("href") if one.startswith("#")}
+    assert not [found for found in ids if re.search(r"\s", found)]
+    inner = {href[1:] for href in page.all("href") if href.startswith("#")}
     lost = inner - set(ids)
     assert lost == set() if name != "hostile" else len(lost) <= 1
 
@@ -116,7 +116,7 @@ def test_hostile_text_is_inert_everywhere(hostile: str) -> None:
     words = " ".join(page.words)
     assert "⟦U+202E⟧" in words
     assert "{{ 7 * 7 }}" in words
-    assert max(len(one) for one in words.split()) < 10_000
+    assert max(len(word) for word in words.split()) < 10_000
     assert len(hostile) < 6_000_000
 
 
@@ -157,7 +157,7 @@ def test_ids_from_odd_names_stay_apart() -> None:
     names = ["a b", "a-b", "a  b", "ä", "ö", "", "<", "a" * 500, "a" * 501]
     anchors = [anchor("job", name) for name in names]
     assert len(set(anchors)) == len(names)
-    assert all(re.fullmatch(r"job-[A-Za-z0-9._-]+", one) for one in anchors)
+    assert all(re.fullmatch(r"job-[A-Za-z0-9._-]+", made) for made in anchors)
     assert visible("a\r\nb\tc\u202f") == "a\nb\tc\u202f"
     assert clip("x" * 10, 5) == "xxxx…"
 
@@ -213,8 +213,8 @@ def test_the_same_ledger_gives_the_same_bytes_in_any_zone_and_locale() -> None:
 def test_the_words_of_the_report_are_golden(name: str) -> None:
     """The text of a report is reviewed as a diff; rewrite it with RUNBOOK_UPDATE_GOLDEN=1."""
     page = Reader(html_of(name))
-    lines = [" ".join(one.split()) for one in page.words]
-    text = "\n".join(one for one in lines if one) + "\n"
+    lines = [" ".join(text.split()) for text in page.words]
+    text = "\n".join(line for line in lines if line) + "\n"
     file = GOLDEN / f"report-{name}.txt"
     if os.environ.get("RUNBOOK_UPDATE_GOLDEN"):
         file.write_text(text, encoding="utf-8", newline="\n")
