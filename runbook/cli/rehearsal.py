@@ -23,7 +23,7 @@ from runbook.cli.run_values import Prepared, RunOptions, Summary, prepare
 from runbook.cli.running import conduct
 from runbook.cli.summary import summary_text
 from runbook.cli.wiring import Root, process_mask
-from runbook.clock import VirtualClock, parse_utc
+from runbook.clock import VirtualClock
 from runbook.errors import ExitCode, foremost
 from runbook.execute.executor import Ending
 from runbook.execute.interrupts import Interrupts
@@ -310,7 +310,7 @@ class _Evening:
         return runs_of(self.ledger.events())[-1]
 
     def _summary(self, world: World, view: RunView) -> None:
-        began, ended = parse_utc(view.started_at), parse_utc(view.ended_at or view.last_at)
+        began, ended = view.started_at, view.ended_at or view.last_at
         say("")
         say(
             f"the evening will take about {span(ended - began)} if jobs take as long as simulated; Atlassian documents no duration"

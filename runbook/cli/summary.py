@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from runbook.clock import parse_utc
 from runbook.text import aligned, moment, plural, printable
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ def summary_text(summary: "Summary") -> str:
 
 def _earlier(summary: "Summary") -> str:
     if summary.going_on is not None:
-        began = parse_utc(summary.going_on.started_at)
+        began = summary.going_on.started_at
         return f"goes on with run {summary.going_on.id}, begun {moment(began, summary.prepared.plan.zone)}"
     if not summary.earlier:
         return "none: if jobs were sent elsewhere, stop"

@@ -1,13 +1,16 @@
 """The run as JSON: what `report --format json` prints and what the page carries inside itself."""
 
 import json
-from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
+from runbook.clock import isoformat_utc
 from runbook.ledger.events import Json
 from runbook.report.jobs_section import stretches
+from runbook.report.states import is_preview
 from runbook.report.text import LONG, sha256
-from runbook.view import JobView, RunView, Submission, Verification
+from runbook.view import JobView, Poll, RunView, Submission, Verification, moment_json
+from runbook.windows import Pair
 
 # Beyond these the page leaves out of its data what it shows as text anyway, and says so there.
 WHOLE_JOBS = 60
@@ -43,7 +46,7 @@ def embedded_json(view: RunView) -> str:
             document["plan_text"] = None
             document["left_out"]["plan_text"] = f"SHA-256 {sha256(view.plan_text)}; in the ledger"
         for job in view.jobs:
-            _with_long_texts([_submission(one) for one in job.sent], long_texts)
+            _with_long_texts([_fields(submission) for submission in job.sent], long_texts)
             _with_long_texts([poll.exchange for poll in job.polls], long_texts)
     document["long_texts"] = long_texts
     text = json.dumps(document, ensure_ascii=True, sort_keys=False, separators=(",", ":"))
@@ -93,10 +96,10 @@ def _document(view: RunView, *, whole: bool) -> Json:
             "earlier_runs": list(view.earlier_runs),
             "last_row": view.last_seq,
             "last_hash": view.last_hash,
-            "last_at": view.last_at,
+            "last_at": isoformat_utc(view.last_at),
         },
         "counts": status["counts"],
-        "jobs": [_job(job, whole=whole) for job in view.jobs],
+        "jobs": [_job(job, whole=whole, preview=is_preview(view)) for job in view.jobs],
         "findings": list(view.findings),
         "evidence": list(view.evidence),
         "site_ids": view.site_ids,
@@ -105,7 +108,7 @@ def _document(view: RunView, *, whole: bool) -> Json:
         "resumed": [_event(at, one, whole=False, leave=("findings",)) for at, one in view.resumed],
         "amended": [
             {
-                "at": at,
+                "at": isoformat_utc(at),
                 "difference": one.difference,
                 "digest": one.digest,
                 "jobs_digest": one.jobs_digest,
@@ -115,8 +118,8 @@ def _document(view: RunView, *, whole: bool) -> Json:
         "rounds": [_event(at, one, whole=True) for at, one in view.rounds],
         "stop": None if view.stop is None else _event(view.stop[0], view.stop[1], whole=True),
         "ended": None
-        if view.ended is None
-        else _event(view.ended_at or "", view.ended, whole=True),
+        if view.ended is None or view.ended_at is None
+        else _event(view.ended_at, view.ended, whole=True),
         "approvals": [_event(at, one, whole=True) for at, one in view.approvals],
         "logs": [_event(at, one, whole=True, leave=("raw_base64",)) for at, one in view.logs],
         "verifications": [_verification(one, whole=whole) for one in view.verifications],
@@ -125,9 +128,9 @@ def _document(view: RunView, *, whole: bool) -> Json:
         else len(view.listings),
         "writes": [
             {
-                "at": one.at,
+                "at": isoformat_utc(one.at),
                 **_values(one.intended, whole),
-                "ended_at": one.ended_at,
+                "ended_at": moment_json(one.ended_at),
                 "ended": None if one.ended is None else _values(one.ended, whole),
             }
             for one in view.writes
@@ -147,11 +150,11 @@ def _values(event: Any, whole: bool, leave: tuple[str, ...] = ()) -> Json:
     }
 
 
-def _event(at: str, event: Any, *, whole: bool, leave: tuple[str, ...] = ()) -> Json:
-    return {"at": at, **_values(event, whole, leave)}
+def _event(at: datetime, event: Any, *, whole: bool, leave: tuple[str, ...] = ()) -> Json:
+    return {"at": isoformat_utc(at), **_values(event, whole, leave)}
 
 
-def _job(job: JobView, *, whole: bool) -> Json:
+def _job(job: JobView, *, whole: bool, preview: bool) -> Json:
     value = {**job.as_json(), "order": job.job.order, "destination": job.job.destination}
     if not whole:
         return value
@@ -161,11 +164,15 @@ def _job(job: JobView, *, whole: bool) -> Json:
         "account": job.job.account,
         "why": job.why,
         "request": {"method": job.job.method, "url": job.job.url, "body": dict(job.job.body)},
-        "windows": list(job.windows),
-        "transitions": [list(one) for one in job.transitions],
-        "sent": [_submission(one) for one in job.sent],
+        "windows": [_window(pair, preview=preview) for pair in job.windows],
+        "transitions": [[isoformat_utc(at), state] for at, state in job.transitions],
+        "sent": [_fields(submission) for submission in job.sent],
         "polls": [
-            {**asdict(stretch.first), "repeated": stretch.count, "until": stretch.last.at}
+            {
+                **_fields(stretch.first),
+                "repeated": stretch.count,
+                "until": isoformat_utc(stretch.last.at),
+            }
             for stretch in stretches(job.polls)
         ],
         "poll_count": job.poll_count,
@@ -174,15 +181,27 @@ def _job(job: JobView, *, whole: bool) -> Json:
     }
 
 
-def _submission(one: Submission) -> Json:
-    return {name: getattr(one, name) for name in one.__dataclass_fields__}
+def _window(pair: Pair, *, preview: bool) -> Json:
+    window = pair.as_json()
+    if preview:
+        # What is planned is judged from the plan itself; only a run keeps what was assumed.
+        del window["start_assumed"]
+    return window
+
+
+def _fields(value: Submission | Poll) -> Json:
+    fields = {name: getattr(value, name) for name in value.__dataclass_fields__}
+    return {
+        name: isoformat_utc(field) if isinstance(field, datetime) else field
+        for name, field in fields.items()
+    }
 
 
 def _verification(one: Verification, *, whole: bool) -> Json:
     value: Json = {
-        "at": one.at,
+        "at": isoformat_utc(one.at),
         **_values(one.started, whole=True),
-        "ended_at": one.ended_at,
+        "ended_at": moment_json(one.ended_at),
         "ended": None if one.ended is None else _values(one.ended, whole=True),
     }
     value["findings"] = list(one.findings) if whole else len(one.findings)

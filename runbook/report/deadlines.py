@@ -9,7 +9,7 @@ from datetime import UTC, datetime, time, timedelta
 from enum import IntEnum
 
 from runbook.plan.model import Plan
-from runbook.report.moments import Zone, day_moment, parsed, span
+from runbook.report.moments import Zone, day_moment, span
 from runbook.report.page import (
     Block,
     Cell,
@@ -24,7 +24,7 @@ from runbook.report.page import (
     Table,
     Text,
 )
-from runbook.report.rounds import Unserved, due_pairs, judged_at, pairs_of_job, served_at
+from runbook.report.rounds import Unserved, due_pairs, served_at
 from runbook.report.states import is_preview, plain, undone_jobs, window_chip
 from runbook.report.text import DASH, anchor, clip, site_label
 from runbook.report.words import Words
@@ -39,14 +39,17 @@ TOKENS_SHOWN = 1
 
 def evidence_deadline(job: JobView) -> datetime | None:
     """Return when Atlassian's audit log loses what this job changed, None while it is not complete."""
-    ended = parsed(job.ended_at) if job.state is JobState.COMPLETE else None
-    return None if ended is None else ended + AUDIT_LOG_KEPT
+    if job.state is not JobState.COMPLETE or job.ended_at is None:
+        return None
+    return job.ended_at + AUDIT_LOG_KEPT
 
 
 def log_kept_after(view: RunView, job: JobView) -> bool:
     """Return whether an audit log of the job's site was kept after the job had ended."""
     return any(
-        log.log == "audit" and log.site == job.job.site and at >= (job.ended_at or "")
+        log.log == "audit"
+        and log.site == job.job.site
+        and (job.ended_at is None or at >= job.ended_at)
         for at, log in view.logs
     )
 
@@ -70,7 +73,7 @@ class Clock:
 
 def deadlines_section(view: RunView, plan: Plan | None, zone: Zone, w: Words) -> Section:
     """Return the clocks, open ones first; the whole list stands with the timeline."""
-    at = judged_at(view)
+    at = view.last_at
     clocks = sorted(
         (
             *_window_clocks(view, plan, at, zone, w),
@@ -119,7 +122,7 @@ def _window_clocks(
     for job in undone_jobs(view):
         if job.state in AT_ATLASSIAN or job.spoken:
             continue
-        pairs = [pair for pair in pairs_of_job(job) if (job.id, pair) not in waiting]
+        pairs = [pair for pair in job.windows if (job.id, pair) not in waiting]
         over = (WindowState.CLOSED, WindowState.NEVER)
         for pair in [pair for pair in pairs if pair.state(at) not in over] or pairs:
             if pair.safe_closes is not None and pair.closes is not None:
@@ -225,7 +228,7 @@ def _log_clocks(view: RunView, at: datetime, zone: Zone, w: Words) -> list[Clock
 
 def tokens_table(view: RunView, plan: Plan | None, w: Words) -> Table | None:
     """Return when each account's token ends, as the plan says; None where it says nothing."""
-    rows = tuple(clock.row for clock in _token_clocks(plan, judged_at(view), w))
+    rows = tuple(clock.row for clock in _token_clocks(plan, view.last_at, w))
     if not rows:
         return None
     return Table(
@@ -259,7 +262,7 @@ def _token_clocks(plan: Plan | None, at: datetime, w: Words) -> list[Clock]:
 
 def windows_table(view: RunView, zone: Zone, w: Words) -> Table | Para:
     """Return every window and the 29-day moment of every job: what the timeline draws, in words."""
-    at = judged_at(view)
+    at = view.last_at
     rows = tuple(row for job in view.jobs for row in _rows_of_job(job, view, at, zone, w))
     if not rows:
         return Para(text=w("windows_none"), tone="note")
@@ -291,7 +294,7 @@ def _rows_of_job(
         return (Row(cells=cells, job=job.id),)
     moments = served_at(job)
     rows = []
-    for pair in pairs_of_job(job):
+    for pair in job.windows:
         state = _window_states(pair, moments, at, zone, w, preview=is_preview(view))
         cells = (
             name,

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from runbook import __version__
-from runbook.clock import isoformat_utc
 from runbook.errors import RunbookError
 from runbook.findings import Finding
 from runbook.jobs import CmaJob, jobs_digest
@@ -46,11 +45,10 @@ def planned_view(
         endpoint=None,
         options={"preview": True},
     )
-    moment = isoformat_utc(at)
     return RunView(
         id="preview",
         started=started,
-        started_at=moment,
+        started_at=at,
         state=RunState.STOPPED,
         verification="none",
         jobs=tuple(job_views(started.jobs, started.site_ids).values()),
@@ -61,7 +59,7 @@ def planned_view(
         evidence=(),
         site_ids=started.site_ids,
         operator="",
-        last_at=moment,
+        last_at=at,
     )
 
 

@@ -5,18 +5,14 @@ open or late. Everything is judged at the ledger's last event, since the report 
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
-from runbook.report.moments import parsed
 from runbook.view import JobView, RunView, served_at
 from runbook.windows import Pair, WindowState
 
 __all__ = [
     "Unserved",
     "due_pairs",
-    "judged_at",
     "missed_pairs",
-    "pairs_of_job",
     "served_at",
     "unserved_pairs",
 ]
@@ -38,24 +34,14 @@ class Unserved:
         return f"{self.job.id}: {self.pair.from_wave.name} → {self.pair.to_wave.name}"
 
 
-def pairs_of_job(job: JobView) -> tuple[Pair, ...]:
-    """Return the pairs of waves of one job."""
-    return tuple(Pair.from_json(job.id, value) for value in job.windows)
-
-
-def judged_at(view: RunView) -> datetime:
-    """Return the moment at which the report judges clocks: the ledger's last event of the run."""
-    return parsed(view.last_at) or parsed(view.started_at) or datetime(1970, 1, 1, tzinfo=UTC)
-
-
 def unserved_pairs(view: RunView) -> tuple[Unserved, ...]:
     """Return every pair that no submission has served, in the order of the jobs."""
-    at = judged_at(view)
+    at = view.last_at
     return tuple(
         Unserved(job, pair, pair.state(at))
         for job in view.jobs
         for moments in (served_at(job),)
-        for pair in pairs_of_job(job)
+        for pair in job.windows
         if not any(pair.servable(moment) for moment in moments)
     )
 

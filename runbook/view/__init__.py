@@ -16,6 +16,7 @@ from runbook.view.model import (
     Verification,
     Write,
     count_states,
+    moment_json,
     served_at,
     settled_state,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "after_event",
     "count_states",
     "job_views",
+    "moment_json",
     "run_of",
     "runs_of",
     "served_at",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from runbook.clock import parse_utc
 from runbook.errors import PlanError, UsageError
 from runbook.execute.resume import Begin, GoOn, NothingToDo, decide, difference_of
 from runbook.jobs import jobs_digest, jobs_of
@@ -15,6 +16,7 @@ from runbook.view import JobState, RunState, RunView, Submission, job_views, ser
 from runbook.windows import pairs_of
 from tests.flows.evening import CUTOVER, plan_text
 
+SENT = parse_utc("2026-11-22T19:05:00Z")
 NOW = CUTOVER + timedelta(minutes=5)
 
 
@@ -46,11 +48,12 @@ def run_of(plan: Plan, **states: JobState) -> RunView:
         endpoint=None,
         options={},
     )
-    sent = Submission(number=1, at="2026-11-22T19:05:00Z", request={}, outcome="accepted")
+    sent = Submission(number=1, at=SENT, request={}, outcome="accepted")
     return RunView(
         id="r1",
         started=started,
-        started_at="2026-11-22T19:05:00Z",
+        started_at=SENT,
+        last_at=SENT,
         state=RunState.COMPLETE,
         verification="none",
         jobs=tuple(
@@ -194,7 +197,7 @@ def test_only_what_was_or_may_have_been_accepted_has_served_a_window() -> None:
     view = run_of(plan_of()).jobs[0]
 
     def sent(outcome: str) -> int:
-        one = Submission(number=1, at="2026-11-22T19:05:00Z", request={}, outcome=outcome)
+        one = Submission(number=1, at=SENT, request={}, outcome=outcome)
         return len(served_at(replace(view, sent=(one,))))
 
     assert {name: sent(name) for name in ("accepted", "unknown", "refused", "not_sent")} == {
