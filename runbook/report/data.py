@@ -186,7 +186,9 @@ def _window(pair: Pair, *, preview: bool) -> Json:
     if preview:
         # What is planned is judged from the plan itself; only a run keeps what was assumed.
         del window["start_assumed"]
-    return window
+        return window
+    # A ledger keeps its values with sorted keys, and the report shows them as it keeps them.
+    return dict(sorted(window.items()))
 
 
 def _fields(value: Submission | Poll) -> Json:
