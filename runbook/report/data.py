@@ -7,10 +7,8 @@ from typing import Any
 from runbook.clock import isoformat_utc
 from runbook.ledger.events import Json
 from runbook.report.jobs_section import stretches
-from runbook.report.states import is_preview
 from runbook.report.text import LONG, sha256
 from runbook.view import JobView, Poll, RunView, Submission, Verification, moment_json
-from runbook.windows import Pair
 
 # Beyond these the page leaves out of its data what it shows as text anyway, and says so there.
 WHOLE_JOBS = 60
@@ -83,6 +81,7 @@ def _kept(text: str, kept: dict[str, str]) -> str:
 def _document(view: RunView, *, whole: bool) -> Json:
     started = view.started
     status = view.as_json()
+    windows = _windows(view)
     return {
         "format": 1,
         "run": {
@@ -99,7 +98,7 @@ def _document(view: RunView, *, whole: bool) -> Json:
             "last_at": isoformat_utc(view.last_at),
         },
         "counts": status["counts"],
-        "jobs": [_job(job, whole=whole, preview=is_preview(view)) for job in view.jobs],
+        "jobs": [_job(job, windows[job.id], whole=whole) for job in view.jobs],
         "findings": list(view.findings),
         "evidence": list(view.evidence),
         "site_ids": view.site_ids,
@@ -154,7 +153,7 @@ def _event(at: datetime, event: Any, *, whole: bool, leave: tuple[str, ...] = ()
     return {"at": isoformat_utc(at), **_values(event, whole, leave)}
 
 
-def _job(job: JobView, *, whole: bool, preview: bool) -> Json:
+def _job(job: JobView, windows: list[Json], *, whole: bool) -> Json:
     value = {**job.as_json(), "order": job.job.order, "destination": job.job.destination}
     if not whole:
         return value
@@ -164,7 +163,7 @@ def _job(job: JobView, *, whole: bool, preview: bool) -> Json:
         "account": job.job.account,
         "why": job.why,
         "request": {"method": job.job.method, "url": job.job.url, "body": dict(job.job.body)},
-        "windows": [_window(pair, preview=preview) for pair in job.windows],
+        "windows": windows,
         "transitions": [[isoformat_utc(at), state] for at, state in job.transitions],
         "sent": [_fields(submission) for submission in job.sent],
         "polls": [
@@ -181,14 +180,10 @@ def _job(job: JobView, *, whole: bool, preview: bool) -> Json:
     }
 
 
-def _window(pair: Pair, *, preview: bool) -> Json:
-    window = pair.as_json()
-    if preview:
-        # What is planned is judged from the plan itself; only a run keeps what was assumed.
-        del window["start_assumed"]
-        return window
-    # A ledger keeps its values with sorted keys, and the report shows them as it keeps them.
-    return dict(sorted(window.items()))
+def _windows(view: RunView) -> dict[str, list[Json]]:
+    """Return each job's windows word for word as the run keeps them, not as they were read."""
+    planned = (view.started, *(amended for _, amended in view.amended))
+    return {job["id"]: list(job.get("windows", ())) for event in planned for job in event.jobs}
 
 
 def _fields(value: Submission | Poll) -> Json:
