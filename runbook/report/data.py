@@ -182,8 +182,8 @@ def _job(job: JobView, windows: list[Json], *, whole: bool) -> Json:
 
 def _windows(view: RunView) -> dict[str, list[Json]]:
     """Return each job's windows word for word as the run keeps them, not as they were read."""
-    planned = (view.started, *(amended for _, amended in view.amended))
-    return {job["id"]: list(job.get("windows", ())) for event in planned for job in event.jobs}
+    jobs = [*view.started.jobs, *(job for _, amended in view.amended for job in amended.jobs)]
+    return {job["id"]: list(job.get("windows", ())) for job in jobs}
 
 
 def _fields(value: Submission | Poll) -> Json:
