@@ -289,13 +289,13 @@ class _Evening:
         """Settle unknown outcomes with what truly happened; return whether there was any."""
         view = self._view()
         bodies = {job.id: job.body for job in prepared.jobs}
-        unknown = [j for j in view.jobs if j.state is JobState.UNKNOWN and not j.spoken]
+        unknown = [j for j in view.jobs if j.state is JobState.UNKNOWN and not j.settled_by_person]
         for job in unknown:
             truth = world.true_outcome(bodies[job.id])
-            word = "send_again" if truth is None else "accepted"
+            resolution = "send_again" if truth is None else "accepted"
             self.ledger.append(
                 JobResolved(
-                    resolution=word,
+                    resolution=resolution,
                     uuid=None if truth is None else truth.uuid,
                     by=PERSON,
                     note="a person would look at Atlassian's own pages and logs, or send again",
@@ -303,7 +303,7 @@ class _Evening:
                 run=view.id,
                 job=job.id,
             )
-            say(f"{job.id}: a person says {word.replace('_', ' ')} (`runbook resolve`)")
+            say(f"{job.id}: a person says {resolution.replace('_', ' ')} (`runbook resolve`)")
         return bool(unknown)
 
     def _view(self) -> RunView:

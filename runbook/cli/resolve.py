@@ -52,7 +52,9 @@ def resolve(
         raise UsageError(
             f"`--accepted {uuid!r}` is no job id", hint="it is the `uuid` of Atlassian's answer"
         )
-    word = "accepted" if uuid is not None else "send_again" if send_again else "accepted_no_id"
+    resolution = (
+        "accepted" if uuid is not None else "send_again" if send_again else "accepted_no_id"
+    )
     person = by or root.operator(operator)
     with root.open_ledger(root.ledger_path(ledger_file), read_only=False) as ledger:
         view = find_run(runs_in(root, ledger), run)
@@ -62,10 +64,10 @@ def resolve(
                 f"run `{view.id}` has no job `{job}`",
                 hint=f"its jobs: {', '.join(one.id for one in view.jobs)}",
             )
-        refuse_pointless(known, word)
+        refuse_pointless(known, resolution)
         ledger.append(
             JobResolved(
-                resolution=word,
+                resolution=resolution,
                 uuid=uuid.strip() if uuid is not None else None,
                 by=person,
                 note=note.strip(),
@@ -73,25 +75,25 @@ def resolve(
             run=view.id,
             job=job,
         )
-    say(f"{job}: {word.replace('_', ' ')}, by the word of {person}")
+    say(f"{job}: {resolution.replace('_', ' ')}, by the word of {person}")
     what = {
         "accepted": "it is polled at the next",
         "accepted_no_id": "it is never polled; `runbook verify` tells whether its links came. Go on with",
         "send_again": "it is sent once more at the next",
-    }[word]
+    }[resolution]
     say(f"  {what} `runbook run PLAN`")
 
 
-def refuse_pointless(job: "JobView", word: str) -> None:
+def refuse_pointless(job: "JobView", resolution: str) -> None:
     """Raise `UsageError` where the job's outcome is known, so that no word is wanted."""
-    from runbook.view import SENDABLE, takes_word
+    from runbook.view import SENDABLE, accepts_resolution
 
-    if job.state in SENDABLE and word == "send_again":
+    if job.state in SENDABLE and resolution == "send_again":
         raise UsageError(
             f"`{job.id}` is {job.state.value.replace('_', ' ')}: the next `run` sends it anyway",
             hint="`resolve` is for unknown outcomes and for jobs that were sent elsewhere",
         )
-    if takes_word(job, word):
+    if accepts_resolution(job, resolution):
         return
     raise UsageError(
         f"the outcome of `{job.id}` is known: {job.state.value.replace('_', ' ')}",

@@ -248,7 +248,9 @@ def _assignment(
         run=run,
         jobs=jobs,
         todo=[one.id for one in chosen if one.state in SENDABLE],
-        resubmit=[one.id for one in chosen if one.state is JobState.UNKNOWN and not one.spoken],
+        resubmit=[
+            one.id for one in chosen if one.state is JobState.UNKNOWN and not one.settled_by_person
+        ],
         not_selected=[
             job_id for job_id in start.not_selected if jobs[job_id].state is JobState.PLANNED
         ],
@@ -308,7 +310,7 @@ def _selection(
         sendable = tuple(job_id for job_id in sendable if job_id in reopened)
     if options.on_unknown == "resubmit":
         sendable += tuple(
-            v.id for v in views.values() if v.state is JobState.UNKNOWN and not v.spoken
+            v.id for v in views.values() if v.state is JobState.UNKNOWN and not v.settled_by_person
         )
     if not options.only:
         return sendable, left
