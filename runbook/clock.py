@@ -151,9 +151,9 @@ def isoformat_utc(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def to_the_second(moment: str) -> str:
-    """Return what `isoformat_utc` wrote without its fractions, for messages."""
-    return f"{moment[:19]}Z"
+def to_the_second(moment: datetime) -> str:
+    """Return a moment as `isoformat_utc` writes it, without its fractions, for messages."""
+    return isoformat_utc(moment.replace(microsecond=0))
 
 
 def parse_utc(text: str) -> datetime:

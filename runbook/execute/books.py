@@ -14,7 +14,7 @@ from runbook.clock import isoformat_utc
 from runbook.execute.interrupts import Interrupts
 from runbook.execute.ports import Ports
 from runbook.execute.schedule import Brakes
-from runbook.ledger.codec import Event, Row, recorded
+from runbook.ledger.codec import Event, Row, moment_of, recorded
 from runbook.ledger.events import JobNotAttempted, JobResolved, StopRequested
 from runbook.view import SENDABLE, JobState, JobView, after_event
 from runbook.windows import Pair
@@ -141,7 +141,7 @@ class Books:
 
     def _learn(self, row: Row, event: Event) -> None:
         if row.job is not None:
-            self.jobs[row.job] = after_event(self.jobs[row.job], event, row.at)
+            self.jobs[row.job] = after_event(self.jobs[row.job], event, moment_of(row.at))
         self.ports.audience.saw(row, event)
 
     # Waiting

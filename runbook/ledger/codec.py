@@ -9,8 +9,10 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, ClassVar, Protocol
 
+from runbook.clock import parse_utc
 from runbook.errors import LedgerError
 from runbook.ledger.events import RUN_EVENTS
 from runbook.ledger.handover_events import HANDOVER_EVENTS
@@ -105,6 +107,21 @@ def decode(kind: str, payload: str) -> Any:
     except (ValueError, TypeError, AttributeError) as problem:
         raise LedgerError(
             f"the ledger holds a `{kind}` event that cannot be read: {problem}",
+            hint="`runbook ledger verify` names the rows that were changed",
+        ) from problem
+
+
+def moment_of(text: str) -> datetime:
+    """Return a moment that the ledger keeps.
+
+    Raises:
+        LedgerError: the text is no moment.
+    """
+    try:
+        return parse_utc(text)
+    except (ValueError, OverflowError) as problem:
+        raise LedgerError(
+            f"the ledger holds `{text[:60]}` where a moment should be",
             hint="`runbook ledger verify` names the rows that were changed",
         ) from problem
 

@@ -16,7 +16,16 @@ from typing import Self
 
 from runbook.clock import Clock, isoformat_utc, to_the_second
 from runbook.errors import LedgerError, UsageError
-from runbook.ledger.codec import FIRST_HASH, Event, Recorded, Row, chain_hash, encode, recorded
+from runbook.ledger.codec import (
+    FIRST_HASH,
+    Event,
+    Recorded,
+    Row,
+    chain_hash,
+    encode,
+    moment_of,
+    recorded,
+)
 from runbook.ledger.faults import translated
 from runbook.ledger.lease import LEASE_LIFE, Lease, Me, lease_holds, process_lives
 from runbook.ledger.schema import APPLICATION_ID, CREATION, FORMAT, TRIGGERS
@@ -248,8 +257,8 @@ class Ledger:
             operator=row[1],
             pid=row[2],
             machine=row[3],
-            since=row[4],
-            heartbeat=row[5],
+            since=moment_of(row[4]),
+            heartbeat=moment_of(row[5]),
             after_seq=row[6],
         )
 

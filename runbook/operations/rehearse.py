@@ -14,7 +14,7 @@ from runbook.atlassian.facts import ask
 from runbook.atlassian.limits import Limits
 from runbook.checks import examine
 from runbook.checks.checked_plan import CheckedPlan
-from runbook.clock import VirtualClock, parse_utc
+from runbook.clock import VirtualClock
 from runbook.errors import ExitCode, foremost
 from runbook.execute.executor import Ending
 from runbook.execute.ports import Observer, Pace
@@ -316,13 +316,13 @@ class _Evening:
         """Settle unknown outcomes with what truly happened; return whether there was any."""
         view = self._view()
         bodies = {job.id: job.body for job in checked.jobs}
-        unknown = [j for j in view.jobs if j.state is JobState.UNKNOWN and not j.spoken]
+        unknown = [j for j in view.jobs if j.state is JobState.UNKNOWN and not j.settled_by_person]
         for job in unknown:
             truth = world.true_outcome(bodies[job.id])
-            word = "send_again" if truth is None else "accepted"
+            resolution = "send_again" if truth is None else "accepted"
             self.ledger.append(
                 JobResolved(
-                    resolution=word,
+                    resolution=resolution,
                     uuid=None if truth is None else truth.uuid,
                     by=PERSON,
                     note="a person would look at Atlassian's own pages and logs, or send again",
@@ -330,14 +330,16 @@ class _Evening:
                 run=view.id,
                 job=job.id,
             )
-            self.screen.say(f"{job.id}: a person says {word.replace('_', ' ')} (`runbook resolve`)")
+            self.screen.say(
+                f"{job.id}: a person says {resolution.replace('_', ' ')} (`runbook resolve`)"
+            )
         return bool(unknown)
 
     def _view(self) -> RunView:
         return runs_of(self.ledger.events())[-1]
 
     def _summary(self, world: World, view: RunView) -> None:
-        began, ended = parse_utc(view.started_at), parse_utc(view.ended_at or view.last_at)
+        began, ended = view.started_at, view.ended_at or view.last_at
         self.screen.say("")
         self.screen.say(
             f"the evening will take about {span(ended - began)} if jobs take as long as simulated; Atlassian documents no duration"

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
+from runbook.clock import isoformat_utc
 from runbook.ledger.events import Json
 from runbook.report.exchanges import stretches
 from runbook.report.text import LONG, sha256
-from runbook.view import JobView, RunView, Verification, Write
+from runbook.view import JobView, RunView, Verification, Write, moment_json
 
 # Beyond these the page leaves out of its data what it shows as text anyway, and says so there.
 WHOLE_JOBS = 60
@@ -77,6 +79,7 @@ def _kept(text: str, kept: dict[str, str]) -> str:
 def _document(view: RunView, *, whole: bool) -> Json:
     started = view.started
     status = view.as_json()
+    windows = _windows(view)
     amended = ("difference", "digest", "jobs_digest")
     return {
         "format": 1,
@@ -91,10 +94,10 @@ def _document(view: RunView, *, whole: bool) -> Json:
             "earlier_runs": list(view.earlier_runs),
             "last_row": view.last_seq,
             "last_hash": view.last_hash,
-            "last_at": view.last_at,
+            "last_at": isoformat_utc(view.last_at),
         },
         "counts": status["counts"],
-        "jobs": [_job(job, whole=whole) for job in view.jobs],
+        "jobs": [_job(job, windows[job.id], whole=whole) for job in view.jobs],
         "findings": list(view.findings),
         "evidence": list(view.evidence),
         "site_ids": view.site_ids,
@@ -102,12 +105,14 @@ def _document(view: RunView, *, whole: bool) -> Json:
         "accounts": _events(view.probed, whole=whole),
         "resumed": _events(view.resumed, whole=False, leave=("findings",)),
         "amended": [
-            {"at": at, **{name: getattr(event, name) for name in amended}}
+            {"at": isoformat_utc(at), **{name: getattr(event, name) for name in amended}}
             for at, event in view.amended
         ],
         "rounds": _events(view.rounds),
         "stop": None if view.stop is None else _event(*view.stop),
-        "ended": None if view.ended is None else _event(view.ended_at or "", view.ended),
+        "ended": None
+        if view.ended is None or view.ended_at is None
+        else _event(view.ended_at, view.ended),
         "approvals": _events(view.approvals),
         "logs": _events(view.logs, leave=("raw_base64",)),
         "verifications": [_verification(found, whole=whole) for found in view.verifications],
@@ -122,19 +127,23 @@ def _document(view: RunView, *, whole: bool) -> Json:
 def _fields(value: Any, *, whole: bool = True, leave: tuple[str, ...] = ()) -> Json:
     """Return the fields of an event or a value by name, without exchanges unless all is wanted."""
     left = leave if whole else (*leave, "exchange", "exchanges", "request")
-    return {
+    fields = {
         name: getattr(value, name)
         for name in value.__dataclass_fields__
         if name not in left and name != "KIND"
     }
+    return {
+        name: isoformat_utc(field) if isinstance(field, datetime) else field
+        for name, field in fields.items()
+    }
 
 
-def _event(at: str, event: Any, *, whole: bool = True, leave: tuple[str, ...] = ()) -> Json:
-    return {"at": at, **_fields(event, whole=whole, leave=leave)}
+def _event(at: datetime, event: Any, *, whole: bool = True, leave: tuple[str, ...] = ()) -> Json:
+    return {"at": isoformat_utc(at), **_fields(event, whole=whole, leave=leave)}
 
 
 def _events(
-    events: Iterable[tuple[str, Any]], *, whole: bool = True, leave: tuple[str, ...] = ()
+    events: Iterable[tuple[datetime, Any]], *, whole: bool = True, leave: tuple[str, ...] = ()
 ) -> list[Json]:
     return [_event(at, event, whole=whole, leave=leave) for at, event in events]
 
@@ -142,7 +151,7 @@ def _events(
 def _begun_and_ended(value: Verification | Write, begin: Any) -> Json:
     return {
         **_event(value.at, begin),
-        "ended_at": value.ended_at,
+        "ended_at": moment_json(value.ended_at),
         "ended": None if value.ended is None else _fields(value.ended),
     }
 
@@ -155,7 +164,13 @@ def _verification(verification: Verification, *, whole: bool) -> Json:
     }
 
 
-def _job(job: JobView, *, whole: bool) -> Json:
+def _windows(view: RunView) -> dict[str, list[Json]]:
+    """Return each job's windows word for word as the run keeps them, not as they were read."""
+    jobs = [*view.started.jobs, *(job for _, amended in view.amended for job in amended.jobs)]
+    return {job["id"]: list(job.get("windows", ())) for job in jobs}
+
+
+def _job(job: JobView, windows: list[Json], *, whole: bool) -> Json:
     value = {**job.as_json(), "order": job.job.order, "destination": job.job.destination}
     if not whole:
         return value
@@ -165,11 +180,15 @@ def _job(job: JobView, *, whole: bool) -> Json:
         "account": job.job.account,
         "why": job.why,
         "request": {"method": job.job.method, "url": job.job.url, "body": dict(job.job.body)},
-        "windows": list(job.windows),
-        "transitions": [list(transition) for transition in job.transitions],
+        "windows": windows,
+        "transitions": [[isoformat_utc(at), state] for at, state in job.transitions],
         "sent": [_fields(submission) for submission in job.sent],
         "polls": [
-            {**_fields(stretch.first), "repeated": stretch.count, "until": stretch.last.at}
+            {
+                **_fields(stretch.first),
+                "repeated": stretch.count,
+                "until": isoformat_utc(stretch.last.at),
+            }
             for stretch in stretches(job.polls)
         ],
         "poll_count": job.poll_count,

@@ -104,9 +104,9 @@ def _windows(facts: ReportFacts) -> list[Deadline]:
     found = list(_rounds(facts))
     ends: dict[tuple[datetime, datetime], list[str]] = defaultdict(list)
     for job in facts.undone:
-        if job.state in AT_ATLASSIAN or job.spoken:
+        if job.state in AT_ATLASSIAN or job.settled_by_person:
             continue
-        pairs = [pair for pair in facts.pairs[job.id] if (job.id, pair) not in waiting]
+        pairs = [pair for pair in job.windows if (job.id, pair) not in waiting]
         over = (WindowState.CLOSED, WindowState.NEVER)
         for pair in [pair for pair in pairs if pair.state(at) not in over] or pairs:
             if pair.safe_closes is not None and pair.closes is not None:
@@ -206,7 +206,9 @@ def _logs(view: RunView, at: datetime, zone: Zone, w: Words) -> list[Deadline]:
 def _log_kept_after(view: RunView, job: JobView) -> bool:
     """Return whether an audit log of the job's site was kept after the job had ended."""
     return any(
-        log.log == "audit" and log.site == job.job.site and at >= (job.ended_at or "")
+        log.log == "audit"
+        and log.site == job.job.site
+        and (job.ended_at is None or at >= job.ended_at)
         for at, log in view.logs
     )
 
@@ -234,7 +236,7 @@ def window_rows(facts: ReportFacts) -> Iterable[WindowRow]:
         until, moments = evidence_deadline(job), served_at(job)
         if not job.windows:
             yield WindowRow(job=job, until=until)
-        for pair in facts.pairs[job.id]:
+        for pair in job.windows:
             served = [moment for moment in moments if pair.servable(moment)]
             then = chips.window(pair.state((served or moments)[-1]).value) if moments else None
             yield WindowRow(

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from runbook.jobs import HEADERS
@@ -154,7 +155,7 @@ def _poll(stretch: Stretch, facts: ReportFacts) -> PrintedExchange:
     )
 
 
-def _request(label: str, request: Json, at: str | None, facts: ReportFacts) -> PrintedExchange:
+def _request(label: str, request: Json, at: datetime | None, facts: ReportFacts) -> PrintedExchange:
     """Return a request for the page; its account lets it be copied as curl where nothing is cut."""
     w = facts.w
     body, cut = cut_text(as_text(request.get("body")), w)

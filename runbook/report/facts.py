@@ -5,16 +5,16 @@ serves a pair of waves where it was, or may have been, accepted while the pair's
 late.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from runbook.ledger.events import Json
-from runbook.plan.model import Plan, Wave
+from runbook.plan.model import Plan
 from runbook.report.planned import plan_of
 from runbook.report.states import Chips
 from runbook.report.text import clip
-from runbook.report.timestamps import Zone, parsed
+from runbook.report.timestamps import Zone
 from runbook.report.translations import Words, words_of
 from runbook.view import JobState, JobView, RunView, Verification, served_at
 from runbook.windows import AUDIT_LOG_KEPT, Pair, WindowState
@@ -56,13 +56,16 @@ class ReportFacts:
     w: Words
     chips: Chips
     preview: bool
-    at: datetime
-    pairs: Mapping[str, tuple[Pair, ...]]
     due: tuple[Unserved, ...]
     missed: tuple[Unserved, ...]
     done: frozenset[str]
     undone: tuple[JobView, ...]
     verification: Verification | None
+
+    @property
+    def at(self) -> datetime:
+        """Return the moment at which clocks are judged."""
+        return self.view.last_at
 
     @property
     def expected_links(self) -> int:
@@ -108,9 +111,7 @@ def facts_of(view: RunView, lang: str) -> ReportFacts:
         UsageError: the language is not known.
     """
     w = words_of(lang)
-    at = parsed(view.last_at) or parsed(view.started_at) or datetime(1970, 1, 1, tzinfo=UTC)
-    pairs = {job.id: _pairs_of(job) for job in view.jobs}
-    unserved = tuple(_unserved(view.jobs, pairs, at))
+    unserved = tuple(_unserved(view))
     # A job that was never submitted is itself what is left to do: of its pairs only those count
     # whose window is not open yet.
     due = tuple(
@@ -139,8 +140,6 @@ def facts_of(view: RunView, lang: str) -> ReportFacts:
         w=w,
         chips=Chips(w, clean=clean),
         preview=view.started.options.get("preview") is True,
-        at=at,
-        pairs=pairs,
         due=due,
         missed=tuple(waiting for waiting in unserved if waiting.state not in _TO_COME),
         done=done,
@@ -149,31 +148,12 @@ def facts_of(view: RunView, lang: str) -> ReportFacts:
     )
 
 
-def _pairs_of(job: JobView) -> tuple[Pair, ...]:
-    """Return the pairs of waves that `run.started` keeps of a job, so that their state can be asked."""
-    return tuple(
-        Pair(
-            job=job.id,
-            from_wave=Wave(name=str(window.get("from") or "")),
-            to_wave=Wave(name=str(window.get("to") or "")),
-            opens=parsed(window.get("opens")),
-            safe_closes=parsed(window.get("safe_closes")),
-            closes=parsed(window.get("closes")),
-            start_assumed=False,
-            planned=False,
-        )
-        for window in job.windows
-    )
-
-
-def _unserved(
-    jobs: Iterable[JobView], pairs: Mapping[str, tuple[Pair, ...]], at: datetime
-) -> Iterable[Unserved]:
-    for job in jobs:
+def _unserved(view: RunView) -> Iterator[Unserved]:
+    for job in view.jobs:
         moments = served_at(job)
-        for pair in pairs[job.id]:
+        for pair in job.windows:
             if not any(pair.servable(moment) for moment in moments):
-                yield Unserved(job, pair, pair.state(at))
+                yield Unserved(job, pair, pair.state(view.last_at))
 
 
 def names_of(waiting: Iterable[Unserved], limit: int) -> str:
@@ -183,8 +163,9 @@ def names_of(waiting: Iterable[Unserved], limit: int) -> str:
 
 def evidence_deadline(job: JobView) -> datetime | None:
     """Return when Atlassian's audit log loses what this job changed, None while it is not complete."""
-    ended = parsed(job.ended_at) if job.state is JobState.COMPLETE else None
-    return None if ended is None else ended + AUDIT_LOG_KEPT
+    if job.state is not JobState.COMPLETE or job.ended_at is None:
+        return None
+    return job.ended_at + AUDIT_LOG_KEPT
 
 
 def counted(counts: Json, kind: str) -> int:

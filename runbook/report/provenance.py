@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from runbook.report.exchanges import as_text
 from runbook.report.facts import ReportFacts
@@ -13,7 +14,7 @@ from runbook.report.translations import Words
 class Deed:
     """Something that a person or the tool did; `foreign` marks a detail that is always English."""
 
-    at: str
+    at: datetime
     what: str
     who: str
     detail: str

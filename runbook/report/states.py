@@ -122,7 +122,7 @@ class Chips:
     def job(self, job: JobView) -> Chip:
         """Return a job's state, with what one word of state does not tell apart."""
         chip = self.job_state(job.state.value)
-        if job.state is JobState.UNKNOWN and job.spoken:
+        if job.state is JobState.UNKNOWN and job.settled_by_person:
             return Chip(tone=chip.tone, symbol="~", word=self.w("state_unknown_spoken"))
         if job.state is JobState.COMPLETE and job.needs_person():
             return Chip(tone="unknown", symbol="?", word=self.w("state_complete_not_arrived"))

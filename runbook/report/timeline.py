@@ -31,7 +31,6 @@ from runbook.report.drawing import (
 )
 from runbook.report.facts import ReportFacts, evidence_deadline
 from runbook.report.text import clip, site_label
-from runbook.report.timestamps import parsed
 from runbook.report.translations import Words
 from runbook.text import span
 from runbook.view import JobView
@@ -46,8 +45,8 @@ def windows_chart(facts: ReportFacts) -> Chart | None:
     view, w = facts.view, facts.w
     moments = [facts.at]
     for job in view.jobs:
-        ends = [parsed(job.submitted_at), evidence_deadline(job)]
-        ends += [end for pair in facts.pairs[job.id] for end in (pair.opens, pair.closes)]
+        ends = [job.submitted_at, evidence_deadline(job)]
+        ends += [end for pair in job.windows for end in (pair.opens, pair.closes)]
         moments += [moment for moment in ends if moment is not None]
     if len(moments) == 1 or not any(job.windows for job in view.jobs):
         return None
@@ -87,13 +86,13 @@ class Lane:
 
 def _lanes(jobs: Sequence[JobView], facts: ReportFacts) -> list[Lane]:
     if not facts.zone.lean:
-        return [Lane(job.id, (job,), facts.pairs[job.id]) for job in jobs]
+        return [Lane(job.id, (job,), job.windows) for job in jobs]
     sites: dict[str, list[JobView]] = {}
     for job in jobs:
         sites.setdefault(job.job.site, []).append(job)
     lanes = []
     for site, held in sites.items():
-        pairs = [pair for job in held for pair in facts.pairs[job.id]]
+        pairs = [pair for job in held for pair in job.windows]
         if len(held) > 1:
             alike: dict[tuple[datetime | None, ...], Pair] = {}
             for pair in pairs:
@@ -144,7 +143,7 @@ def _window_row(lane: Lane, scale: Scale, top: float, now: float, w: Words) -> l
     middle = top + ROW / 2
     marks, taken = row_name(lane.name, middle), [now]
     for job in lane.jobs:
-        submitted, deadline = parsed(job.submitted_at), evidence_deadline(job)
+        submitted, deadline = job.submitted_at, evidence_deadline(job)
         if deadline is not None:
             taken.append(scale.x(deadline))
             marks.append(flag("busy", taken[-1], middle))
@@ -218,9 +217,8 @@ def evening_chart(facts: ReportFacts) -> Chart | None:
 
 
 def _moments(job: JobView) -> list[datetime]:
-    texts = [at for at, _ in job.transitions] + [submission.at for submission in job.sent]
-    texts += [at for at in (job.ended_at, job.last_polled_at) if at]
-    return [moment for moment in map(parsed, texts) if moment is not None]
+    moments = [at for at, _ in job.transitions] + [submission.at for submission in job.sent]
+    return moments + [at for at in (job.ended_at, job.last_polled_at) if at is not None]
 
 
 def _evening_drawing(lanes: Sequence[Lane], scale: Scale, facts: ReportFacts) -> Drawing:
@@ -245,9 +243,8 @@ def _evening_drawing(lanes: Sequence[Lane], scale: Scale, facts: ReportFacts) ->
 def _evening_row(job: JobView, scale: Scale, top: float, facts: ReportFacts) -> list[Mark]:
     worded = not facts.zone.lean
     marks: list[Mark] = []
-    changes = [(m, state) for at, state in job.transitions if (m := parsed(at)) is not None]
-    ends = [at for at, _ in changes[1:]] + [_last_moment(job) or scale.last]
-    for (begin, state), end in zip(changes, ends, strict=True):
+    ends = [at for at, _ in job.transitions[1:]] + [_last_moment(job) or scale.last]
+    for (begin, state), end in zip(job.transitions, ends, strict=True):
         chip = facts.chips.job_state(state)
         x, far = scale.x(begin), scale.x(end)
         match state:
@@ -272,10 +269,10 @@ def _evening_row(job: JobView, scale: Scale, top: float, facts: ReportFacts) -> 
 
 
 def _last_moment(job: JobView) -> datetime | None:
-    return parsed(job.ended_at) or parsed(job.last_polled_at) or max(_moments(job), default=None)
+    return job.ended_at or job.last_polled_at or max(_moments(job), default=None)
 
 
 def duration_of(job: JobView) -> str:
     """Return how long a job took from its last submission to its end, empty while it has none."""
-    begin, end = parsed(job.submitted_at), parsed(job.ended_at)
+    begin, end = job.submitted_at, job.ended_at
     return "" if begin is None or end is None else span(abs(end - begin))

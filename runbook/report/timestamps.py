@@ -44,10 +44,10 @@ class Zone:
     def moment(self, at: datetime | str) -> Timestamp:
         """Return a moment for the page; text that is no time is shown as it is."""
         if isinstance(at, str):
-            moment = parsed(at)
-            if moment is None:
+            try:
+                return self.moment(parse_utc(at))
+            except ValueError:
                 return Timestamp(local=at[:60])
-            at = moment
         local, utc = self.local(at), at.astimezone(UTC)
         day = "" if local.date() == utc.date() else f"{utc:%Y-%m-%d} "
         if self.lean:
@@ -58,26 +58,13 @@ class Zone:
             utc=f"{self.offset} · {day}{utc:%H:%M:%S} UTC",
         )
 
-    def said(self, at: datetime | str) -> str:
+    def said(self, at: datetime) -> str:
         """Return a moment for a sentence, in the plan's offset: `2026-11-22 20:00:07 +01:00`."""
-        moment = parsed(at) if isinstance(at, str) else at
-        if moment is None:
-            return str(at)[:60]
-        return f"{self.local(moment):%Y-%m-%d %H:%M:%S} {self.offset}"
+        return f"{self.local(at):%Y-%m-%d %H:%M:%S} {self.offset}"
 
     def short(self, at: datetime) -> str:
         """Return a moment to the minute, in the plan's offset, for drawings and sentences."""
         return f"{self.local(at):%Y-%m-%d %H:%M}"
-
-
-def parsed(at: str | None) -> datetime | None:
-    """Return the moment that the ledger wrote, None where there is none or it is no time."""
-    if not at:
-        return None
-    try:
-        return parse_utc(at)
-    except ValueError:
-        return None
 
 
 def day_moment(day: date) -> Timestamp:

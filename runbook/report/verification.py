@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from runbook.ledger.events import Json
 from runbook.ledger.link_events import LinksListed
@@ -69,7 +70,7 @@ class WriteListing:
     """A list of changes that was drawn up, what became of them, and what was left alone."""
 
     id: str
-    at: str
+    at: datetime
     listing: LinksListed
     ended: bool
     writes: Sum

@@ -2,8 +2,10 @@
 
 import dataclasses
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
+from runbook.clock import parse_utc
 from runbook.jobs import job_from_json
 from runbook.ledger.events import (
     JobNotAttempted,
@@ -19,6 +21,7 @@ from runbook.ledger.events import (
 )
 from runbook.plan.model import Probe
 from runbook.view.model import AT_ATLASSIAN, SENDABLE, JobState, JobView, Json, Poll, Submission
+from runbook.windows import Pair
 
 UNANSWERED = "the request may have left before runbook ended; no answer is on disk"
 
@@ -30,25 +33,24 @@ def job_views(jobs: Iterable[Json], site_ids: dict[str, str]) -> dict[str, JobVi
         job = job_from_json(value)
         result[job.id] = JobView(
             job=job,
-            windows=tuple(value.get("windows", ())),
+            windows=tuple(Pair.from_json(job.id, window) for window in value.get("windows", ())),
             probe_links=tuple(
-                Probe(issue=one["issue"], target=one["target"]) for one in value.get("probe", ())
+                Probe(issue=link["issue"], target=link["target"]) for link in value.get("probe", ())
             ),
             site_id=site_ids.get(job.site),
-            transitions=(),
         )
     return result
 
 
-def after_event(job: JobView, event: Any, at: str) -> JobView:
+def after_event(job: JobView, event: Any, at: datetime) -> JobView:
     """Return what is known of one job after one more event of its own."""
     after = _known_after(job, event, at)
     if after.state is job.state:
         return after
-    return dataclasses.replace(after, transitions=(*after.transitions, (at, after.state.value)))
+    return dataclasses.replace(after, transitions=(*after.transitions, (at, after.state)))
 
 
-def _known_after(job: JobView, event: Any, at: str) -> JobView:
+def _known_after(job: JobView, event: Any, at: datetime) -> JobView:
     match event:
         case SubmitIntended():
             return dataclasses.replace(
@@ -58,7 +60,7 @@ def _known_after(job: JobView, event: Any, at: str) -> JobView:
                 detail="",
                 uuid=None,
                 ended_at=None,
-                spoken=False,
+                settled_by_person=False,
                 stalled_since=None,
                 probed_from=len(job.probes),
                 sent=(
@@ -73,20 +75,30 @@ def _known_after(job: JobView, event: Any, at: str) -> JobView:
         case JobPolled():
             return _after_poll(job, event, at)
         case JobStalled():
-            return dataclasses.replace(job, stalled_since=event.since, detail=event.advice)
+            return dataclasses.replace(
+                job, stalled_since=_stalled_since(event, at), detail=event.advice
+            )
         case JobNotAttempted():
             state = JobState.PLANNED if event.why == "not_selected" else JobState.NOT_ATTEMPTED
             return dataclasses.replace(job, state=state, why=event.why, detail=event.detail)
         case JobResolved():
-            return _after_word(job, event, at)
+            return _after_resolution(job, event, at)
         case ProbeRead():
             return dataclasses.replace(job, probes=(*job.probes, (at, event)))
         case _:
             return job
 
 
+def _stalled_since(event: JobStalled, at: datetime) -> datetime:
+    try:
+        return parse_utc(event.since)
+    except (ValueError, OverflowError):
+        # Anybody may have made a ledger that is only read: what it says there may be anything.
+        return at
+
+
 def _after_submission(
-    job: JobView, event: SubmitAnswered | SubmitLost | SubmitNotSent, at: str
+    job: JobView, event: SubmitAnswered | SubmitLost | SubmitNotSent, at: datetime
 ) -> JobView:
     if not job.sent:
         return job
@@ -141,7 +153,7 @@ def _after_submission(
             )
 
 
-def _after_poll(job: JobView, event: JobPolled, at: str) -> JobView:
+def _after_poll(job: JobView, event: JobPolled, at: datetime) -> JobView:
     state = job.state
     if event.state is not None and job.state in AT_ATLASSIAN:
         state = JobState(event.state)
@@ -179,32 +191,29 @@ def _error_detail(event: JobPolled) -> str:
     return f"Atlassian reports {event.word}: {answer.get('body') or 'no further words'}"
 
 
-def takes_word(job: JobView, word: str) -> bool:
-    """Return whether a person's word on a job is wanted: its outcome is unknown, or theirs already.
-
-    `word` is `accepted`, `accepted_no_id` or `send_again`.
-    """
+def accepts_resolution(job: JobView, resolution: str) -> bool:
+    """Return whether a person may settle a job so: its outcome is unknown, or was settled so before."""
     if job.state in (JobState.UNKNOWN, JobState.SUBMITTING) or job.state in SENDABLE:
         return True
     if job.state in AT_ATLASSIAN:
         # A mistyped id would be polled for ever.
         return bool(job.resolutions) and job.uuid == job.resolutions[-1][1].uuid
     # Complete, but a known link did not arrive: a person goes on without it, or sends again.
-    return job.state is JobState.COMPLETE and job.needs_person() and word != "accepted"
+    return job.state is JobState.COMPLETE and job.needs_person() and resolution != "accepted"
 
 
-def _after_word(job: JobView, event: JobResolved, at: str) -> JobView:
-    heeded = takes_word(job, event.resolution)
+def _after_resolution(job: JobView, event: JobResolved, at: datetime) -> JobView:
+    accepted = accepts_resolution(job, event.resolution)
     job = dataclasses.replace(job, resolutions=(*job.resolutions, (at, event)))
-    if not heeded:
-        # An answer came before the word did: what is known is not unsaid.
+    if not accepted:
+        # An answer came before the person's word did: what is known is not unsaid.
         return job
     match event.resolution:
         case "accepted":
             return dataclasses.replace(
                 job,
                 state=JobState.PENDING,
-                spoken=False,
+                settled_by_person=False,
                 probed_from=len(job.probes),
                 uuid=event.uuid,
                 why=None,
@@ -214,12 +223,12 @@ def _after_word(job: JobView, event: JobResolved, at: str) -> JobView:
                 detail=f"accepted by the word of {event.by}",
             )
         case "accepted_no_id" if job.state is JobState.COMPLETE:
-            return dataclasses.replace(job, spoken=True)
+            return dataclasses.replace(job, settled_by_person=True)
         case "accepted_no_id":
             return dataclasses.replace(
                 job,
                 state=JobState.UNKNOWN,
-                spoken=True,
+                settled_by_person=True,
                 why=None,
                 submitted_at=job.submitted_at or at,
                 submissions=max(job.submissions, 1),
@@ -236,7 +245,7 @@ def _after_word(job: JobView, event: JobResolved, at: str) -> JobView:
             )
 
 
-def reopened(job: JobView, at: str, event: RoundOpened) -> JobView:
+def reopened(job: JobView, at: datetime, event: RoundOpened) -> JobView:
     """Return a job as planned once more, with its history."""
     return dataclasses.replace(
         job,
@@ -246,16 +255,16 @@ def reopened(job: JobView, at: str, event: RoundOpened) -> JobView:
         ended_at=None,
         stalled_since=None,
         last_status=None,
-        spoken=False,
+        settled_by_person=False,
         detail=f"to be sent once more: {event.reason}",
-        transitions=(*job.transitions, (at, JobState.PLANNED.value)),
+        transitions=(*job.transitions, (at, JobState.PLANNED)),
         rounds=(*job.rounds, (at, event)),
     )
 
 
-def without_answer(job: JobView, at: str) -> JobView:
+def without_answer(job: JobView, at: datetime) -> JobView:
     """Return a job whose request was left without an answer as unknown, any other as it is."""
     if job.state is not JobState.SUBMITTING:
         return job
     lost = _after_submission(job, SubmitLost(reason=UNANSWERED), job.sent[-1].at)
-    return dataclasses.replace(lost, transitions=(*lost.transitions, (at, JobState.UNKNOWN.value)))
+    return dataclasses.replace(lost, transitions=(*lost.transitions, (at, JobState.UNKNOWN)))
