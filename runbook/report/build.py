@@ -7,6 +7,7 @@ Pure: no clock, no file, no network. The same view gives the same page on any ma
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from runbook.errors import UsageError
 from runbook.report.data import embedded_json
@@ -44,7 +45,7 @@ class Page:
     """
 
     facts: ReportFacts
-    mark: str
+    mark: Literal["", "preview", "rehearsal"]
     verdict: RunVerdict
     job_sum: Sum
     link_sum: Sum | None

@@ -23,8 +23,10 @@ from runbook import __version__
 from runbook.canonical import canonical_json
 from runbook.clock import parse_utc
 from runbook.errors import LedgerError
-from runbook.ledger.codec import FIRST_HASH, Row, recorded
+from runbook.ledger.codec import FIRST_HASH, Row, chain_hash, recorded
 from runbook.report import templates
+from runbook.report.build import build
+from runbook.report.render import render
 from runbook.view import RunView, run_of
 
 SUMS = "SHA256SUMS"
@@ -99,8 +101,6 @@ def files_of(
 
 def derived_files(rows: tuple[Row, ...], view: RunView, choices: Choices) -> dict[str, bytes]:
     """Return the files that follow from the rows alone, but for manifest and README."""
-    from runbook.report import build, render
-
     files = {
         LEDGER: b"".join(
             ledger_line(row, redacted=row.seq in choices.redacted_rows) for row in rows
@@ -326,8 +326,6 @@ def chain_problems(lines: Iterable[tuple[Row, bool]]) -> Iterator[tuple[int, str
 
     The hash of a redacted row cannot be recomputed; its original hash still links its neighbours.
     """
-    from runbook.ledger.codec import chain_hash
-
     previous, expected = FIRST_HASH, 1
     for row, redacted in lines:
         if row.seq != expected:

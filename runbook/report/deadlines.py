@@ -11,7 +11,7 @@ from enum import IntEnum
 
 from runbook.plan.model import Plan
 from runbook.report.facts import ReportFacts, Unserved, evidence_deadline, names_of
-from runbook.report.states import Chip
+from runbook.report.states import Chip, Tone
 from runbook.report.text import clip, site_label
 from runbook.report.timestamps import Timestamp, Zone, day_moment
 from runbook.report.translations import Words
@@ -93,7 +93,7 @@ def _left(end: datetime, at: datetime, w: Words) -> Chip:
     left = end - at
     if left <= timedelta():
         return Chip(tone="bad", symbol="✕", word=w("clock_over", span=span(-left)))
-    tone = "warn" if left < timedelta(days=3) else "neutral"
+    tone: Tone = "warn" if left < timedelta(days=3) else "neutral"
     return Chip(tone=tone, symbol="◷", word=w("clock_left", span=span(left)))
 
 

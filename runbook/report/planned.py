@@ -12,6 +12,7 @@ from runbook.errors import RunbookError
 from runbook.findings import Finding
 from runbook.jobs import CmaJob, jobs_digest
 from runbook.ledger.events import Json, RunStarted
+from runbook.plan import load_plan_bytes
 from runbook.plan.model import Plan
 from runbook.view import RunState, RunView, job_views
 from runbook.windows import pairs_of
@@ -77,8 +78,6 @@ def windows_json(plan: Plan, job: CmaJob, *, use_planned: bool = True) -> list[J
 
 def plan_of(view: RunView) -> Plan | None:
     """Return the plan that a run keeps, None where this version cannot read it any more."""
-    from runbook.plan import load_plan_bytes
-
     try:
         return load_plan_bytes(
             view.plan_text.encode("utf-8", "replace"), view.started.plan_file

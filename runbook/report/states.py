@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from runbook.report.text import DASH, thousands
 from runbook.report.translations import Words
 from runbook.view import JobState, JobView
 
-_JOB: dict[str, tuple[str, str]] = {
+Tone = Literal["neutral", "idle", "busy", "info", "good", "warn", "bad", "unknown"]
+
+_JOB: dict[str, tuple[Tone, str]] = {
     "planned": ("neutral", "○"),
     "submitting": ("busy", "➤"),
     "unknown": ("unknown", "?"),
@@ -21,7 +24,7 @@ _JOB: dict[str, tuple[str, str]] = {
     "not_attempted": ("idle", "\u2013"),
 }
 
-_RUN: dict[str, tuple[str, str]] = {
+_RUN: dict[str, tuple[Tone, str]] = {
     "preview": ("neutral", "○"),
     "running": ("busy", "◔"),
     "complete": ("info", "●"),
@@ -31,14 +34,14 @@ _RUN: dict[str, tuple[str, str]] = {
     "stopped": ("idle", "■"),
 }
 
-_VERIFICATION: dict[str, tuple[str, str]] = {
+_VERIFICATION: dict[str, tuple[Tone, str]] = {
     "none": ("neutral", "○"),
     "partial": ("warn", "◐"),
     "clean": ("good", "✓"),
     "differences": ("bad", "≠"),
 }
 
-_KIND: dict[str, tuple[str, str]] = {
+_KIND: dict[str, tuple[Tone, str]] = {
     "recreated": ("good", "✓"),
     "satisfied_otherwise": ("info", "●"),
     "wrong_type": ("info", "i"),
@@ -70,14 +73,14 @@ KINDS = (
 )
 KINDS_BESIDE = ("duplicate", "unexpected")
 
-_FINDING: dict[str, tuple[str, str]] = {
+_FINDING: dict[str, tuple[Tone, str]] = {
     "error": ("bad", "✕"),
     "warning": ("warn", "!"),
     "note": ("neutral", "i"),
     "waived": ("idle", "~"),
 }
 
-_WINDOW: dict[str, tuple[str, str]] = {
+_WINDOW: dict[str, tuple[Tone, str]] = {
     "not_yet": ("neutral", "○"),
     "open": ("info", "●"),
     "late": ("warn", "!"),
@@ -85,7 +88,7 @@ _WINDOW: dict[str, tuple[str, str]] = {
     "never": ("bad", "⊘"),
 }
 
-_OUTCOME: dict[str, tuple[str, str]] = {
+_OUTCOME: dict[str, tuple[Tone, str]] = {
     "accepted": ("info", "●"),
     "refused": ("bad", "⊘"),
     "rate_limited": ("warn", "↻"),
@@ -107,7 +110,7 @@ _OUTCOME: dict[str, tuple[str, str]] = {
 class Chip:
     """A state as symbol and word; `tone` colours it and never says more than the word."""
 
-    tone: str
+    tone: Tone
     symbol: str
     word: str
 
@@ -162,14 +165,14 @@ class Chips:
             return Chip(tone="idle", symbol=DASH, word=self.w("write_not_begun"))
         return self._of(_OUTCOME, "outcome", outcome)
 
-    def _of(self, table: dict[str, tuple[str, str]], prefix: str, name: str) -> Chip:
+    def _of(self, table: dict[str, tuple[Tone, str]], prefix: str, name: str) -> Chip:
         tone, symbol = table.get(name, ("unknown", "?"))
         return Chip(tone=tone, symbol=symbol, word=self.w.known(prefix, name))
 
     def _verified(self, chip: Chip) -> Chip:
         return replace(chip, tone="good", symbol="✓") if self.clean else chip
 
-    def _unless_green(self, chip: Chip, tone: str) -> Chip:
+    def _unless_green(self, chip: Chip, tone: Tone) -> Chip:
         return replace(chip, tone=tone) if chip.tone == "good" and not self.clean else chip
 
 
@@ -177,7 +180,7 @@ class Chips:
 class Segment:
     """A part of a stacked bar, from `x` over `width` in thousandths of the bar."""
 
-    tone: str
+    tone: Tone
     x: int
     width: int
 
