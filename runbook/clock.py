@@ -151,11 +151,21 @@ def isoformat_utc(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def to_the_second(moment: str) -> str:
-    """Return what `isoformat_utc` wrote without its fractions, for messages."""
-    return f"{moment[:19]}Z"
+def to_the_second(moment: datetime) -> str:
+    """Return a moment in UTC without its fractions, for messages."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}Z"
 
 
 def parse_utc(text: str) -> datetime:
     """Return the moment that `isoformat_utc` wrote."""
     return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def moment_or_none(text: object) -> datetime | None:
+    """Return the moment that a text from outside names, None where it names none."""
+    try:
+        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    # Without an offset it would be read in this machine's own zone.
+    return None if moment is None or moment.tzinfo is None else moment.astimezone(UTC)

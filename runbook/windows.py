@@ -8,11 +8,13 @@ Two weeks after the migration Atlassian deletes the data that identifies the lin
 carries a safe end, counted from the starts, and a last end, counted from the ends.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
+from runbook.clock import isoformat_utc, moment_or_none
 from runbook.plan.model import Instance, Plan, Site, Wave
 
 WINDOW = timedelta(days=14)
@@ -58,6 +60,35 @@ class Pair:
         if at < self.safe_closes:
             return WindowState.OPEN
         return WindowState.LATE if at < self.closes else WindowState.CLOSED
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the pair as `run.started` keeps it: names of waves, moments in UTC or null."""
+
+        def text(moment: datetime | None) -> str | None:
+            return None if moment is None else isoformat_utc(moment)
+
+        return {
+            "from": self.from_wave.name,
+            "to": self.to_wave.name,
+            "opens": text(self.opens),
+            "safe_closes": text(self.safe_closes),
+            "closes": text(self.closes),
+            "start_assumed": self.start_assumed,
+        }
+
+    @classmethod
+    def from_json(cls, job: str, value: Mapping[str, Any]) -> "Pair":
+        """Return the pair that `as_json` wrote; a moment that cannot be read is none."""
+        return cls(
+            job=job,
+            from_wave=Wave(name=str(value.get("from") or "")),
+            to_wave=Wave(name=str(value.get("to") or "")),
+            opens=moment_or_none(value.get("opens")),
+            safe_closes=moment_or_none(value.get("safe_closes")),
+            closes=moment_or_none(value.get("closes")),
+            start_assumed=bool(value.get("start_assumed")),
+            planned=False,
+        )
 
     def servable(self, at: datetime) -> bool:
         """Return whether a job submitted at this moment can serve the pair."""

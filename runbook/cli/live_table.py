@@ -72,7 +72,7 @@ class LiveTable:
             self._jobs = {} if view is None else {job.id: job for job in view.jobs}
             self._begin()
         if row.job is not None and row.job in self._jobs:
-            self._jobs[row.job] = after_event(self._jobs[row.job], event, row.at)
+            self._jobs[row.job] = after_event(self._jobs[row.job], event, row.moment)
             self._next.pop(row.job, None)
         if isinstance(event, RunResumed | SubmitLost | JobStalled | StopRequested | RunEnded):
             job = f"{row.job} " if row.job else ""
@@ -111,12 +111,12 @@ class LiveTable:
 
     def _cells(self, job: JobView, now: datetime) -> list[str]:
         state = job.state.value
-        closes = [parse_utc(window["closes"]) for window in job.windows if window.get("closes")]
+        closes = [pair.closes for pair in job.windows if pair.closes is not None]
         left = [moment - now for moment in closes if moment > now]
         until, why = self._next.get(job.id, ("", ""))
         return [
             f"{SYMBOLS.get(state, '·')} {state.replace('_', ' ')}",
-            span(now - parse_utc(job.transitions[-1][0])) if job.transitions else "",
+            span(now - job.transitions[-1][0]) if job.transitions else "",
             span(min(left)) if left else ("closed" if closes else "none"),
             f"{why} {span(parse_utc(until) - now)}" if until else why,
         ]

@@ -7,7 +7,6 @@ import click
 
 from runbook.cli.console import say, show, show_json
 from runbook.cli.options import format_option, ledger_option
-from runbook.clock import parse_utc
 from runbook.operations.find_run import read_runs
 from runbook.operations.root import Root
 from runbook.text import added_up, aligned, moment, plural, printable, zone_of
@@ -54,7 +53,7 @@ def _rows(views: tuple[RunView, ...]) -> Iterator[tuple[str, ...]]:
             printable(view.started.plan_name) + (" (REHEARSAL)" if view.started.rehearsal else ""),
             view.state.value,
             printable(view.verification),
-            moment(parse_utc(view.started_at), zone),
+            moment(view.started_at, zone),
             printable(view.operator),
             added_up(view.counts()),
         )

@@ -8,7 +8,6 @@ import click
 
 from runbook.cli.console import say, show, show_json
 from runbook.cli.options import format_option, ledger_option
-from runbook.clock import parse_utc
 from runbook.operations.find_run import LATEST, find_run, read_runs
 from runbook.operations.root import Root
 from runbook.text import added_up, aligned, moment, plural, printable, shortened, span, zone_of
@@ -72,33 +71,33 @@ def _head(view: RunView, at: datetime, zone: tzinfo) -> Iterator[tuple[str, str]
     yield "verification", _VERIFICATION_WORDS.get(view.verification, printable(view.verification))
     yield "plan", printable(view.started.plan_name)
     yield "jobs digest", view.jobs_digest
-    started = parse_utc(view.started_at)
+    started = view.started_at
     yield (
         "started",
         f"{moment(started, zone)} by {printable(view.operator)} on {printable(view.started.machine)}, {span(at - started)} ago",
     )
     if view.ended_at is not None:
-        yield "ended", moment(parse_utc(view.ended_at), zone)
+        yield "ended", moment(view.ended_at, zone)
     else:
-        yield "last event", moment(parse_utc(view.last_at), zone)
+        yield "last event", moment(view.last_at, zone)
     if view.stop is not None:
         stopped_at, stop = view.stop
         reason = f": {printable(stop.reason)}" if stop.reason else ""
         yield (
             "stopped",
-            f"{moment(parse_utc(stopped_at), zone)} by {printable(stop.by)}{reason}",
+            f"{moment(stopped_at, zone)} by {printable(stop.by)}{reason}",
         )
 
 
 def _job_rows(view: RunView, at: datetime, zone: tzinfo) -> Iterator[tuple[str, ...]]:
     yield "#", "job", "state", "since", "window", "detail"
     for job in view.jobs:
-        since = job.transitions[-1][0] if job.transitions else ""
+        since = job.transitions[-1][0] if job.transitions else None
         yield (
             str(job.job.order),
             printable(job.id),
             job.state.value,
-            moment(parse_utc(since), zone) if since else "-",
+            moment(since, zone) if since else "-",
             window_left(job, at),
             shortened(_detail(job, zone), 100),
         )
@@ -109,7 +108,7 @@ def _detail(job: JobView, zone: tzinfo) -> str:
     if job.why is not None:
         words.append(f"{job.why.replace('_', ' ')}:")
     if job.stalled_since is not None:
-        words.append(f"no change since {moment(parse_utc(job.stalled_since), zone)};")
+        words.append(f"no change since {moment(job.stalled_since, zone)};")
     words.append(job.detail or ("" if job.uuid is None else f"job {job.uuid}"))
     return " ".join(word for word in words if word)
 
@@ -118,38 +117,22 @@ def window_left(job: JobView, at: datetime) -> str:
     """Return what a job's windows leave at a moment, such as `safe for 3 d 4 h (1 of 2 pairs)`."""
     if not job.windows:
         return "none" if not job.job.recreate_as_remote else "unknown"
-    states = [_window_state(one, at) for one in job.windows]
+    states = [(pair.state(at), pair) for pair in job.windows]
     usable = [
-        (parse_utc(one["safe_closes" if state is WindowState.OPEN else "closes"]), state)
-        for one, state in zip(job.windows, states, strict=True)
-        if state in (WindowState.OPEN, WindowState.LATE)
+        (end, state)
+        for state, pair in states
+        if (end := {WindowState.OPEN: pair.safe_closes, WindowState.LATE: pair.closes}.get(state))
     ]
     of_pairs = "" if len(states) == 1 else f" ({len(usable)} of {plural(len(states), 'pair')})"
     if usable:
         closes, state = min(usable)
         word = "safe for" if state is WindowState.OPEN else "late, at most"
         return f"{word} {span(closes - at)}{of_pairs}"
-    if WindowState.NOT_YET in states:
-        opens = [
-            parse_utc(one["opens"])
-            for one, state in zip(job.windows, states, strict=True)
-            if state is WindowState.NOT_YET and one.get("opens")
-        ]
+    to_come = [pair.opens for state, pair in states if state is WindowState.NOT_YET]
+    if to_come:
+        opens = [moment for moment in to_come if moment is not None]
         return f"opens in {span(min(opens) - at)}" if opens else "not yet"
-    return "never open" if set(states) == {WindowState.NEVER} else "closed"
-
-
-def _window_state(window: dict[str, str | None], at: datetime) -> WindowState:
-    opens, safe, closes = (window.get(name) for name in ("opens", "safe_closes", "closes"))
-    if not (opens and safe and closes):
-        return WindowState.NOT_YET
-    if parse_utc(opens) >= parse_utc(closes):
-        return WindowState.NEVER
-    if at < parse_utc(opens):
-        return WindowState.NOT_YET
-    if at < parse_utc(safe):
-        return WindowState.OPEN
-    return WindowState.LATE if at < parse_utc(closes) else WindowState.CLOSED
+    return "never open" if {state for state, _ in states} == {WindowState.NEVER} else "closed"
 
 
 def _notes(view: RunView) -> str:
@@ -180,7 +163,7 @@ def _words_for_person(run: str, job: JobView, zone: tzinfo) -> str:
                 f"{call} --accepted-no-id    # go on without it; verification will list what is missing",
             ]
         )
-    sent = moment(parse_utc(job.submitted_at), zone) if job.submitted_at else "an unknown moment"
+    sent = moment(job.submitted_at, zone) if job.submitted_at else "an unknown moment"
     return "\n".join(
         [
             f"  {printable(job.id)}: sent at {sent}, the outcome is unknown: {printable(job.detail) or 'no answer is on disk'}",

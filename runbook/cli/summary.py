@@ -2,7 +2,6 @@
 
 from urllib.parse import urlsplit
 
-from runbook.clock import parse_utc
 from runbook.operations.run import RunSummary
 from runbook.text import aligned, moment, plural, printable
 
@@ -55,7 +54,7 @@ def summary_text(summary: RunSummary) -> str:
 
 def _earlier(summary: RunSummary) -> str:
     if summary.sending.continues is not None:
-        began = parse_utc(summary.sending.continues.started_at)
+        began = summary.sending.continues.started_at
         return f"goes on with run {summary.sending.continues.id}, begun {moment(began, summary.checked.plan.zone)}"
     if not summary.earlier:
         return "none: if jobs were sent elsewhere, stop"

@@ -141,7 +141,7 @@ class Books:
 
     def _learn(self, row: Row, event: Event) -> None:
         if row.job is not None:
-            self.jobs[row.job] = after_event(self.jobs[row.job], event, row.at)
+            self.jobs[row.job] = after_event(self.jobs[row.job], event, row.moment)
         self.ports.audience.saw(row, event)
 
     # Waiting

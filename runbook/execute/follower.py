@@ -1,8 +1,6 @@
 """Poll one job until it ends, however long that takes and whatever the answers look like."""
 
-from datetime import datetime
-
-from runbook.clock import isoformat_utc, parse_utc
+from runbook.clock import isoformat_utc
 from runbook.execute.books import Books
 from runbook.execute.poll import Reading, next_interval_s, reading_of, stall_advice, stalled
 from runbook.execute.ports import Pace
@@ -80,7 +78,7 @@ class Follower:
 
     def _say_stalled(self, job_id: str) -> None:
         view = self._books.jobs[job_id]
-        since: datetime = parse_utc(view.transitions[-1][0])
+        since = view.transitions[-1][0]
         if view.stalled_since is None and stalled(view.state, since, self._clock.now()):
             self._books.record(
                 JobStalled(since=isoformat_utc(since), advice=stall_advice(view.state)), job_id

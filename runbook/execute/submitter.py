@@ -4,7 +4,6 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
-from runbook.clock import parse_utc
 from runbook.errors import LedgerError
 from runbook.execute.books import Books
 from runbook.execute.ports import Pace
@@ -201,7 +200,7 @@ class Submitter:
         times = [view.sent[-1].at for view in self._books.jobs.values() if view.sent]
         if not times:
             return now_s
-        gone_s = (self._clock.now() - parse_utc(max(times))).total_seconds()
+        gone_s = (self._clock.now() - max(times)).total_seconds()
         interval_s = self._pace.submit_interval_s
         # A clock that went back since must not make the interval longer than it is.
         return now_s + min(interval_s, max(0.0, interval_s - gone_s))

@@ -9,8 +9,10 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, ClassVar, Protocol
 
+from runbook.clock import parse_utc
 from runbook.errors import LedgerError
 from runbook.ledger.events import RUN_EVENTS
 from runbook.ledger.handover_events import HANDOVER_EVENTS
@@ -44,6 +46,21 @@ class Row:
     payload: str
     hash: str
 
+    @property
+    def moment(self) -> datetime:
+        """Return when the row was written.
+
+        Raises:
+            LedgerError: it does not say so in the form that `runbook` writes.
+        """
+        try:
+            return parse_utc(self.at)
+        except ValueError as problem:
+            raise LedgerError(
+                f"row {self.seq} of the ledger has no moment that can be read",
+                hint="`runbook ledger verify` names the rows that were changed",
+            ) from problem
+
     def as_json(self) -> dict[str, Any]:
         """Return the row as `ledger export` and `run --format json` print it."""
         return {
@@ -63,7 +80,7 @@ class Recorded:
     """An event with when it happened and what it belongs to; `event` is None for unknown kinds."""
 
     seq: int
-    at: str
+    at: datetime
     kind: str
     run: str | None
     job: str | None
@@ -122,10 +139,14 @@ def chain_hash(
 
 
 def recorded(row: Row) -> Recorded:
-    """Return a row with its event read."""
+    """Return a row with its moment and its event read.
+
+    Raises:
+        LedgerError: the row has no moment, or its payload is not an event of its kind.
+    """
     return Recorded(
         seq=row.seq,
-        at=row.at,
+        at=row.moment,
         kind=row.kind,
         run=row.run,
         job=row.job,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from runbook.clock import Clock, isoformat_utc, to_the_second
+from runbook.clock import Clock, isoformat_utc, parse_utc, to_the_second
 from runbook.errors import LedgerError, UsageError
 from runbook.ledger.codec import FIRST_HASH, Event, Recorded, Row, chain_hash, encode, recorded
 from runbook.ledger.faults import translated
@@ -270,7 +270,7 @@ class Ledger:
                 and lease_holds(held, me, self._clock.now())
             ):
                 raise LedgerError(
-                    f"`{self.path}` is led by {held.operator} (process {held.pid} on `{held.machine}`) since {to_the_second(held.since)}, last heard of at {to_the_second(held.heartbeat)}",
+                    f"`{self.path}` is led by {held.operator} (process {held.pid} on `{held.machine}`) since {to_the_second(parse_utc(held.since))}, last heard of at {to_the_second(parse_utc(held.heartbeat))}",
                     hint="let that process end, or press Ctrl-C there; `runbook stop` works from here",
                 )
             now = isoformat_utc(self._clock.now())

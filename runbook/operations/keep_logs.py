@@ -4,6 +4,7 @@ import base64
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -11,7 +12,6 @@ from urllib.parse import urlsplit
 from runbook.atlassian.log_fetch import BY_HAND, download, filled, takes_job_id
 from runbook.atlassian.log_rows import Earlier, JobSpan, attribute, fingerprint
 from runbook.atlassian.logs import read_log
-from runbook.clock import parse_utc
 from runbook.errors import UsageError
 from runbook.ledger.handover_events import LogKept
 from runbook.operations.find_run import find_run, read_runs, runs_in
@@ -167,7 +167,7 @@ def keep(root: Root, path: Path, run: str, fetched: Sequence[FetchedLog]) -> lis
     return kept
 
 
-def log_kept(view: RunView, fetched: FetchedLog, before: list[tuple[str, LogKept]]) -> LogKept:
+def log_kept(view: RunView, fetched: FetchedLog, before: list[tuple[datetime, LogKept]]) -> LogKept:
     """Return the event that keeps a log with its rows attributed; pure.
 
     `before` are the logs of all runs that the ledger holds, each with the moment it was kept.
@@ -198,12 +198,12 @@ def _spans(view: RunView, site: str) -> Iterator[JobSpan]:
             yield JobSpan(
                 id=job.id,
                 destination=job.job.destination,
-                submitted=parse_utc(job.submitted_at),
-                ended=None if job.ended_at is None else parse_utc(job.ended_at),
+                submitted=job.submitted_at,
+                ended=job.ended_at,
             )
 
 
-def _earlier(before: list[tuple[str, LogKept]], kind: str, site: str) -> Earlier:
+def _earlier(before: list[tuple[datetime, LogKept]], kind: str, site: str) -> Earlier:
     logs_before = [(at, log) for at, log in before if (log.log, log.site) == (kind, site)]
     if not logs_before:
         return Earlier()
@@ -211,7 +211,7 @@ def _earlier(before: list[tuple[str, LogKept]], kind: str, site: str) -> Earlier
         row for _, log in logs_before for row in read_log(base64.b64decode(log.raw_base64)).rows
     )
     return Earlier(
-        at=max(parse_utc(at) for at, _ in logs_before),
+        at=max(at for at, _ in logs_before),
         fingerprints=frozenset(map(fingerprint, rows)),
     )
 

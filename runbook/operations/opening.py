@@ -3,13 +3,11 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from runbook import __version__
 from runbook.checks.checked_plan import CheckedPlan
-from runbook.clock import isoformat_utc
 from runbook.execute.audience import Audience
 from runbook.execute.preflight import Asked
 from runbook.execute.requests import exchange_of
@@ -28,7 +26,6 @@ from runbook.operations.root import Root
 from runbook.plan.model import Plan
 from runbook.secrets import Account
 from runbook.view import RunView
-from runbook.windows import Pair
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +136,7 @@ def jobs_json(checked: CheckedPlan) -> list[dict[str, Any]]:
     return [
         {
             **job.as_json(),
-            "windows": [_window_json(pair) for pair in checked.pairs[job.id]],
+            "windows": [pair.as_json() for pair in checked.pairs[job.id]],
             "probe": [{"issue": link.issue, "target": link.target} for link in probes[job.id]],
         }
         for job in checked.jobs
@@ -162,17 +159,3 @@ def _hashed(path: Path) -> dict[str, Any]:
     except OSError:
         return {"sha256": None, "bytes": None}
     return {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
-
-
-def _window_json(pair: Pair) -> dict[str, Any]:
-    def text(moment: datetime | None) -> str | None:
-        return None if moment is None else isoformat_utc(moment)
-
-    return {
-        "from": pair.from_wave.name,
-        "to": pair.to_wave.name,
-        "opens": text(pair.opens),
-        "safe_closes": text(pair.safe_closes),
-        "closes": text(pair.closes),
-        "start_assumed": pair.start_assumed,
-    }

@@ -14,7 +14,7 @@ from runbook.atlassian.facts import ask
 from runbook.atlassian.limits import Limits
 from runbook.checks import examine
 from runbook.checks.checked_plan import CheckedPlan
-from runbook.clock import VirtualClock, parse_utc
+from runbook.clock import VirtualClock
 from runbook.errors import ExitCode, foremost
 from runbook.execute.executor import Ending
 from runbook.execute.ports import Observer, Pace
@@ -337,7 +337,7 @@ class _Evening:
         return runs_of(self.ledger.events())[-1]
 
     def _summary(self, world: World, view: RunView) -> None:
-        began, ended = parse_utc(view.started_at), parse_utc(view.ended_at or view.last_at)
+        began, ended = view.started_at, view.ended_at or view.last_at
         self.screen.say("")
         self.screen.say(
             f"the evening will take about {span(ended - began)} if jobs take as long as simulated; Atlassian documents no duration"

@@ -6,7 +6,7 @@ snapshot of the wrong moment would make everything missing, or every link a user
 
 from pathlib import Path
 
-from runbook.clock import parse_utc
+from runbook.clock import isoformat_utc, parse_utc
 from runbook.errors import UsageError
 from runbook.remotelinks.snapshot_file import Meta, open_snapshot
 from runbook.text import printable
@@ -23,13 +23,13 @@ def check_after(path: Path, view: RunView) -> None:
     """
     meta = _of_this_plan(path, view, "--after")
     ends = [(job.ended_at or job.submitted_at, job.id) for job in view.jobs]
-    moments = [(parse_utc(at), at, job) for at, job in ends if at is not None]
+    moments = [(at, job) for at, job in ends if at is not None]
     if not moments:
         return
-    end, at, job = max(moments)
+    end, job = max(moments)
     if parse_utc(meta.created_at) < end:
         raise UsageError(
-            f"the snapshot `{path}` was begun at {meta.created_at}, before job `{printable(job)}` of run `{view.id}` ended or was submitted ({at}): it cannot say what arrived",
+            f"the snapshot `{path}` was begun at {meta.created_at}, before job `{printable(job)}` of run `{view.id}` ended or was submitted ({isoformat_utc(end)}): it cannot say what arrived",
             hint="leave out `--after` to take one now, or name one that was taken after the run",
         )
 

@@ -16,7 +16,6 @@ from typing import Any
 
 from runbook.atlassian.jira import JiraSite, Record, delete_write, update_write
 from runbook.atlassian.refusals import JiraRefusedError
-from runbook.clock import parse_utc
 from runbook.errors import RunbookError
 from runbook.ledger.link_events import LinksArrived
 from runbook.ledger.store import Ledger
@@ -303,8 +302,8 @@ class Judge:
         job = None if candidate.job is None else self.view.job(candidate.job)
         if job is None or job.submitted_at is None:
             return None
-        begin = parse_utc(job.submitted_at) - _CLOCKS_DIFFER
-        end = None if job.ended_at is None else parse_utc(job.ended_at) + _CLOCKS_DIFFER
+        begin = job.submitted_at - _CLOCKS_DIFFER
+        end = None if job.ended_at is None else job.ended_at + _CLOCKS_DIFFER
         try:
             answers = [c async for _, c in self.history.changes(candidate.site, (candidate.issue,))]
         except RunbookError:

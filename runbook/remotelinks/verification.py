@@ -14,7 +14,6 @@ from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from runbook.clock import parse_utc
 from runbook.errors import ExitCode, RunbookError
 from runbook.ledger.link_events import (
     LinksArrived,
@@ -190,8 +189,7 @@ def recall(store: ComparisonStore, ledger: Ledger, run: str) -> None:
 
 def first_submissions(view: RunView) -> dict[str, datetime]:
     """Return when each job of a run was first submitted; where it never was, when the run began."""
-    begun = parse_utc(view.started_at)
-    return {job.id: min(served_at(job), default=begun) for job in view.jobs}
+    return {job.id: min(served_at(job), default=view.started_at) for job in view.jobs}
 
 
 async def ask_history(

@@ -2,12 +2,15 @@
 
 import json
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
+from runbook.clock import isoformat_utc
 from runbook.ledger.events import Json
 from runbook.report.jobs_section import stretches
 from runbook.report.text import LONG, sha256
 from runbook.view import JobView, RunView, Submission, Verification
+from runbook.windows import Pair
 
 # Beyond these the page leaves out of its data what it shows as text anyway, and says so there.
 WHOLE_JOBS = 60
@@ -17,7 +20,8 @@ PLAN_KEPT = 60_000
 
 def report_json(view: RunView) -> Json:
     """Return everything the report says of a run: `status` as it is, and the rest beside it."""
-    return _document(view, whole=True)
+    document: Json = _in_json(_document(view, whole=True))
+    return document
 
 
 def embedded_json(view: RunView) -> str:
@@ -31,7 +35,7 @@ def embedded_json(view: RunView) -> str:
     long_texts: dict[str, str] = {}
     document = {
         name: value if name == "plan_text" else _with_long_texts(value, long_texts)
-        for name, value in _document(view, whole=whole).items()
+        for name, value in _in_json(_document(view, whole=whole)).items()
     }
     if not whole:
         for one in document["verifications"]:
@@ -43,11 +47,26 @@ def embedded_json(view: RunView) -> str:
             document["plan_text"] = None
             document["left_out"]["plan_text"] = f"SHA-256 {sha256(view.plan_text)}; in the ledger"
         for job in view.jobs:
-            _with_long_texts([_submission(one) for one in job.sent], long_texts)
+            _with_long_texts(_in_json([_submission(one) for one in job.sent]), long_texts)
             _with_long_texts([poll.exchange for poll in job.polls], long_texts)
     document["long_texts"] = long_texts
     text = json.dumps(document, ensure_ascii=True, sort_keys=False, separators=(",", ":"))
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def _in_json(value: Any) -> Any:
+    """Return a value with every moment and pair of waves as JSON writes it."""
+    match value:
+        case datetime():
+            return isoformat_utc(value)
+        case Pair():
+            return value.as_json()
+        case dict():
+            return {name: _in_json(member) for name, member in value.items()}
+        case list() | tuple():
+            return [_in_json(member) for member in value]
+        case _:
+            return value
 
 
 def _with_long_texts(value: Any, kept: dict[str, str]) -> Any:
@@ -114,9 +133,7 @@ def _document(view: RunView, *, whole: bool) -> Json:
         ],
         "rounds": [_event(at, one, whole=True) for at, one in view.rounds],
         "stop": None if view.stop is None else _event(view.stop[0], view.stop[1], whole=True),
-        "ended": None
-        if view.ended is None
-        else _event(view.ended_at or "", view.ended, whole=True),
+        "ended": None if view.ended is None else _event(view.ended_at, view.ended, whole=True),
         "approvals": [_event(at, one, whole=True) for at, one in view.approvals],
         "logs": [_event(at, one, whole=True, leave=("raw_base64",)) for at, one in view.logs],
         "verifications": [_verification(one, whole=whole) for one in view.verifications],
@@ -147,7 +164,7 @@ def _values(event: Any, whole: bool, leave: tuple[str, ...] = ()) -> Json:
     }
 
 
-def _event(at: str, event: Any, *, whole: bool, leave: tuple[str, ...] = ()) -> Json:
+def _event(at: datetime | None, event: Any, *, whole: bool, leave: tuple[str, ...] = ()) -> Json:
     return {"at": at, **_values(event, whole, leave)}
 
 

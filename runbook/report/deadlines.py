@@ -23,10 +23,10 @@ from runbook.report.page import (
     Table,
     Text,
 )
-from runbook.report.rounds import Unserved, due_pairs, judged_at, pairs_of_job, served_at
+from runbook.report.rounds import Unserved, due_pairs, judged_at, served_at
 from runbook.report.states import is_preview, plain, undone_jobs, window_chip
 from runbook.report.text import DASH, anchor, clip, site_label
-from runbook.report.timestamps import Zone, day_moment, parsed, span
+from runbook.report.timestamps import Zone, day_moment, span
 from runbook.report.translations import Words
 from runbook.view import AT_ATLASSIAN, JobState, JobView, RunView
 from runbook.windows import AUDIT_LOG_KEPT, Pair, WindowState, pairs_of
@@ -39,14 +39,16 @@ TOKENS_SHOWN = 1
 
 def evidence_deadline(job: JobView) -> datetime | None:
     """Return when Atlassian's audit log loses what this job changed, None while it is not complete."""
-    ended = parsed(job.ended_at) if job.state is JobState.COMPLETE else None
+    ended = job.ended_at if job.state is JobState.COMPLETE else None
     return None if ended is None else ended + AUDIT_LOG_KEPT
 
 
 def log_kept_after(view: RunView, job: JobView) -> bool:
     """Return whether an audit log of the job's site was kept after the job had ended."""
     return any(
-        log.log == "audit" and log.site == job.job.site and at >= (job.ended_at or "")
+        log.log == "audit"
+        and log.site == job.job.site
+        and (job.ended_at is None or at >= job.ended_at)
         for at, log in view.logs
     )
 
@@ -119,7 +121,7 @@ def _window_clocks(
     for job in undone_jobs(view):
         if job.state in AT_ATLASSIAN or job.spoken:
             continue
-        pairs = [pair for pair in pairs_of_job(job) if (job.id, pair) not in waiting]
+        pairs = [pair for pair in job.windows if (job.id, pair) not in waiting]
         over = (WindowState.CLOSED, WindowState.NEVER)
         for pair in [pair for pair in pairs if pair.state(at) not in over] or pairs:
             if pair.safe_closes is not None and pair.closes is not None:
@@ -291,7 +293,7 @@ def _rows_of_job(
         return (Row(cells=cells, job=job.id),)
     moments = served_at(job)
     rows = []
-    for pair in pairs_of_job(job):
+    for pair in job.windows:
         state = _window_states(pair, moments, at, zone, w, preview=is_preview(view))
         cells = (
             name,

@@ -1,6 +1,7 @@
 """Requests and answers as the report prints them: word for word, cut only where they are overlong."""
 
 import json
+from datetime import datetime
 from typing import Any
 
 from runbook.ledger.events import Json
@@ -11,7 +12,7 @@ from runbook.report.translations import Words
 
 
 def request_raw(
-    label: str, request: Json, at: str | None, zone: Zone, w: Words, *, note: str = ""
+    label: str, request: Json, at: datetime | str | None, zone: Zone, w: Words, *, note: str = ""
 ) -> Raw:
     """Return a request for the page; its account lets it be copied as curl where nothing is cut."""
     body, cut = cut_text(as_text(request.get("body")), w)

@@ -8,14 +8,13 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from runbook import __version__
-from runbook.clock import isoformat_utc
 from runbook.errors import RunbookError
 from runbook.findings import Finding
 from runbook.jobs import CmaJob, jobs_digest
 from runbook.ledger.events import Json, RunStarted
 from runbook.plan.model import Plan
 from runbook.view import RunState, RunView, job_views
-from runbook.windows import Pair, pairs_of
+from runbook.windows import pairs_of
 
 
 def planned_view(
@@ -46,11 +45,10 @@ def planned_view(
         endpoint=None,
         options={"preview": True},
     )
-    moment = isoformat_utc(at)
     return RunView(
         id="preview",
         started=started,
-        started_at=moment,
+        started_at=at,
         state=RunState.STOPPED,
         verification="none",
         jobs=tuple(job_views(started.jobs, started.site_ids).values()),
@@ -61,7 +59,7 @@ def planned_view(
         evidence=(),
         site_ids=started.site_ids,
         operator="",
-        last_at=moment,
+        last_at=at,
     )
 
 
@@ -70,17 +68,7 @@ def windows_json(plan: Plan, job: CmaJob, *, use_planned: bool = True) -> list[J
     instance = plan.instance(job.id)
     if instance is None:
         return []
-    return [_window(pair) for pair in pairs_of(plan, instance, use_planned=use_planned)]
-
-
-def _window(pair: Pair) -> Json:
-    return {
-        "from": pair.from_wave.name,
-        "to": pair.to_wave.name,
-        "opens": None if pair.opens is None else isoformat_utc(pair.opens),
-        "safe_closes": None if pair.safe_closes is None else isoformat_utc(pair.safe_closes),
-        "closes": None if pair.closes is None else isoformat_utc(pair.closes),
-    }
+    return [pair.as_json() for pair in pairs_of(plan, instance, use_planned=use_planned)]
 
 
 def plan_of(view: RunView) -> Plan | None:

@@ -1,6 +1,7 @@
 """Who did what, when, where and with which tool; Atlassian's own logs; digests and how to check them."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from runbook.report.exchanges import as_text
 from runbook.report.page import (
@@ -144,7 +145,7 @@ def people_section(view: RunView, zone: Zone, w: Words) -> Section:
     return Section(id="people", title=w("h_people"), short=w("s_people"), blocks=blocks)
 
 
-def _deeds(view: RunView, w: Words) -> Iterator[tuple[str, str, str, Cell]]:
+def _deeds(view: RunView, w: Words) -> Iterator[tuple[datetime, str, str, Cell]]:
     started = view.started
     yield (
         view.started_at,

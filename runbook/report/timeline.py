@@ -25,10 +25,10 @@ from runbook.report.drawing import (
     n,
 )
 from runbook.report.page import Chart, Drawing, Mark
-from runbook.report.rounds import judged_at, pairs_of_job
+from runbook.report.rounds import judged_at
 from runbook.report.states import is_clean, is_preview, job_chip
 from runbook.report.text import clip, site_label
-from runbook.report.timestamps import Zone, parsed, span
+from runbook.report.timestamps import Zone, span
 from runbook.report.translations import Words
 from runbook.view import JobView, RunView
 from runbook.windows import Pair, WindowState
@@ -42,8 +42,8 @@ def windows_chart(view: RunView, zone: Zone, w: Words) -> Chart | None:
     at = judged_at(view)
     moments = [at]
     for job in view.jobs:
-        moments += [m for m in (parsed(job.submitted_at), evidence_deadline(job)) if m is not None]
-        for pair in pairs_of_job(job):
+        moments += [m for m in (job.submitted_at, evidence_deadline(job)) if m is not None]
+        for pair in job.windows:
             moments += [m for m in (pair.opens, pair.closes) if m is not None]
     if len(moments) == 1 or not any(job.windows for job in view.jobs):
         return None
@@ -75,10 +75,10 @@ class Lane:
     def pairs(self) -> tuple[Pair, ...]:
         """Return the windows of the lane, for many jobs equal ones once."""
         if len(self.jobs) == 1:
-            return pairs_of_job(self.jobs[0])
+            return self.jobs[0].windows
         seen: dict[tuple[datetime | None, ...], Pair] = {}
         for job in self.jobs:
-            for pair in pairs_of_job(job):
+            for pair in job.windows:
                 seen.setdefault((pair.opens, pair.safe_closes, pair.closes), pair)
         return tuple(seen.values())
 
@@ -149,7 +149,7 @@ def _window_row(lane: Lane, scale: Scale, top: float, now: float, w: Words) -> l
     middle, pairs = top + ROW / 2, lane.pairs()
     marks = label(lane.name, middle)
     for job in lane.jobs:
-        submitted, deadline = parsed(job.submitted_at), evidence_deadline(job)
+        submitted, deadline = job.submitted_at, evidence_deadline(job)
         if deadline is not None:
             marks.append(flag(scale.x(deadline), middle, "busy"))
         if submitted is not None:
@@ -228,7 +228,7 @@ def evening_chart(view: RunView, zone: Zone, w: Words) -> Chart | None:
 def _moments(job: JobView) -> list[datetime]:
     texts = [at for at, _ in job.transitions] + [one.at for one in job.sent]
     texts += [at for at in (job.ended_at, job.last_polled_at) if at]
-    return [m for m in map(parsed, texts) if m is not None]
+    return texts
 
 
 def _evening_drawing(
@@ -259,7 +259,7 @@ def _evening_row(
     job: JobView, scale: Scale, top: float, *, clean: bool, worded: bool, w: Words
 ) -> list[Mark]:
     marks: list[Mark] = []
-    changes = [(m, state) for at, state in job.transitions if (m := parsed(at)) is not None]
+    changes = job.transitions
     ends = [at for at, _ in changes[1:]] + [_last_moment(job) or scale.last]
     for (begin, state), end in zip(changes, ends, strict=True):
         if state == "planned":
@@ -308,10 +308,10 @@ def _evening_row(
 
 
 def _last_moment(job: JobView) -> datetime | None:
-    return parsed(job.ended_at) or parsed(job.last_polled_at) or max(_moments(job), default=None)
+    return job.ended_at or job.last_polled_at or max(_moments(job), default=None)
 
 
 def duration_of(job: JobView) -> str:
     """Return how long a job took from its last submission to its end, empty while it has none."""
-    begin, end = parsed(job.submitted_at), parsed(job.ended_at)
+    begin, end = job.submitted_at, job.ended_at
     return "" if begin is None or end is None else span((end - begin).total_seconds())

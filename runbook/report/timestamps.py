@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 
-from runbook.clock import parse_utc
+from runbook.clock import moment_or_none
 from runbook.report.page import Moment
 
 
@@ -32,7 +32,7 @@ class Zone:
     def moment(self, at: datetime | str, note: str = "") -> Moment:
         """Return a moment for the page; text that is no time is shown as it is."""
         if isinstance(at, str):
-            moment = parsed(at)
+            moment = moment_or_none(at)
             if moment is None:
                 return Moment(iso="", local=at[:60], utc="", note=note)
             at = moment
@@ -50,7 +50,7 @@ class Zone:
 
     def said(self, at: datetime | str) -> str:
         """Return a moment for a sentence, in the plan's offset: `2026-11-22 20:00:07 +01:00`."""
-        known = parsed(at) if isinstance(at, str) else at
+        known = moment_or_none(at) if isinstance(at, str) else at
         return at[:60] if known is None and isinstance(at, str) else self._said(known)
 
     def _said(self, at: datetime | None) -> str:
@@ -59,16 +59,6 @@ class Zone:
     def short(self, at: datetime) -> str:
         """Return a moment to the minute, in the plan's offset, for drawings and sentences."""
         return f"{self.local(at):%Y-%m-%d %H:%M}"
-
-
-def parsed(at: str | None) -> datetime | None:
-    """Return the moment that the ledger wrote, None where there is none or it is no time."""
-    if not at:
-        return None
-    try:
-        return parse_utc(at)
-    except ValueError:
-        return None
 
 
 def day_moment(day: date) -> Moment:

@@ -2,8 +2,10 @@
 
 import dataclasses
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
+from runbook.clock import moment_or_none
 from runbook.jobs import job_from_json
 from runbook.ledger.events import (
     JobNotAttempted,
@@ -19,6 +21,7 @@ from runbook.ledger.events import (
 )
 from runbook.plan.model import Probe
 from runbook.view.model import AT_ATLASSIAN, SENDABLE, JobState, JobView, Json, Poll, Submission
+from runbook.windows import Pair
 
 UNANSWERED = "the request may have left before runbook ended; no answer is on disk"
 
@@ -30,9 +33,9 @@ def job_views(jobs: Iterable[Json], site_ids: dict[str, str]) -> dict[str, JobVi
         job = job_from_json(value)
         result[job.id] = JobView(
             job=job,
-            windows=tuple(value.get("windows", ())),
+            windows=tuple(Pair.from_json(job.id, window) for window in value.get("windows", ())),
             probe_links=tuple(
-                Probe(issue=one["issue"], target=one["target"]) for one in value.get("probe", ())
+                Probe(issue=link["issue"], target=link["target"]) for link in value.get("probe", ())
             ),
             site_id=site_ids.get(job.site),
             transitions=(),
@@ -40,15 +43,15 @@ def job_views(jobs: Iterable[Json], site_ids: dict[str, str]) -> dict[str, JobVi
     return result
 
 
-def after_event(job: JobView, event: Any, at: str) -> JobView:
+def after_event(job: JobView, event: Any, at: datetime) -> JobView:
     """Return what is known of one job after one more event of its own."""
     after = _known_after(job, event, at)
     if after.state is job.state:
         return after
-    return dataclasses.replace(after, transitions=(*after.transitions, (at, after.state.value)))
+    return dataclasses.replace(after, transitions=(*after.transitions, (at, after.state)))
 
 
-def _known_after(job: JobView, event: Any, at: str) -> JobView:
+def _known_after(job: JobView, event: Any, at: datetime) -> JobView:
     match event:
         case SubmitIntended():
             return dataclasses.replace(
@@ -73,7 +76,8 @@ def _known_after(job: JobView, event: Any, at: str) -> JobView:
         case JobPolled():
             return _after_poll(job, event, at)
         case JobStalled():
-            return dataclasses.replace(job, stalled_since=event.since, detail=event.advice)
+            since = moment_or_none(event.since) or at
+            return dataclasses.replace(job, stalled_since=since, detail=event.advice)
         case JobNotAttempted():
             state = JobState.PLANNED if event.why == "not_selected" else JobState.NOT_ATTEMPTED
             return dataclasses.replace(job, state=state, why=event.why, detail=event.detail)
@@ -86,7 +90,7 @@ def _known_after(job: JobView, event: Any, at: str) -> JobView:
 
 
 def _after_submission(
-    job: JobView, event: SubmitAnswered | SubmitLost | SubmitNotSent, at: str
+    job: JobView, event: SubmitAnswered | SubmitLost | SubmitNotSent, at: datetime
 ) -> JobView:
     if not job.sent:
         return job
@@ -141,7 +145,7 @@ def _after_submission(
             )
 
 
-def _after_poll(job: JobView, event: JobPolled, at: str) -> JobView:
+def _after_poll(job: JobView, event: JobPolled, at: datetime) -> JobView:
     state = job.state
     if event.state is not None and job.state in AT_ATLASSIAN:
         state = JobState(event.state)
@@ -193,7 +197,7 @@ def takes_word(job: JobView, word: str) -> bool:
     return job.state is JobState.COMPLETE and job.needs_person() and word != "accepted"
 
 
-def _after_word(job: JobView, event: JobResolved, at: str) -> JobView:
+def _after_word(job: JobView, event: JobResolved, at: datetime) -> JobView:
     heeded = takes_word(job, event.resolution)
     job = dataclasses.replace(job, resolutions=(*job.resolutions, (at, event)))
     if not heeded:
@@ -236,7 +240,7 @@ def _after_word(job: JobView, event: JobResolved, at: str) -> JobView:
             )
 
 
-def reopened(job: JobView, at: str, event: RoundOpened) -> JobView:
+def reopened(job: JobView, at: datetime, event: RoundOpened) -> JobView:
     """Return a job as planned once more, with its history."""
     return dataclasses.replace(
         job,
@@ -248,14 +252,14 @@ def reopened(job: JobView, at: str, event: RoundOpened) -> JobView:
         last_status=None,
         spoken=False,
         detail=f"to be sent once more: {event.reason}",
-        transitions=(*job.transitions, (at, JobState.PLANNED.value)),
+        transitions=(*job.transitions, (at, JobState.PLANNED)),
         rounds=(*job.rounds, (at, event)),
     )
 
 
-def without_answer(job: JobView, at: str) -> JobView:
+def without_answer(job: JobView, at: datetime) -> JobView:
     """Return a job whose request was left without an answer as unknown, any other as it is."""
     if job.state is not JobState.SUBMITTING:
         return job
     lost = _after_submission(job, SubmitLost(reason=UNANSWERED), job.sent[-1].at)
-    return dataclasses.replace(lost, transitions=(*lost.transitions, (at, JobState.UNKNOWN.value)))
+    return dataclasses.replace(lost, transitions=(*lost.transitions, (at, JobState.UNKNOWN)))

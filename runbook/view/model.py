@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from runbook.clock import parse_utc
+from runbook.clock import isoformat_utc
 from runbook.jobs import CmaJob
 from runbook.ledger.events import (
     AccountProbed,
@@ -30,6 +30,7 @@ from runbook.ledger.link_events import (
     WriteIntended,
 )
 from runbook.plan.model import Probe
+from runbook.windows import Pair
 
 Json = dict[str, Any]
 
@@ -74,10 +75,10 @@ class Submission:
     """
 
     number: int
-    at: str
+    at: datetime
     request: Json
     outcome: str = "open"
-    answered_at: str | None = None
+    answered_at: datetime | None = None
     uuid: str | None = None
     detail: str = ""
     trace_id: str | None = None
@@ -90,7 +91,7 @@ class Submission:
 class Poll:
     """One look at a job's status that said something new."""
 
-    at: str
+    at: datetime
     state: str | None
     word: str | None
     warning: str | None
@@ -107,28 +108,28 @@ class JobView:
     """
 
     job: CmaJob
-    windows: tuple[Json, ...] = ()
+    windows: tuple[Pair, ...] = ()
     site_id: str | None = None
     state: JobState = JobState.PLANNED
     why: str | None = None
     detail: str = ""
     uuid: str | None = None
-    submitted_at: str | None = None
-    ended_at: str | None = None
+    submitted_at: datetime | None = None
+    ended_at: datetime | None = None
     submissions: int = 0
     last_status: str | None = None
-    stalled_since: str | None = None
+    stalled_since: datetime | None = None
     spoken: bool = False
-    transitions: tuple[tuple[str, str], ...] = ()
+    transitions: tuple[tuple[datetime, JobState], ...] = ()
     sent: tuple[Submission, ...] = ()
     polls: tuple[Poll, ...] = ()
     poll_count: int = 0
-    last_polled_at: str | None = None
+    last_polled_at: datetime | None = None
     probe_links: tuple[Probe, ...] = ()
-    probes: tuple[tuple[str, ProbeRead], ...] = ()
+    probes: tuple[tuple[datetime, ProbeRead], ...] = ()
     probed_from: int = 0
-    resolutions: tuple[tuple[str, JobResolved], ...] = ()
-    rounds: tuple[tuple[str, RoundOpened], ...] = ()
+    resolutions: tuple[tuple[datetime, JobResolved], ...] = ()
+    rounds: tuple[tuple[datetime, RoundOpened], ...] = ()
 
     @property
     def id(self) -> str:
@@ -148,7 +149,7 @@ class JobView:
         if self.state is not JobState.COMPLETE or self.spoken:
             return ()
         known = self.probe_results()
-        return tuple(one for one in self.probe_links if (one.issue, one.target) not in known)
+        return tuple(link for link in self.probe_links if (link.issue, link.target) not in known)
 
     def needs_person(self) -> bool:
         """Return whether only a person can say how this job goes on."""
@@ -166,11 +167,11 @@ class JobView:
             "uuid": self.uuid,
             "site": self.job.site,
             "siteId": self.site_id,
-            "submitted_at": self.submitted_at,
-            "ended_at": self.ended_at,
+            "submitted_at": time_text(self.submitted_at),
+            "ended_at": time_text(self.ended_at),
             "submissions": self.submissions,
             "last_status": self.last_status,
-            "stalled_since": self.stalled_since,
+            "stalled_since": time_text(self.stalled_since),
             "detail": self.detail,
         }
 
@@ -179,9 +180,9 @@ class JobView:
 class Verification:
     """One comparison of what arrived with what was expected; `ended` is None while it is under way."""
 
-    at: str
+    at: datetime
     started: VerifyStarted
-    ended_at: str | None = None
+    ended_at: datetime | None = None
     ended: VerifyEnded | None = None
     findings: tuple[Json, ...] = ()
 
@@ -190,9 +191,9 @@ class Verification:
 class Write:
     """One intended change of a remote link and what became of it (None: cannot be known)."""
 
-    at: str
+    at: datetime
     intended: WriteIntended
-    ended_at: str | None = None
+    ended_at: datetime | None = None
     ended: WriteEnded | None = None
 
 
@@ -202,7 +203,7 @@ class RunView:
 
     id: str
     started: RunStarted
-    started_at: str
+    started_at: datetime
     state: RunState
     verification: str
     jobs: tuple[JobView, ...]
@@ -213,22 +214,22 @@ class RunView:
     evidence: tuple[Json, ...]
     site_ids: dict[str, str]
     operator: str
-    ended_at: str | None = None
+    last_at: datetime
+    ended_at: datetime | None = None
     ended: RunEnded | None = None
-    stop: tuple[str, StopRequested] | None = None
-    resumed: tuple[tuple[str, RunResumed], ...] = ()
-    amended: tuple[tuple[str, PlanAmended], ...] = ()
-    rounds: tuple[tuple[str, RoundOpened], ...] = ()
-    identified: tuple[tuple[str, SiteIdentified], ...] = ()
-    probed: tuple[tuple[str, AccountProbed], ...] = ()
+    stop: tuple[datetime, StopRequested] | None = None
+    resumed: tuple[tuple[datetime, RunResumed], ...] = ()
+    amended: tuple[tuple[datetime, PlanAmended], ...] = ()
+    rounds: tuple[tuple[datetime, RoundOpened], ...] = ()
+    identified: tuple[tuple[datetime, SiteIdentified], ...] = ()
+    probed: tuple[tuple[datetime, AccountProbed], ...] = ()
     verifications: tuple[Verification, ...] = ()
     writes: tuple[Write, ...] = ()
-    listings: tuple[tuple[str, LinksListed], ...] = ()
-    listings_ended: tuple[tuple[str, LinksEnded], ...] = ()
-    logs: tuple[tuple[str, LogKept], ...] = ()
-    approvals: tuple[tuple[str, ApprovalGiven], ...] = ()
+    listings: tuple[tuple[datetime, LinksListed], ...] = ()
+    listings_ended: tuple[tuple[datetime, LinksEnded], ...] = ()
+    logs: tuple[tuple[datetime, LogKept], ...] = ()
+    approvals: tuple[tuple[datetime, ApprovalGiven], ...] = ()
     earlier_runs: tuple[str, ...] = ()
-    last_at: str = ""
     last_seq: int = 0
     last_hash: str = ""
 
@@ -251,8 +252,8 @@ class RunView:
                 "jobs_digest": self.jobs_digest,
                 "state": self.state.value,
                 "verification": self.verification,
-                "started_at": self.started_at,
-                "ended_at": self.ended_at,
+                "started_at": time_text(self.started_at),
+                "ended_at": time_text(self.ended_at),
                 "operator": self.operator,
             },
             "counts": self.counts(),
@@ -291,10 +292,15 @@ def served_at(view: JobView | None) -> tuple[datetime, ...]:
     """Return the moments at which a submission of the job was, or may have been, accepted."""
     if view is None:
         return ()
-    return tuple(
-        parse_utc(one.at) for one in view.sent if one.outcome in ("accepted", "unknown")
-    ) + tuple(
-        parse_utc(at)
-        for at, word in view.resolutions
-        if word.resolution in ("accepted", "accepted_no_id")
-    )
+    accepted = [sent.at for sent in view.sent if sent.outcome in ("accepted", "unknown")]
+    elsewhere = [
+        at
+        for at, resolved in view.resolutions
+        if resolved.resolution in ("accepted", "accepted_no_id")
+    ]
+    return (*accepted, *elsewhere)
+
+
+def time_text(at: datetime | None) -> str | None:
+    """Return a moment as every JSON document of ours writes it, null for none."""
+    return None if at is None else isoformat_utc(at)

@@ -6,6 +6,7 @@ In: the recorded events of a ledger, in order, and which run a process leads now
 import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from runbook.ledger.codec import Recorded
@@ -42,26 +43,42 @@ from runbook.view.model import (
 )
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Fold:
     """The growing knowledge of one run; private to this module."""
 
     id: str
     started: RunStarted
-    started_at: str
-    jobs: dict[str, JobView] = field(default_factory=dict)
-    now: dict[str, Any] = field(default_factory=dict)
-    lists: dict[str, list[Any]] = field(default_factory=dict)
+    started_at: datetime
+    jobs: dict[str, JobView]
+    last: Recorded
+    verification: str = "none"
+    stop: tuple[datetime, StopRequested] | None = None
+    ended: RunEnded | None = None
+    ended_at: datetime | None = None
+    resumed: list[tuple[datetime, RunResumed]] = field(default_factory=list)
+    amended: list[tuple[datetime, PlanAmended]] = field(default_factory=list)
+    rounds: list[tuple[datetime, RoundOpened]] = field(default_factory=list)
+    identified: list[tuple[datetime, SiteIdentified]] = field(default_factory=list)
+    probed: list[tuple[datetime, AccountProbed]] = field(default_factory=list)
+    listings: list[tuple[datetime, LinksListed]] = field(default_factory=list)
+    listings_ended: list[tuple[datetime, LinksEnded]] = field(default_factory=list)
+    logs: list[tuple[datetime, LogKept]] = field(default_factory=list)
     verifications: dict[str, Verification] = field(default_factory=dict)
     found: dict[str, list[Json]] = field(default_factory=dict)
     writes: dict[str, Write] = field(default_factory=dict)
-    verification: str = "none"
-    stop: tuple[str, StopRequested] | None = None
-    ended: RunEnded | None = None
-    ended_at: str | None = None
 
-    def listed(self, name: str, value: Any) -> None:
-        self.lists.setdefault(name, []).append(value)
+    @property
+    def latest(self) -> RunStarted | PlanAmended:
+        """The last event that holds the plan."""
+        return self.amended[-1][1] if self.amended else self.started
+
+    def site_ids(self) -> dict[str, str]:
+        """Return every site's id, those looked up last first."""
+        site_ids = dict(self.started.site_ids)
+        for _, resumed in self.resumed:
+            site_ids.update(resumed.site_ids)
+        return site_ids
 
 
 def runs_of(events: Iterable[Recorded], *, led: str | None = None) -> tuple[RunView, ...]:
@@ -71,20 +88,25 @@ def runs_of(events: Iterable[Recorded], *, led: str | None = None) -> tuple[RunV
     interrupted, and its requests without an answer are unknown.
     """
     folds: dict[str, _Fold] = {}
-    approvals: list[tuple[str, ApprovalGiven]] = []
-    seen: Recorded | None = None
-    for seen in events:
-        event = seen.event
+    approvals: list[tuple[datetime, ApprovalGiven]] = []
+    for recorded in events:
+        event = recorded.event
         if isinstance(event, ApprovalGiven):
-            approvals.append((seen.at, event))
-        if seen.run is None or event is None:
+            approvals.append((recorded.at, event))
+        if recorded.run is None or event is None:
             continue
         if isinstance(event, RunStarted):
-            folds[seen.run] = _begin(seen.run, seen.at, event)
-        fold = folds.get(seen.run)
+            folds[recorded.run] = _Fold(
+                id=recorded.run,
+                started=event,
+                started_at=recorded.at,
+                jobs=job_views(event.jobs, event.site_ids),
+                last=recorded,
+            )
+        fold = folds.get(recorded.run)
         if fold is not None:
-            fold.now = {"last_at": seen.at, "last_seq": seen.seq, "last_hash": seen.hash}
-            _apply(fold, seen)
+            fold.last = recorded
+            _apply(fold, recorded)
     return tuple(_view(fold, alive=fold.id == led, approvals=approvals) for fold in folds.values())
 
 
@@ -93,38 +115,34 @@ def run_of(events: Iterable[Recorded], run: str, *, led: str | None = None) -> R
     return next((view for view in runs_of(events, led=led) if view.id == run), None)
 
 
-def _begin(run: str, at: str, event: RunStarted) -> _Fold:
-    return _Fold(id=run, started=event, started_at=at, jobs=job_views(event.jobs, event.site_ids))
-
-
-def _apply(fold: _Fold, seen: Recorded) -> None:
-    event, at = seen.event, seen.at
-    if seen.job is not None and seen.job in fold.jobs:
-        fold.jobs[seen.job] = after_event(fold.jobs[seen.job], event, at)
+def _apply(fold: _Fold, recorded: Recorded) -> None:
+    event, at, job_id = recorded.event, recorded.at, recorded.job
+    if job_id is not None and job_id in fold.jobs:
+        fold.jobs[job_id] = after_event(fold.jobs[job_id], event, at)
         if isinstance(event, SubmitIntended):
             fold.verification, fold.ended, fold.ended_at = "none", None, None
         return
     match event:
         case RunResumed():
-            fold.listed("resumed", (at, event))
+            fold.resumed.append((at, event))
             fold.ended, fold.ended_at = None, None
             for job_id, job in fold.jobs.items():
                 fold.jobs[job_id] = dataclasses.replace(
                     without_answer(job, at), site_id=event.site_ids.get(job.job.site, job.site_id)
                 )
         case PlanAmended():
-            fold.listed("amended", (at, event))
+            fold.amended.append((at, event))
             _amend(fold, event)
         case RoundOpened():
-            fold.listed("rounds", (at, event))
+            fold.rounds.append((at, event))
             fold.stop, fold.ended, fold.ended_at = None, None, None
             for job_id in event.jobs:
                 if job_id in fold.jobs:
                     fold.jobs[job_id] = reopened(fold.jobs[job_id], at, event)
         case SiteIdentified():
-            fold.listed("identified", (at, event))
+            fold.identified.append((at, event))
         case AccountProbed():
-            fold.listed("probed", (at, event))
+            fold.probed.append((at, event))
         case StopRequested():
             fold.stop = (at, event)
         case RunEnded():
@@ -132,12 +150,12 @@ def _apply(fold: _Fold, seen: Recorded) -> None:
             for job_id, job in fold.jobs.items():
                 fold.jobs[job_id] = without_answer(job, at)
         case LogKept():
-            fold.listed("logs", (at, event))
+            fold.logs.append((at, event))
         case _:
             _apply_links(fold, at, event)
 
 
-def _apply_links(fold: _Fold, at: str, event: Any) -> None:
+def _apply_links(fold: _Fold, at: datetime, event: Any) -> None:
     match event:
         case VerifyStarted():
             fold.verifications[event.verification] = Verification(at=at, started=event)
@@ -160,22 +178,15 @@ def _apply_links(fold: _Fold, at: str, event: Any) -> None:
                     fold.writes[event.write], ended_at=at, ended=event
                 )
         case LinksListed():
-            fold.listed("listings", (at, event))
+            fold.listings.append((at, event))
         case LinksEnded():
-            fold.listed("listings_ended", (at, event))
+            fold.listings_ended.append((at, event))
         case _:
             pass
 
 
-def _site_ids(fold: _Fold) -> dict[str, str]:
-    site_ids = dict(fold.started.site_ids)
-    for _, resume in fold.lists.get("resumed", ()):
-        site_ids.update(resume.site_ids)
-    return site_ids
-
-
 def _amend(fold: _Fold, event: PlanAmended) -> None:
-    renewed = job_views(event.jobs, _site_ids(fold))
+    renewed = job_views(event.jobs, fold.site_ids())
     fold.jobs = {
         job_id: dataclasses.replace(
             fold.jobs[job_id], job=new.job, windows=new.windows, probe_links=new.probe_links
@@ -191,50 +202,46 @@ def _amend(fold: _Fold, event: PlanAmended) -> None:
     }
 
 
-def _view(fold: _Fold, *, alive: bool, approvals: list[tuple[str, ApprovalGiven]]) -> RunView:
-    started = fold.started
-    last_at = fold.now.get("last_at", fold.started_at)
-    jobs = tuple(job if alive else without_answer(job, last_at) for job in fold.jobs.values())
-    amended = fold.lists.get("amended", [])
-    latest = amended[-1][1] if amended else started
-    resumed = fold.lists.get("resumed", [])
-    findings = resumed[-1][1].findings if resumed else latest.findings
-    state = RunState.RUNNING if alive else settled_state(jobs, stopped=fold.stop is not None)
+def _view(fold: _Fold, *, alive: bool, approvals: list[tuple[datetime, ApprovalGiven]]) -> RunView:
+    latest, last = fold.latest, fold.last
+    jobs = tuple(job if alive else without_answer(job, last.at) for job in fold.jobs.values())
     return RunView(
         id=fold.id,
-        started=started,
+        started=fold.started,
         started_at=fold.started_at,
-        state=state,
+        state=RunState.RUNNING if alive else settled_state(jobs, stopped=fold.stop is not None),
         verification=fold.verification,
         jobs=jobs,
         digest=latest.digest,
         jobs_digest=latest.jobs_digest,
         plan_text=latest.plan_text,
-        findings=tuple(findings),
+        findings=tuple(fold.resumed[-1][1].findings if fold.resumed else latest.findings),
         evidence=tuple(latest.evidence),
-        site_ids=_site_ids(fold),
-        operator=started.operator,
+        site_ids=fold.site_ids(),
+        operator=fold.started.operator,
         ended_at=None if alive else fold.ended_at,
         ended=None if alive else fold.ended,
         stop=fold.stop,
-        resumed=tuple(resumed),
-        amended=tuple(amended),
-        rounds=tuple(fold.lists.get("rounds", ())),
-        identified=tuple(fold.lists.get("identified", ())),
-        probed=tuple(fold.lists.get("probed", ())),
+        resumed=tuple(fold.resumed),
+        amended=tuple(fold.amended),
+        rounds=tuple(fold.rounds),
+        identified=tuple(fold.identified),
+        probed=tuple(fold.probed),
         verifications=tuple(
-            dataclasses.replace(one, findings=tuple(fold.found.get(key, ())))
-            for key, one in fold.verifications.items()
+            dataclasses.replace(verification, findings=tuple(fold.found.get(name, ())))
+            for name, verification in fold.verifications.items()
         ),
         writes=tuple(fold.writes.values()),
-        listings=tuple(fold.lists.get("listings", ())),
-        listings_ended=tuple(fold.lists.get("listings_ended", ())),
-        logs=tuple(fold.lists.get("logs", ())),
+        listings=tuple(fold.listings),
+        listings_ended=tuple(fold.listings_ended),
+        logs=tuple(fold.logs),
         approvals=tuple(
-            (at, one) for at, one in approvals if one.jobs_digest == latest.jobs_digest
+            (at, approval)
+            for at, approval in approvals
+            if approval.jobs_digest == latest.jobs_digest
         ),
-        earlier_runs=tuple(started.earlier_runs),
-        last_at=last_at,
-        last_seq=fold.now.get("last_seq", 0),
-        last_hash=fold.now.get("last_hash", ""),
+        earlier_runs=tuple(fold.started.earlier_runs),
+        last_at=last.at,
+        last_seq=last.seq,
+        last_hash=last.hash,
     )

@@ -19,6 +19,7 @@ from runbook.view import JobState, RunState, RunView, Submission, job_views, ser
 from tests.flows.evening import CUTOVER, plan_text
 
 NOW = CUTOVER + timedelta(minutes=5)
+SENT_AT = NOW
 
 
 def plan_of(text: str = "") -> Plan:
@@ -49,11 +50,11 @@ def run_of(plan: Plan, **states: JobState) -> RunView:
         endpoint=None,
         options={},
     )
-    sent = Submission(number=1, at="2026-11-22T19:05:00Z", request={}, outcome="accepted")
+    sent = Submission(number=1, at=SENT_AT, request={}, outcome="accepted")
     return RunView(
         id="r1",
         started=started,
-        started_at="2026-11-22T19:05:00Z",
+        started_at=SENT_AT,
         state=RunState.COMPLETE,
         verification="none",
         jobs=tuple(
@@ -71,6 +72,7 @@ def run_of(plan: Plan, **states: JobState) -> RunView:
         evidence=(),
         site_ids={},
         operator="op",
+        last_at=SENT_AT,
     )
 
 
@@ -128,7 +130,7 @@ def test_a_stopped_run_goes_on_only_with_a_reasoned_round() -> None:
     plan = plan_of()
     stopped = replace(
         run_of(plan, eng_to_ops=JobState.NOT_ATTEMPTED),
-        stop=("2026-11-22T19:10:00Z", StopRequested(reason="no-go", by="Jo")),
+        stop=(SENT_AT + timedelta(minutes=5), StopRequested(reason="no-go", by="Jo")),
     )
     with pytest.raises(PlanError, match="no-go"):
         taken_up(plan, stopped)
@@ -140,7 +142,7 @@ def test_a_stopped_run_with_a_job_at_atlassian_is_followed_and_sends_nothing() -
     plan = plan_of()
     stopped = replace(
         run_of(plan, eng_to_ops=JobState.PENDING, ops_to_eng=JobState.PLANNED),
-        stop=("2026-11-22T19:10:00Z", StopRequested(reason="no-go", by="Jo")),
+        stop=(SENT_AT + timedelta(minutes=5), StopRequested(reason="no-go", by="Jo")),
     )
     sending = taken_up(plan, stopped)
     assert sending.todo == ()
@@ -292,7 +294,7 @@ def test_only_what_was_or_may_have_been_accepted_has_served_a_window() -> None:
     view = run_of(plan_of()).jobs[0]
 
     def sent(outcome: str) -> int:
-        one = Submission(number=1, at="2026-11-22T19:05:00Z", request={}, outcome=outcome)
+        one = Submission(number=1, at=SENT_AT, request={}, outcome=outcome)
         return len(served_at(replace(view, sent=(one,))))
 
     assert {name: sent(name) for name in ("accepted", "unknown", "refused", "not_sent")} == {
@@ -302,7 +304,7 @@ def test_only_what_was_or_may_have_been_accepted_has_served_a_window() -> None:
         "not_sent": 0,
     }
     word = JobResolved(resolution="accepted", uuid="u", by="Jo", note="")
-    elsewhere = replace(view, sent=(), resolutions=(("2026-11-22T19:05:00Z", word),))
+    elsewhere = replace(view, sent=(), resolutions=((SENT_AT, word),))
     assert served_at(elsewhere) == (datetime(2026, 11, 22, 19, 5, tzinfo=UTC),)
 
 
