@@ -20,7 +20,6 @@ from runbook.wire import Send
 PRESENT = "present"
 ABSENT = "absent"
 NOT_ASKED = "not_asked"
-_DESTINATION = 1  # the number of the one site that matters here
 _PATIENCE = Patience(attempts=3, limited_attempts=5, longest_wait_s=120.0)
 
 
@@ -33,7 +32,7 @@ async def look(source: JiraSite, destination: JiraSite, issue: str, target: str)
     records = await source.remote_links(issue)
     info, _ = await destination.server_info()
     own = (destination.url, info.get("baseUrl"), info.get("displayUrl"))
-    addresses = Addresses({_DESTINATION: [str(base) for base in own if base]})
+    addresses = Addresses({destination.url: [str(base) for base in own if base]})
     resolved = await destination.issue(target)
     keys, issue_id = {target.upper()}, None
     if resolved is not None:
@@ -41,7 +40,7 @@ async def look(source: JiraSite, destination: JiraSite, issue: str, target: str)
     found = [
         record
         for record in records
-        if addresses.pointer_of(record).hits(_DESTINATION, keys, issue_id)
+        if addresses.pointer_of(record).hits(destination.url, keys, issue_id)
     ]
     if found:
         named = ", ".join(str(record.get("id")) for record in found)

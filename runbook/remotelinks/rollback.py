@@ -191,13 +191,13 @@ def unsettled(view: RunView, purpose: Purpose) -> tuple[Write, ...]:
 class Judge:
     """Decides which candidates are ours; reads the issues as they are now.
 
-    `destinations` maps a site to the numbers (of `addresses`) of the sites that a job links it to.
+    `destinations` maps a site to the sites that a job links it to.
     """
 
     view: RunView
     before: LinksBefore
     addresses: Addresses
-    destinations: Mapping[str, frozenset[int]]
+    destinations: Mapping[str, frozenset[str]]
     sites: Mapping[str, JiraSite]
     history: History
 
@@ -318,14 +318,12 @@ class Judge:
         return None
 
 
-def destinations_of(plan: Plan, numbers: Mapping[str, int]) -> dict[str, frozenset[int]]:
-    """Return for each site the numbers of the sites that a job links it to."""
-    places = PlanMap(plan)
+def destinations_of(plan: Plan) -> dict[str, frozenset[str]]:
+    """Return for each site the sites that a job links it to."""
+    places, sites = PlanMap(plan), [site.url for site in plan.sites]
     return {
-        site: frozenset(
-            number for target, number in numbers.items() if places.job_between(site, target)
-        )
-        for site in numbers
+        source: frozenset(target for target in sites if places.job_between(source, target))
+        for source in sites
     }
 
 

@@ -327,17 +327,15 @@ def _targets(plan: Plan, file: SnapshotFile, scope: Scope) -> dict[str, tuple[st
         site.url: dict.fromkeys(scope.targets.get(site.url, ())) for site in scope.sites
     }
     described = {row.url: row for row in file.sites()}
-    bases = [[site.url] for site in plan.sites]
-    for own, site in zip(bases, plan.sites, strict=True):
-        row = described.get(site.url)
-        if row is not None:
-            own += [base for base in (row.base_url, row.display_url) if base]
-    addresses = Addresses(dict(enumerate(bases)))
+    bases = {site.url: [site.url] for site in plan.sites}
+    for url, known in bases.items():
+        if url in described:
+            own = (described[url].base_url, described[url].display_url)
+            known += [base for base in own if base]
+    addresses = Addresses(bases)
     for link in file.links():
         point = addresses.pointer(link.url)
         # Whatever else follows `/browse/`, such as a project, is no issue to resolve.
-        if point.site is not None and point.key is not None and "-" in point.key:
-            url = plan.sites[point.site].url
-            if url in wanted:
-                wanted[url][point.key] = None
+        if point.site in wanted and point.key is not None and "-" in point.key:
+            wanted[point.site][point.key] = None
     return {url: tuple(keys) for url, keys in wanted.items()}

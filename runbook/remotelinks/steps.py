@@ -152,9 +152,7 @@ async def list_repair(
     history = SiteHistory(ports.sites)
     await ask_history(comparison, history, ports.why_not, first_submissions(view))
     comparison.mark_unserved(UnservedPairs(ports.plan, view, ports.clock.now()).of)
-    by_hand = await repair.shapes_by_hand(
-        likes, ports.plan, ports.sites, comparison.addresses, store.numbers
-    )
+    by_hand = await repair.shapes_by_hand(likes, ports.plan, ports.sites, comparison.addresses)
     shapes = repair.shapes_from_snapshot(comparison)
     for job, shape in by_hand.items():
         if not isinstance(shapes.get(job), Shape):
@@ -163,7 +161,6 @@ async def list_repair(
         listing=_listing(ports.ledger),
         missing=comparison.missing(),
         addresses=comparison.addresses,
-        numbers=store.numbers,
         shapes=shapes,
         as_weblink=as_weblink,
         also_unserved=also_unserved,
@@ -200,12 +197,11 @@ async def list_rollback(
     named = rollback.candidates(view, ports.ledger).values()
     with open_snapshot(before) as snapshot:
         links_before = LinksBefore(snapshot, named)
-    numbers = {url: n for n, url in enumerate(sorted(ports.sites), start=1)}
     judge = Judge(
         view=view,
         before=links_before,
-        addresses=await _live_addresses(ports, numbers),
-        destinations=rollback.destinations_of(ports.plan, numbers),
+        addresses=await _live_addresses(ports),
+        destinations=rollback.destinations_of(ports.plan),
         sites=ports.sites,
         history=SiteHistory(ports.sites),
     )
@@ -289,11 +285,10 @@ async def _settle(writer: Writer, view: RunView) -> int:
     return await writer.settle(write.intended for write in left_open)
 
 
-async def _live_addresses(ports: LinkPorts, numbers: dict[str, int]) -> Addresses:
+async def _live_addresses(ports: LinkPorts) -> Addresses:
     """Return the sites' own base and display URLs, asked now; the plan's where a site does not say."""
-    bases: dict[int, list[str]] = {}
+    bases = {url: [url] for url in ports.sites}
     for url, jira in ports.sites.items():
-        bases[numbers[url]] = [url]
         try:
             info, _ = await jira.server_info()
         except CredentialError:
@@ -301,7 +296,7 @@ async def _live_addresses(ports: LinkPorts, numbers: dict[str, int]) -> Addresse
         except RunbookError:
             continue
         own = (info.get("baseUrl"), info.get("displayUrl"))
-        bases[numbers[url]] += [str(base) for base in own if base]
+        bases[url] += [str(base) for base in own if base]
     return Addresses(bases, PlanMap(ports.plan).old_bases())
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby, islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -251,17 +252,14 @@ async def _ask(
 
 def job_counts(store: ComparisonStore) -> list[dict[str, Any]]:
     """Return `{id, expected, <one count per kind>}` for every job; `id` null for what no job serves."""
-    result = []
-    for number in sorted(store.counts, key=lambda key: (key is None, key or 0)):
-        counts = store.counts[number]
-        result.append(
-            {
-                "id": None if number is None else store.jobs[number],
-                "expected": sum(counts[kind] for kind in KINDS),
-                **{kind.value: counts[kind] for kind in Kind},
-            }
-        )
-    return result
+    return [
+        {
+            "id": job,
+            "expected": sum(counts[kind] for kind in KINDS),
+            **{kind.value: counts[kind] for kind in Kind},
+        }
+        for job, counts in store.counts.items()
+    ]
 
 
 def pair_counts(plan: Plan, jobs: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -315,8 +313,7 @@ def _counted(sample: SampleWord, jobs: Iterable[dict[str, Any]]) -> SampleWord:
 
 
 def _record_arrivals(comparison: Comparison, ledger: Ledger, run: str, verification: str) -> None:
-    by_job = groupby(comparison.new_arrivals(), key=lambda arrival: (arrival.job, arrival.site))
-    for (job, site), arrivals in by_job:
+    for (job, site), arrivals in groupby(comparison.new_arrivals(), key=itemgetter(0, 1)):
         instance = comparison.store.plan.instance(job)
         if instance is None:
             continue
@@ -325,6 +322,6 @@ def _record_arrivals(comparison: Comparison, ledger: Ledger, run: str, verificat
                 verification=verification,
                 site=site,
                 destination=instance.destination_url,
-                links="\n".join(arrival.recorded().line() for arrival in batch),
+                links="\n".join(link.line() for _, _, link in batch),
             )
             ledger.append(event, run=run, job=job)
