@@ -5,17 +5,15 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from runbook.cli.console import say
 from runbook.cli.wiring import Root
 from runbook.clock import Clock
+from runbook.remotelinks.snapshot import SnapshotProgress
+from runbook.remotelinks.snapshot_file import Chunk
 from runbook.text import plural, span
-
-if TYPE_CHECKING:
-    from runbook.remotelinks.snapshot import Progress
-    from runbook.remotelinks.snapshot_file import Chunk
 
 
 @dataclass(slots=True)
@@ -31,7 +29,7 @@ class _Count:
         return self.read / (now_s - self.begun_s) if now_s > self.begun_s else 0.0
 
 
-class Lines:
+class Lines(SnapshotProgress):
     """One line on stderr per change: a site counted, a chunk on disk, keys resolved."""
 
     def __init__(self, clock: Clock) -> None:
@@ -48,7 +46,7 @@ class Lines:
         """Count."""
         self._counts[site].read += 1
 
-    def recorded(self, site: str, chunk: "Chunk") -> None:
+    def recorded(self, site: str, chunk: Chunk) -> None:
         """Say how far it is, how fast, and how long the rest will take."""
         del chunk
         count = self._counts[site]
@@ -61,7 +59,7 @@ class Lines:
         say(f"{_host(site)}: resolving {plural(keys, 'target key')}")
 
 
-class Bars:
+class Bars(SnapshotProgress):
     """A live bar per site."""
 
     def __init__(self, bars: Any) -> None:
@@ -76,16 +74,13 @@ class Bars:
         """Move the bar on."""
         self._bars.advance(self._tasks[site])
 
-    def recorded(self, site: str, chunk: "Chunk") -> None:
-        """Do nothing: the bar has counted the issues."""
-
     def resolving(self, site: str, keys: int) -> None:
         """Say it above the bars."""
         self._bars.console.print(f"{_host(site)}: resolving {plural(keys, 'target key')}")
 
 
 @contextlib.contextmanager
-def watching(root: Root) -> "Iterator[Progress]":
+def watching(root: Root) -> Iterator[SnapshotProgress]:
     """Yield what shows the progress of a snapshot on stderr."""
     if not sys.stderr.isatty():
         yield Lines(root.clock)

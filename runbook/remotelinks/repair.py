@@ -18,7 +18,7 @@ from runbook.remotelinks.comparison import Comparison, MissingRow
 from runbook.remotelinks.model import content_hash
 from runbook.remotelinks.pointing import OLD, Addresses
 from runbook.remotelinks.shape import NoShape, Sample, Shape, Target, learned, weblink
-from runbook.remotelinks.writes import Go, Leave, Left, Order, WriteList
+from runbook.remotelinks.writes import Intent, Leave, Left, Order, WriteList
 
 SAMPLES_PER_JOB = 50
 
@@ -34,7 +34,7 @@ class CreateOrder(Order):
     issue_id: int | None
     addresses: Addresses = field(repr=False, compare=False)
 
-    def decide(self, links: Sequence[Record]) -> Go | Leave:
+    def decide(self, links: Sequence[Record]) -> Intent | Leave:
         """Return that the link is to be created, unless one to the same target is there."""
         wanted = content_hash(self.record)
         for link in links:
@@ -47,7 +47,8 @@ class CreateOrder(Order):
             else:
                 continue
             return Leave(reason=reason, link_id=str(link.get("id")))
-        return Go(write=create_write(self.issue, self.record), link_id=None, before=None)
+        write = create_write(self.issue, self.record)
+        return Intent(write=write, link_id=None, global_id=self.global_id, before=None)
 
     def listed(self) -> dict[str, Any]:
         """Return the order as `links.listed` keeps it and `--dry-run` shows it."""

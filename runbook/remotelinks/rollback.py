@@ -26,7 +26,7 @@ from runbook.remotelinks.mapping import PlanMap
 from runbook.remotelinks.model import HASH_DIGITS, RecordedLink, content_hash, writable
 from runbook.remotelinks.pointing import Addresses, address_of
 from runbook.remotelinks.snapshot_file import IssueState, LinkRow, SnapshotFile
-from runbook.remotelinks.writes import WRITERS, Go, Leave, Left, Order, Purpose, WriteList
+from runbook.remotelinks.writes import WRITERS, Intent, Leave, Left, Order, Purpose, WriteList
 from runbook.view import RunView, Write
 
 NOT_UNDONE = (
@@ -66,7 +66,7 @@ class TakeBack(Order):
     why: str
     restored: Mapping[str, Any] | None = None
 
-    def decide(self, links: Sequence[Record]) -> Go | Leave:
+    def decide(self, links: Sequence[Record]) -> Intent | Leave:
         """Return the write, unless the link is gone or differs from what was recorded."""
         now = next((link for link in links if str(link.get("id")) == self.link_id), None)
         if now is None:
@@ -77,7 +77,7 @@ class TakeBack(Order):
             write = delete_write(self.issue, self.link_id)
         else:
             write = update_write(self.issue, self.link_id, writable(self.restored))
-        return Go(write=write, link_id=self.link_id, before=now)
+        return Intent(write=write, link_id=self.link_id, global_id=self.global_id, before=now)
 
     def listed(self) -> dict[str, Any]:
         """Return the order as `links.listed` keeps it and `--dry-run` shows it."""

@@ -8,7 +8,6 @@ process that is killed goes on behind the last one. Absent, refused and failed i
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from runbook.atlassian.jira import JiraSite, Resolution
 from runbook.atlassian.limits import Limits
@@ -45,40 +44,20 @@ class QueryRefusedError(RemoteError):
         self.said = said
 
 
-class Progress(Protocol):
-    """Somebody who watches a snapshot grow."""
+class SnapshotProgress:
+    """Watches a snapshot grow; this one does nothing."""
 
     def found(self, site: str, total: int, done: int) -> None:
         """Take note of how many issues of a site are in scope, and how many were read before."""
-        ...
 
     def read(self, site: str) -> None:
         """Take note that one more issue was looked at."""
-        ...
 
     def recorded(self, site: str, chunk: Chunk) -> None:
         """Take note that a chunk is on disk."""
-        ...
 
     def resolving(self, site: str, keys: int) -> None:
         """Take note that the keys of targets are resolved on a site."""
-        ...
-
-
-class Silence:
-    """Nobody watches."""
-
-    def found(self, site: str, total: int, done: int) -> None:
-        """Do nothing."""
-
-    def read(self, site: str) -> None:
-        """Do nothing."""
-
-    def recorded(self, site: str, chunk: Chunk) -> None:
-        """Do nothing."""
-
-    def resolving(self, site: str, keys: int) -> None:
-        """Do nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +84,7 @@ async def take(
     limits: Limits | None = None,
     random: Callable[[], float] = lambda: 0.5,
     patience: Patience | None = None,
-    progress: Progress | None = None,
+    progress: SnapshotProgress | None = None,
     lanes: int = LANES,
 ) -> Taken:
     """Read what is missing in `file`, all sites at once, and return what is in it then.
@@ -129,7 +108,7 @@ async def take(
             ),
             file=file,
             clock=clock,
-            progress=progress or Silence(),
+            progress=progress or SnapshotProgress(),
             lanes=lanes,
         )
         for site in scope.sites
@@ -179,7 +158,7 @@ class _SiteReader:
     jira: JiraSite
     file: SnapshotFile
     clock: Clock
-    progress: Progress
+    progress: SnapshotProgress
     lanes: int
     failures: int = 0
 

@@ -27,7 +27,7 @@ from runbook.remotelinks.rollback import Judge, LinksBefore, TakeBack
 from runbook.remotelinks.sampling import SampleWord
 from runbook.remotelinks.scope import Scope
 from runbook.remotelinks.shape import Shape
-from runbook.remotelinks.snapshot import Progress, take
+from runbook.remotelinks.snapshot import SnapshotProgress, take
 from runbook.remotelinks.snapshot_file import create_snapshot, open_snapshot
 from runbook.remotelinks.unserved import UnservedPairs
 from runbook.remotelinks.verification import (
@@ -57,7 +57,7 @@ class LinkPorts:
     send: Send | None
     why_not: str = ""
     random: Callable[[], float] = lambda: 0.5
-    progress: Progress | None = None
+    progress: SnapshotProgress | None = None
     sites: dict[str, JiraSite] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

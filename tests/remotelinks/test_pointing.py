@@ -15,7 +15,7 @@ from runbook.remotelinks.compare import Found, Kind, Wanted, judge
 from runbook.remotelinks.pointing import OLD, Addresses, issue_id_of, normal_base
 from runbook.remotelinks.probe import RemoteLinkProber
 from runbook.remotelinks.repair import CreateOrder
-from runbook.remotelinks.writes import Go, Leave
+from runbook.remotelinks.writes import Intent, Leave
 from runbook.simulator.app import make_app
 from runbook.simulator.world import World
 from tests.atlassian.scripted import ACCOUNT
@@ -179,7 +179,7 @@ def test_repair_leaves_a_link_of_its_global_id_alone_wherever_it_points() -> Non
     left = order(10007, "g").decide([there])
     assert isinstance(left, Leave)
     assert left.link_id == "5"
-    assert isinstance(order(10007, "h").decide([there]), Go)
+    assert isinstance(order(10007, "h").decide([there]), Intent)
 
 
 def test_a_target_that_has_a_new_key_is_found_by_either(clock: VirtualClock) -> None:
