@@ -9,7 +9,7 @@ was rewritten from an old base URL is restored. Whatever changed since it was re
 import asyncio
 import dataclasses
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -127,8 +127,18 @@ def candidates(view: RunView, ledger: Ledger) -> dict[tuple[str, str], Candidate
     for recorded in ledger.events(kinds=(LinksArrived.KIND,)):
         if recorded.run != view.id or not isinstance(recorded.event, LinksArrived):
             continue
-        for candidate in arrived(recorded.event, recorded.job):
-            found[candidate.site, candidate.link_id] = candidate
+        site = recorded.event.site
+        for link in RecordedLink.in_lines(recorded.event.links):
+            found[site, str(link.link_id)] = Candidate(
+                site=site,
+                issue=link.issue,
+                link_id=str(link.link_id),
+                hash=link.hash,
+                job=recorded.job,
+                expected=link.expected,
+                before=link.before,
+                written=False,
+            )
     done = [write for write in view.writes if write.ended and write.ended.result == "done"]
     for write in done:
         ours = _written(write) if write.intended.purpose == "repair" else None
@@ -142,21 +152,6 @@ def candidates(view: RunView, ledger: Ledger) -> dict[tuple[str, str], Candidate
         if write.intended.purpose == "rollback" and write.intended.link_id is not None:
             found.pop((write.intended.site, write.intended.link_id), None)
     return found
-
-
-def arrived(event: LinksArrived, job: str | None) -> Iterator[Candidate]:
-    """Yield the links that a `links.arrived` event names."""
-    for link in RecordedLink.in_lines(event.links):
-        yield Candidate(
-            site=event.site,
-            issue=link.issue,
-            link_id=str(link.link_id),
-            hash=link.hash,
-            job=job,
-            expected=link.expected,
-            before=link.before,
-            written=False,
-        )
 
 
 def _written(write: Write) -> Candidate | None:

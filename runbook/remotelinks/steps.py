@@ -16,6 +16,7 @@ from runbook.ledger.store import Ledger
 from runbook.plan.model import Plan
 from runbook.remotelinks import repair, rollback
 from runbook.remotelinks.compare import Kind
+from runbook.remotelinks.comparison import Comparison
 from runbook.remotelinks.comparison_join import compare
 from runbook.remotelinks.comparison_store import ComparisonStore
 from runbook.remotelinks.expected import ExpectedFile
@@ -33,9 +34,10 @@ from runbook.remotelinks.unserved import UnservedPairs
 from runbook.remotelinks.verification import (
     Verified,
     ask_history,
+    begin,
     first_submissions,
     recall,
-    verify,
+    record,
 )
 from runbook.remotelinks.writes import Order, Purpose, WriteList, WriteLog, Writer
 from runbook.view import RunView, run_of
@@ -104,19 +106,18 @@ async def verify_run(
     sampled = _staged(store, expected, sample, seed=run)
     if after is None:
         after = await _taken(ports, store)
-    return await verify(
-        store=store,
+    verification = begin(
+        ports.ledger,
+        run,
         after=after,
         before=before,
         expected=expected,
         sample=sampled,
-        history=SiteHistory(ports.sites) if ports.sites else None,
-        history_absent=ports.why_not,
-        unserved=UnservedPairs(ports.plan, view, ports.clock.now()),
-        submitted=first_submissions(view),
-        ledger=ports.ledger,
-        run=run,
         operator=operator,
+    )
+    comparison, later = await _compared(ports, view, store, after, before)
+    return record(
+        comparison, ports.ledger, run, verification=verification, sample=sampled, later=later
     )
 
 
@@ -147,11 +148,7 @@ async def list_repair(
     _staged(store, expected, None, seed="")
     if after is None:
         after = await _taken(ports, store)
-    recall(store, ports.ledger, view.id)
-    comparison = compare(store, after)
-    history = SiteHistory(ports.sites)
-    await ask_history(comparison, history, ports.why_not, first_submissions(view))
-    comparison.mark_unserved(UnservedPairs(ports.plan, view, ports.clock.now()).of)
+    comparison, _ = await _compared(ports, view, store, after)
     by_hand = await repair.shapes_by_hand(likes, ports.plan, ports.sites, comparison.addresses)
     shapes = repair.shapes_from_snapshot(comparison)
     for job, shape in by_hand.items():
@@ -270,6 +267,21 @@ async def _taken(ports: LinkPorts, store: ComparisonStore) -> Path:
     if taken.errors and len(taken.errors) == len(used):
         raise taken.errors[0][1]
     return path
+
+
+async def _compared(
+    ports: LinkPorts, view: RunView, store: ComparisonStore, after: Path, before: Path | None = None
+) -> tuple[Comparison, int]:
+    """Compare, and let the ledger, the changelogs and the plan's waves say what they know of it.
+
+    Returns how many missing links the next round of the run can still serve, too.
+    """
+    recall(store, ports.ledger, view.id)
+    comparison = compare(store, after, before)
+    history = SiteHistory(ports.sites) if ports.sites else None
+    await ask_history(comparison, history, ports.why_not, first_submissions(view))
+    unserved = UnservedPairs(ports.plan, view, ports.clock.now())
+    return comparison, comparison.mark_unserved(unserved.of)
 
 
 def _writer(
