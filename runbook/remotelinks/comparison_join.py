@@ -103,8 +103,7 @@ def compare(store: ComparisonStore, after: Path, before: Path | None = None) -> 
     Raises:
         UsageError: a snapshot is not there, or it is no snapshot.
     """
-    store.note_unfinished(after)
-    with store.attached(after, "after"):
+    with store.attached(after, "after", note=True):
         addresses = _addresses(store)
         if before is not None:
             store.add_before(before, addresses)

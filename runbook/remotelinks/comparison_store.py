@@ -218,13 +218,19 @@ class ComparisonStore:
     # Snapshots
 
     @contextlib.contextmanager
-    def attached(self, path: Path, name: Literal["after", "before"]) -> Iterator[None]:
-        """Have the tables of a snapshot under `name`, read-only.
+    def attached(
+        self, path: Path, name: Literal["after", "before"], *, note: bool = False
+    ) -> Iterator[None]:
+        """Have the tables of a snapshot under `name`, read-only; `note` where it is not whole.
 
         Raises:
             UsageError: the snapshot is not there, or it is no snapshot.
         """
-        open_snapshot(path).close()
+        with open_snapshot(path) as snapshot:
+            if note and snapshot.meta().finished_at is None:
+                self.notes.append(
+                    f"the snapshot `{path.name}` is not whole: run its `runbook snapshot` command again to finish it"
+                )
         try:
             self.db.execute(f"ATTACH DATABASE ? AS {name}", (f"{path.resolve().as_uri()}?mode=ro",))
         except sqlite3.Error as problem:
@@ -236,33 +242,18 @@ class ComparisonStore:
                 self.db.execute("COMMIT")
             self.db.execute(f"DETACH DATABASE {name}")
 
-    def note_unfinished(self, path: Path) -> None:
-        """Note that a snapshot is not whole, where it is not."""
-        with open_snapshot(path) as snapshot:
-            if snapshot.meta().finished_at is None:
-                self.notes.append(
-                    f"the snapshot `{path.name}` is not whole: run its `runbook snapshot` command again to finish it"
-                )
-
     def add_before(self, path: Path, addresses: Addresses) -> None:
         """Take in which issues and links were there before the run.
 
         Raises:
             UsageError: the snapshot is not there, or it is no snapshot.
         """
-        self.note_unfinished(path)
-        with self.attached(path, "before"):
-            links = self.db.execute(
-                "SELECT s.number, l.link_id, l.hash, l.url FROM site s"
-                " JOIN before.link l ON l.site = s.url"
-            )
+        self.db.create_function("is_old", 1, lambda url: addresses.pointer(url).site == OLD)
+        with self.attached(path, "before", note=True):
             self.db.execute("BEGIN")
-            self.db.executemany(
-                "INSERT OR IGNORE INTO earlier VALUES (?, ?, ?, ?)",
-                (
-                    (site, link_id, digest, addresses.pointer(url).site == OLD)
-                    for site, link_id, digest, url in links
-                ),
+            self.db.execute(
+                "INSERT OR IGNORE INTO earlier SELECT s.number, l.link_id, l.hash, is_old(l.url)"
+                " FROM site s JOIN before.link l ON l.site = s.url"
             )
             # An issue may have been asked by another key then: both names count.
             for name in ("asked", "key"):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from runbook.canonical import json_text
 from runbook.clock import isoformat_utc
@@ -85,13 +85,13 @@ class LinkRow(NamedTuple):
 
 
 class ResolvedRow(NamedTuple):
-    """A row of the table `resolved`: a key that some link or expectation points to; `state` is `found` or `absent`."""
+    """A row of the table `resolved`: a key that some link or expectation points to."""
 
     site: str
     asked: str
     key: str | None
     id: int | None
-    state: str
+    state: Literal["found", "absent"]
 
 
 class SiteRow(NamedTuple):
@@ -266,13 +266,13 @@ class SnapshotFile:
             db.executemany(
                 "INSERT OR REPLACE INTO issue VALUES (?, ?, ?, ?, ?, ?)",
                 (
-                    (chunk.site, one.asked, one.key, one.id, one.state.value, encodable(one.detail))
-                    for one in issues
+                    (chunk.site, read.asked, read.key, read.id, read.state, encodable(read.detail))
+                    for read in issues
                 ),
             )
             db.executemany(
                 "INSERT OR REPLACE INTO link VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (_link_row(chunk.site, one.asked, link) for one in issues for link in one.links),
+                (_link_row(chunk.site, read.asked, link) for read in issues for link in read.links),
             )
             db.execute(
                 "UPDATE chunk SET done_at = ? WHERE site = ? AND number = ?",

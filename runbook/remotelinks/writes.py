@@ -12,7 +12,7 @@ import secrets
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Generic, Literal, TypeVar, get_args
 
 from runbook.atlassian.jira import (
@@ -173,13 +173,7 @@ class Left:
 
     def listed(self) -> dict[str, Any]:
         """Return it as `links.listed` keeps it."""
-        return {
-            "site": self.site,
-            "issue": self.issue,
-            "target": self.target,
-            "link_id": self.link_id,
-            "reason": self.reason,
-        }
+        return {name: value for name, value in asdict(self).items() if name != "unread"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
