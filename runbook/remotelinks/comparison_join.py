@@ -118,11 +118,10 @@ def compare(store: ComparisonStore, after: Path, before: Path | None = None) -> 
 
 
 def _addresses(store: ComparisonStore) -> Addresses:
-    bases = {site.url: [site.url] for site in store.plan.sites}
-    for url, *own in store.db.execute("SELECT url, base_url, display_url FROM after.site"):
-        if url in bases:
-            bases[url] += [base for base in own if base]
-    return Addresses(bases, store.map.old_bases())
+    rows = store.db.execute("SELECT url, base_url, display_url FROM after.site")
+    described = {url: bases for url, *bases in rows}
+    sites = {site.url: described.get(site.url, ()) for site in store.plan.sites}
+    return Addresses(sites, store.map.old_bases())
 
 
 def _follow_moved(db: sqlite3.Connection) -> None:

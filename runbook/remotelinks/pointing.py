@@ -46,12 +46,15 @@ class Pointer(NamedTuple):
 
 
 class Addresses:
-    """The known base URLs: those of each site (its own, base and display), and the old ones."""
+    """The known base URLs: those of each site, and the old ones.
 
-    def __init__(self, sites: Mapping[str, Iterable[str]], old: Iterable[str] = ()) -> None:
+    `sites` maps the URL of each site to the base and display URL that it names itself, where it does.
+    """
+
+    def __init__(self, sites: Mapping[str, Iterable[str | None]], old: Iterable[str] = ()) -> None:
         self._known = {normal_base(base): OLD for base in old}
         for site, bases in sites.items():
-            self._known.update((normal_base(base), site) for base in bases)
+            self._known.update((normal_base(str(base)), site) for base in (site, *bases) if base)
         self._seen: dict[str, str | None] = {}
 
     def pointer(self, url: str, global_id: str | None = None) -> Pointer:

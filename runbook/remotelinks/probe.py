@@ -32,8 +32,7 @@ async def look(
     """
     records = await source.remote_links(issue)
     info, _ = await destination.server_info()
-    own = (destination.url, info.get("baseUrl"), info.get("displayUrl"))
-    addresses = Addresses({destination.url: [str(base) for base in own if base]})
+    addresses = Addresses({destination.url: (info.get("baseUrl"), info.get("displayUrl"))})
     resolved = await destination.issue(target)
     keys, issue_id = {target.upper()}, None
     if resolved is not None:

@@ -68,6 +68,8 @@ class TakeBack(Order):
 
     def decide(self, links: Sequence[Record]) -> Intent | Leave:
         """Return the write, unless the link is gone or differs from what was recorded."""
+        # Between the list and this write somebody may have changed the link: only what is still as
+        # recorded is ours to take back.
         now = next((link for link in links if str(link.get("id")) == self.link_id), None)
         if now is None:
             return Leave(reason="it is gone already", link_id=self.link_id)

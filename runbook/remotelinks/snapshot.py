@@ -127,14 +127,14 @@ async def take(
 async def _all(
     readers: "Sequence[_SiteReader]", work: "Callable[[_SiteReader], Awaitable[None]]"
 ) -> tuple[tuple[str, RunbookError], ...]:
-    async def one(reader: _SiteReader) -> RunbookError | None:
+    async def attempted(reader: _SiteReader) -> RunbookError | None:
         try:
             await work(reader)
         except RunbookError as error:
             return error
         return None
 
-    ended = await asyncio.gather(*(one(reader) for reader in readers))
+    ended = await asyncio.gather(*(attempted(reader) for reader in readers))
     return tuple(
         (reader.site.url, error)
         for reader, error in zip(readers, ended, strict=True)
@@ -305,13 +305,8 @@ def _targets(plan: Plan, file: SnapshotFile, scope: Scope) -> dict[str, tuple[st
     wanted: dict[str, dict[str, None]] = {
         site.url: dict.fromkeys(scope.targets.get(site.url, ())) for site in scope.sites
     }
-    described = {row.url: row for row in file.sites()}
-    bases = {site.url: [site.url] for site in plan.sites}
-    for url, known in bases.items():
-        if url in described:
-            own = (described[url].base_url, described[url].display_url)
-            known += [base for base in own if base]
-    addresses = Addresses(bases)
+    described = {row.url: (row.base_url, row.display_url) for row in file.sites()}
+    addresses = Addresses({site.url: described.get(site.url, ()) for site in plan.sites})
     for link in file.links():
         point = addresses.pointer(link.url)
         # Whatever else follows `/browse/`, such as a project, is no issue to resolve.

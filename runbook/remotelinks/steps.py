@@ -12,6 +12,7 @@ from runbook.atlassian.jira import JiraSite
 from runbook.atlassian.limits import Limits
 from runbook.clock import Clock
 from runbook.errors import CredentialError, LedgerError, RunbookError, UsageError
+from runbook.ledger.link_events import VerifyStarted
 from runbook.ledger.store import Ledger
 from runbook.plan.model import Plan
 from runbook.remotelinks import repair, rollback
@@ -34,7 +35,7 @@ from runbook.remotelinks.unserved import UnservedPairs
 from runbook.remotelinks.verification import (
     Verified,
     ask_history,
-    begin,
+    file_json,
     first_submissions,
     recall,
     record,
@@ -106,15 +107,16 @@ async def verify_run(
     sampled = _staged(store, expected, sample, seed=run)
     if after is None:
         after = await _taken(ports, store)
-    verification = begin(
-        ports.ledger,
-        run,
-        after=after,
-        before=before,
-        expected=expected,
-        sample=sampled,
+    verification = f"v{ports.ledger.head()[0] + 1}"
+    started = VerifyStarted(
+        verification=verification,
+        after=file_json(after),
+        before=None if before is None else file_json(before),
+        expected=None if expected is None else expected.as_json(),
+        sample=None if sampled is None else sampled.size,
         operator=operator,
     )
+    ports.ledger.append(started, run=run)
     comparison, later = await _compared(ports, view, store, after, before)
     return record(
         comparison, ports.ledger, run, verification=verification, sample=sampled, later=later
@@ -299,7 +301,7 @@ async def _settle(writer: Writer, view: RunView) -> int:
 
 async def _live_addresses(ports: LinkPorts) -> Addresses:
     """Return the sites' own base and display URLs, asked now; the plan's where a site does not say."""
-    bases = {url: [url] for url in ports.sites}
+    described: dict[str, tuple[str | None, ...]] = dict.fromkeys(ports.sites, ())
     for url, jira in ports.sites.items():
         try:
             info, _ = await jira.server_info()
@@ -307,9 +309,8 @@ async def _live_addresses(ports: LinkPorts) -> Addresses:
             raise
         except RunbookError:
             continue
-        own = (info.get("baseUrl"), info.get("displayUrl"))
-        bases[url] += [str(base) for base in own if base]
-    return Addresses(bases, PlanMap(ports.plan).old_bases())
+        described[url] = (info.get("baseUrl"), info.get("displayUrl"))
+    return Addresses(described, PlanMap(ports.plan).old_bases())
 
 
 def _listing(ledger: Ledger) -> str:

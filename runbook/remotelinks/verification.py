@@ -21,7 +21,6 @@ from runbook.ledger.link_events import (
     LinksArrived,
     VerifyEnded,
     VerifyFound,
-    VerifyStarted,
     WriteEnded,
     WriteIntended,
 )
@@ -30,7 +29,6 @@ from runbook.plan.model import Plan
 from runbook.remotelinks.compare import DIFFERENCES, KINDS, UNSEEN, Kind
 from runbook.remotelinks.comparison import Comparison, MissingRow
 from runbook.remotelinks.comparison_store import ComparisonStore
-from runbook.remotelinks.expected import ExpectedFile
 from runbook.remotelinks.history import History, removal
 from runbook.remotelinks.model import RecordedLink
 from runbook.remotelinks.sampling import SampleWord
@@ -77,30 +75,6 @@ class Verified:
     def total(self, *kinds: Kind) -> int:
         """Return how many there are of these kinds over all jobs."""
         return total_of(self.jobs, *kinds)
-
-
-def begin(
-    ledger: Ledger,
-    run: str,
-    *,
-    after: Path,
-    before: Path | None,
-    expected: ExpectedFile | None,
-    sample: SampleWord | None,
-    operator: str,
-) -> str:
-    """Record that a verification begins, and with what; return its name."""
-    verification = f"v{ledger.head()[0] + 1}"
-    started = VerifyStarted(
-        verification=verification,
-        after=file_json(after),
-        before=None if before is None else file_json(before),
-        expected=None if expected is None else expected.as_json(),
-        sample=None if sample is None else sample.size,
-        operator=operator,
-    )
-    ledger.append(started, run=run)
-    return verification
 
 
 def record(

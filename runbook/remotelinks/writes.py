@@ -334,6 +334,7 @@ class Writer:
         intended: WriteIntended | None = None
         for look in range(ATTEMPTS + 1):
             self._heartbeat()
+            # Right before every write: what was listed minutes ago may have changed since.
             try:
                 links = await jira.remote_links(order.issue)
             except JiraRefusedError as refusal:

@@ -24,7 +24,7 @@ from tests.simulator.worlds import ENG, OPS, two_sites
 HR = "https://contoso-hr.atlassian.net"
 DISPLAY = "https://issues.contoso.example"
 OLD_BASE = "https://jira.contoso.example/jira"
-ADDRESSES = Addresses({ENG: [ENG], OPS: [OPS, DISPLAY], HR: [HR]}, [OLD_BASE])
+ADDRESSES = Addresses({ENG: (), OPS: (None, DISPLAY), HR: (HR,)}, [OLD_BASE])
 ELSEWHERE = "https://go.example/x"
 
 # `{id}` stands for the numeric id of OPS-7, the issue that the links are asked about.
