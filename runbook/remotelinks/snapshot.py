@@ -7,7 +7,7 @@ process that is killed goes on behind the last one. Absent, refused and failed i
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from runbook.atlassian.jira import JiraSite, Resolution
 from runbook.atlassian.limits import Limits
@@ -16,7 +16,7 @@ from runbook.atlassian.refusals import JiraRefusedError, NotDocumentedError, Not
 from runbook.clock import Clock
 from runbook.errors import RemoteError, RunbookError
 from runbook.plan.model import Plan, Site
-from runbook.remotelinks.model import RemoteLink, link_of
+from runbook.remotelinks.model import link_of
 from runbook.remotelinks.pointing import Addresses
 from runbook.remotelinks.scope import Scope
 from runbook.remotelinks.snapshot_file import (
@@ -239,25 +239,23 @@ class _SiteReader:
     async def _issue(self, key: str) -> ReadIssue:
         """Return one issue with its links, or why it has none."""
         try:
-            links = tuple(link_of(record) for record in await self.jira.remote_links(key))
+            links = [link_of(record) for record in await self.jira.remote_links(key)]
         except JiraRefusedError as refusal:
             state = IssueState.ABSENT if refusal.status == 404 else IssueState.REFUSED
-            return ReadIssue(asked=key, key=None, id=None, state=state, detail=str(refusal))
-        except (NotDocumentedError, ValueError) as problem:
-            return self._failed(key, str(problem), problem)
-        except NotReachedError as problem:
+            return ReadIssue(asked=key, state=state, detail=str(refusal))
+        except (NotDocumentedError, NotReachedError, ValueError) as problem:
             # Without any answer it is the network; with 429 it is the whole endpoint.
-            if problem.answer is None or problem.answer.status == 429:
+            if isinstance(problem, NotReachedError) and (
+                problem.answer is None or problem.answer.status == 429
+            ):
                 raise
-            return self._failed(key, str(problem), problem)
+            self.failures += 1
+            if self.failures >= FAILURES_IN_A_ROW and isinstance(problem, RunbookError):
+                raise
+            return ReadIssue(asked=key, state=IssueState.FAILED, detail=str(problem))
         self.failures = 0
-        return ReadIssue(asked=key, key=None, id=None, state=IssueState.READ, links=links)
-
-    def _failed(self, key: str, detail: str, problem: Exception) -> ReadIssue:
-        self.failures += 1
-        if self.failures >= FAILURES_IN_A_ROW and isinstance(problem, RunbookError):
-            raise problem
-        return ReadIssue(asked=key, key=None, id=None, state=IssueState.FAILED, detail=detail)
+        each_once = {link.link_id: link for link in links}
+        return ReadIssue(asked=key, state=IssueState.READ, links=tuple(each_once.values()))
 
     async def _record(self, done: _Open) -> None:
         """Write a chunk that is whole, with the present keys and ids of its issues."""
@@ -268,14 +266,9 @@ class _SiteReader:
         there = [issue.asked for issue in issues if issue.state is IssueState.READ]
         found = (await self.jira.resolve(there)).found if there else {}
         named = [
-            ReadIssue(
-                asked=issue.asked,
-                key=found[issue.asked].key if issue.asked in found else None,
-                id=found[issue.asked].id if issue.asked in found else None,
-                state=issue.state,
-                detail=issue.detail,
-                links=_each_once(issue.links),
-            )
+            replace(issue, key=found[issue.asked].key, id=found[issue.asked].id)
+            if issue.asked in found
+            else issue
             for issue in issues
         ]
         self.file.record_chunk(done.chunk, named, self.clock.now())
@@ -287,10 +280,6 @@ def _work(chunks: Sequence[Chunk]) -> Iterator[tuple[_Open, str]]:
         opened = _Open(chunk)
         for key in chunk.keys:
             yield opened, key
-
-
-def _each_once(links: Sequence[RemoteLink]) -> tuple[RemoteLink, ...]:
-    return tuple({link.link_id: link for link in links}.values())
 
 
 def _resolved_rows(site: str, resolution: Resolution) -> list[ResolvedRow]:

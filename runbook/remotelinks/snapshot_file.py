@@ -52,9 +52,9 @@ class ReadIssue:
     """One issue as it was read: `key` and `id` are the present ones, where they could be resolved."""
 
     asked: str
-    key: str | None
-    id: int | None
     state: IssueState
+    key: str | None = None
+    id: int | None = None
     detail: str = ""
     links: tuple[RemoteLink, ...] = ()
 

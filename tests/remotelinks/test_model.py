@@ -84,5 +84,5 @@ def test_an_arrived_link_is_read_from_its_line_as_it_was_written() -> None:
     link = RecordedLink("ENG-1", 10000, "a" * 64, True, "b" * 64)
     short = link._replace(hash="a" * HASH_DIGITS, before="b" * HASH_DIGITS)
     other = RecordedLink("ENG-2", 7, "c" * HASH_DIGITS, False, "absent")
-    lines = "\n".join(("no such line", link.line(), other.line()))
+    lines = f"no such line\n{link.line()}\n{other.line()}"
     assert list(RecordedLink.in_lines(lines)) == [short, other]
