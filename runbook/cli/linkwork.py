@@ -182,11 +182,11 @@ def host_of(url: str) -> str:
     return printable(url.partition("://")[2] or url)
 
 
-def listed_line(action: str, one: "dict[str, object]") -> str:
+def listed_line(action: str, listed: "dict[str, object]") -> str:
     """Return one planned or left link as a line."""
-    issue, target = printable(str(one["issue"])), printable(str(one["target"] or "?"))
-    number = "" if one.get("link_id") is None else f" (link {printable(str(one['link_id']))})"
-    return f"{action:8} {issue} on {host_of(str(one['site']))} -> {target}{number}"
+    issue, target = printable(str(listed["issue"])), printable(str(listed["target"] or "?"))
+    number = "" if listed.get("link_id") is None else f" (link {printable(str(listed['link_id']))})"
+    return f"{action:8} {issue} on {host_of(str(listed['site']))} -> {target}{number}"
 
 
 def outcome_code(outcomes: "Outcomes", counts: "dict[str, int]") -> ExitCode:
