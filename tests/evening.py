@@ -115,6 +115,14 @@ def recorded(*events: Any, run: str | None = RUN) -> tuple[Recorded, ...]:
         job, event = item if isinstance(item, tuple) else (None, item)
         at = isoformat_utc(START + timedelta(seconds=seq))
         result.append(
-            Recorded(seq=seq, at=parse_utc(at), kind=event.KIND, run=run, job=job, event=event, hash=f"h{seq}")
+            Recorded(
+                seq=seq,
+                at=parse_utc(at),
+                kind=event.KIND,
+                run=run,
+                job=job,
+                event=event,
+                hash=f"h{seq}",
+            )
         )
     return tuple(result)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 
+from runbook.remotelinks import compare
 from runbook.report.page import Chip, Segment, Sum, Text
 from runbook.report.rounds import due_pairs
 from runbook.report.text import SHORT, shortened, thousands
@@ -56,21 +57,9 @@ _KIND: dict[str, tuple[str, str]] = {
     "unexpected": ("warn", "+"),
 }
 
-# The kinds that add up to what is expected, and those beside them (design 8).
-KINDS = (
-    "recreated",
-    "missing",
-    "wrong_target",
-    "wrong_type",
-    "old_url",
-    "source_absent",
-    "target_absent",
-    "removed_since",
-    "satisfied_otherwise",
-    "no_job",
-    "not_looked_at",
-)
-KINDS_BESIDE = ("duplicate", "unexpected")
+# The kinds that add up to what is expected, and those beside them.
+KINDS = tuple(kind.value for kind in compare.KINDS)
+KINDS_BESIDE = tuple(kind.value for kind in compare.BESIDES)
 
 _FINDING: dict[str, tuple[str, str]] = {
     "error": ("bad", "✕"),

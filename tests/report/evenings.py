@@ -131,7 +131,15 @@ class Evening:
             payload=encode(event),
         )
         self.rows.append(
-            Recorded(seq=seq, at=parse_utc(at), kind=event.KIND, run=named, job=job, event=event, hash=digest)
+            Recorded(
+                seq=seq,
+                at=parse_utc(at),
+                kind=event.KIND,
+                run=named,
+                job=job,
+                event=event,
+                hash=digest,
+            )
         )
 
     def view(self) -> RunView:
