@@ -15,8 +15,6 @@ import httpx
 import pytest
 
 from runbook.cli import wiring
-from runbook.cli.app import main
-from runbook.cli.wiring import Root
 from runbook.clock import SystemClock
 from runbook.plan import read_plan
 from runbook.simulator.app import make_app
@@ -45,16 +43,7 @@ class Answering(httpx.AsyncBaseTransport):
 
 
 def run(one: Evening, before: Before, *more: str) -> Result:
-    root = Root(
-        environ=one.env,
-        clock=one.clock,
-        interactive=False,
-        transport=lambda: Answering(one, before),
-    )
-    one.capsys.readouterr()
-    code = main(["run", str(one.plan), "--yes", *more], root=root)
-    captured = one.capsys.readouterr()
-    return Result(code, captured.out, captured.err)
+    return one.through(lambda: Answering(one, before), "run", str(one.plan), "--yes", *more)
 
 
 def is_submission(request: httpx.Request) -> bool:

@@ -14,6 +14,7 @@ import pytest
 from runbook.clock import parse_utc
 from runbook.simulator.app import make_app
 from runbook.simulator.faults import FaultKind
+from tests.flows import watched
 from tests.flows.evening import STATUS, SUBMIT, TOKEN, Evening, plan_text, url_of
 
 Maker = Callable[..., Evening]
@@ -41,8 +42,22 @@ def test_six_jobs_are_sent_once_each_and_end_complete(evening: Maker) -> None:
 def test_the_intent_is_on_disk_before_the_request_and_the_answer_before_anything_else(
     evening: Maker,
 ) -> None:
+    """Both are asked of the file while the next request is on its way."""
     one = evening(text=plan_text(TWO))
-    one.run()
+    early: list[str] = []
+    asked: list[str] = []
+
+    def look(request: httpx.Request) -> None:
+        if watched.is_status(request):
+            uuid = request.url.path.rpartition("/")[2]
+            asked.append(uuid)
+            answered = [e["payload"] for e in one.events() if e["kind"] == "submit.answered"]
+            if uuid not in {payload["uuid"] for payload in answered}:
+                early.append(uuid)
+
+    watched.run_hooked(one, before=look)
+    assert len(one.watch.announced) == 2
+    assert (len(set(asked)), early) == (2, [])
     for job in ("eng-to-ops", "ops-to-eng"):
         kinds = [event["kind"] for event in one.events() if event["job"] == job]
         assert kinds[:3] == ["submit.intended", "submit.answered", "job.polled"]
@@ -637,12 +652,8 @@ class Hooked(httpx.AsyncBaseTransport):
 
 
 def run_hooked(one: Evening, nth: int, then: Callable[[], None], *more: str) -> int:
-    from runbook.cli.app import main
-    from runbook.cli.wiring import Root
-
     hooked = Hooked(one, nth, then)
-    root = Root(environ=one.env, clock=one.clock, interactive=False, transport=lambda: hooked)
-    return main(["run", str(one.plan), "--yes", *more], root=root)
+    return one.through(lambda: hooked, "run", str(one.plan), "--yes", *more).code
 
 
 def test_a_stop_from_another_terminal_submits_nothing_more_and_follows_what_is_out(
