@@ -19,9 +19,12 @@ from runbook.atlassian.lanes import Lanes, Place
 from runbook.atlassian.transport import HttpTransport
 from runbook.clock import SystemClock
 from runbook.errors import CredentialError, UsageError
+from runbook.execute.requests import request_of
+from runbook.jobs import jobs_of
 from runbook.wire import Answer, Lost, NotSent, Outcome, Request
 from tests.atlassian.scripted import ACCOUNT, ENG, client
 from tests.canary import CANARY
+from tests.evening import small_plan
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]"
 NASTY = "appId=55f8&issueId=1:/?#[]@!$'()*+,; %ü\u202e"
@@ -432,3 +435,20 @@ def test_moments_are_those_of_the_clock() -> None:
     outcome = through(Listener(OK), get())
     assert isinstance(outcome, Answer)
     assert abs((datetime.now(UTC) - outcome.at).total_seconds()) < 60
+
+
+def test_every_submission_opens_a_connection_of_its_own() -> None:
+    """One that was kept may be dead already, and nobody could say whether the job had arrived."""
+    job, *_ = jobs_of(small_plan())
+    post = request_of(job, {job.site: "6f1c2a52"})
+
+    async def work(transport: HttpTransport) -> list[int]:
+        counted = []
+        for request in (Request(method="GET", url=f"{ENG}/x"), post, post, post):
+            assert isinstance(await transport(request), Answer)
+            counted.append(listener.connections)
+        return counted
+
+    listener = Listener(OK)
+    assert through(listener, work) == [1, 2, 3, 4]
+    assert [head.split(b" ")[0] for head in listener.heard] == [b"GET", b"POST", b"POST", b"POST"]
