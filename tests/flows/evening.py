@@ -67,6 +67,14 @@ def plan_text(
     return "\n".join(lines) + "\n"
 
 
+def present_plan(sites: tuple[str, ...], pairs: tuple[tuple[str, str], ...]) -> str:
+    """Return a plan whose windows are open now, for tests that run on the real clock."""
+    finished = (datetime.now(UTC) - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    text = plan_text(sites, pairs=pairs, finished=finished)
+    text = text.replace("started: 2026-11-19T18:00:00+01:00, ", "")
+    return "\n".join(line for line in text.splitlines() if not line.startswith("cutover")) + "\n"
+
+
 @dataclass
 class Result:
     code: int
