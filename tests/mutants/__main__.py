@@ -36,6 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
     parser.add_argument("ids", nargs="*", metavar="ID", help="only these; default all")
     parser.add_argument("--jobs", type=int, default=2, help="how many at a time (default 2)")
+    parser.add_argument(
+        "--own-tests", action="store_true", help="run no more than the tests that a mutant names"
+    )
     parser.add_argument("--list", action="store_true", help="name the mutants and their promises")
     parser.add_argument("--repoint", action="store_true", help="put the paths of moved code right")
     given = parser.parse_args(argv)
@@ -54,10 +57,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if stale:
         print(*stale, sep="\n")
         return 1
-    return _judged(chosen, max(1, given.jobs))
+    return _judged(chosen, max(1, given.jobs), own=given.own_tests)
 
 
-def _judged(chosen: Sequence[Mutant], jobs: int) -> int:
+def _judged(chosen: Sequence[Mutant], jobs: int, *, own: bool) -> int:
     began_s = time.monotonic()
     with contextlib.ExitStack() as stack:
         trees: queue.SimpleQueue[Path] = queue.SimpleQueue()
@@ -68,7 +71,7 @@ def _judged(chosen: Sequence[Mutant], jobs: int) -> int:
             print(f"the tests are red without a mutant, so that none can be judged:\n{red}")
             return 1
         pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(jobs))
-        judging = [pool.submit(_judge, mutant, trees) for mutant in chosen]
+        judging = [pool.submit(_judge, mutant, trees, own=own) for mutant in chosen]
         survivors = 0
         for mutant, future in zip(chosen, judging, strict=True):
             killed, said = future.result()
@@ -97,12 +100,14 @@ def _red_without(chosen: Sequence[Mutant], trees: "queue.SimpleQueue[Path]") -> 
     return "" if code == 0 else said
 
 
-def _judge(mutant: Mutant, trees: "queue.SimpleQueue[Path]") -> tuple[bool, str]:
+def _judge(mutant: Mutant, trees: "queue.SimpleQueue[Path]", *, own: bool) -> tuple[bool, str]:
     """Return whether a mutant is killed, and what shows it."""
     tree = trees.get()
     try:
         with _applied(mutant, tree):
             code, said = _tested(tree, *mutant.tests)
+            if code == 0 and own:
+                return False, "its own tests stay green"
             if code == 0:
                 # The table's own test would notice any edit.
                 code, said = _tested(tree, "--ignore", "tests/mutants")

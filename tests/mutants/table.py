@@ -177,13 +177,13 @@ MUTANTS = (
             "            books.ports.recorder.heartbeat()\n",
             "            pass\n",
         ),
-        tests="flows/test_evenings.py flows/test_odd_nights.py",
+        tests="flows/test_lease.py",
     ),
     mutant(
         "N4",
         "the lease is kept up while links are written",
         (WRITES, "            self.ledger.heartbeat()\n", "            pass\n"),
-        tests="cli/test_repair.py cli/test_rollback.py",
+        tests="flows/test_lease.py",
     ),
     mutant(
         "N5",
