@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from runbook.clock import VirtualClock
 from tests.canary import CANARY, leaking_files, leaks
@@ -22,7 +22,9 @@ MEMORY = Path("/dev/shm")
 ENOUGH_BYTES = 1 << 30
 
 # How long an example takes says more about what else the machine does than about the program.
-settings.register_profile("no deadline", deadline=None)
+settings.register_profile(
+    "no deadline", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("no deadline")
 
 
