@@ -529,6 +529,24 @@ def test_a_job_is_not_sent_after_its_window_although_the_run_began_in_it(evening
     assert [e["payload"]["why"] for e in events] == ["window"]
 
 
+def test_a_wait_that_would_outlast_the_window_is_not_waited_for(evening: Maker) -> None:
+    """The window closes at 20:20; at 20:05 Atlassian asks to wait for an hour."""
+    text = plan_text(TWO, pairs=(("eng", "ops"),), finished="2026-11-08T20:20:00+01:00").replace(
+        "started: 2026-11-19T18:00:00+01:00", "started: 2026-11-08T18:00:00+01:00"
+    )
+    one = evening(text=text)
+    began_s = one.clock.monotonic_s()
+    limited = httpx.Response(429, headers={"Retry-After": "3600"})
+    done = watched.run_hooked(
+        one, before=lambda request: limited if watched.is_post(request) else None
+    )
+    assert done.code == 6
+    assert one.clock.monotonic_s() - began_s < 60
+    (held,) = [e["payload"] for e in one.events() if e["kind"] == "job.not_attempted"]
+    assert held["why"] == "window"
+    assert "rate limited for 3600 s, until after its window" in held["detail"]
+
+
 def test_what_is_unknown_stays_so_although_the_window_has_closed_since(evening: Maker) -> None:
     one = evening(text=plan_text(TWO))
     one.fault(FaultKind.ANSWER_LOST, SUBMIT, nth=1)

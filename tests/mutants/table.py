@@ -313,11 +313,21 @@ MUTANTS = (
     ),
     mutant(
         "N13",
-        "a file that was changed together with its checksums does not pass in a bundle",
+        "a signature that was exchanged after the bundle was packed is found",
         (
             "runbook/report/bundle_verify.py",
             "elif data is not None and hashlib.sha256(data).hexdigest() != pinned[name]:",
             "elif False:",
+        ),
+        tests="report/test_bundle.py",
+    ),
+    mutant(
+        "N23",
+        "a file of a bundle that is not what its checksum says is named",
+        (
+            "runbook/report/bundle_verify.py",
+            "            if hashlib.sha256(files[name]).hexdigest() != wanted:\n",
+            "            if False:\n",
         ),
         tests="report/test_bundle.py",
     ),
