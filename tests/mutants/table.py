@@ -464,8 +464,12 @@ MUTANTS = (
     ),
     mutant(
         "N19",
-        "a link that was there before the run stays",
-        (ROLLBACK, "            if digest[:HASH_DIGITS] == one.hash:\n", "            if False:\n"),
+        "a link that was there before the run is never removed",
+        (
+            ROLLBACK,
+            "        then = self.before.record(one.site, one.link_id)\n",
+            "        then = None\n",
+        ),
         tests="cli/test_rollback.py",
     ),
     mutant(
