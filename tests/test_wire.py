@@ -135,17 +135,22 @@ def test_an_answer_without_end_is_lost() -> None:
     assert isinstance(outcome, Lost)
 
 
-def test_redirects_are_not_followed() -> None:
-    """So no credential reaches a host it was not meant for."""
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize(("method", "fresh"), [("GET", False), ("POST", False), ("POST", True)])
+def test_redirects_are_not_followed(method: str, fresh: bool, status: int) -> None:
+    """So no credential reaches a host it was not meant for, and nothing is sent a second time."""
     seen = []
 
     def redirect(request: httpx.Request) -> httpx.Response:
         seen.append(str(request.url))
-        return httpx.Response(302, headers={"Location": "https://evil.example/"})
+        return httpx.Response(status, headers={"Location": "https://evil.example/"})
 
-    outcome = send_through(redirect, Request(method="GET", url="https://a/x", account="default"))
+    outcome = send_through(
+        redirect,
+        Request(method=method, url="https://a/x", body=b"{}", account="default", fresh=fresh),
+    )
     assert isinstance(outcome, Answer)
-    assert (outcome.status, seen) == (302, ["https://a/x"])
+    assert (outcome.status, seen) == (status, ["https://a/x"])
 
 
 def test_the_credential_goes_into_the_header_and_nowhere_else() -> None:

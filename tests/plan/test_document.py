@@ -41,10 +41,11 @@ UNREADABLE = {
     ("data", "line", "column", "words"), UNREADABLE.values(), ids=UNREADABLE.keys()
 )
 def test_what_cannot_be_read_is_one_error_with_its_place(data, line, column, words):
-    began = time.perf_counter()
+    # Processor time: what else the machine does meanwhile says nothing about the reader.
+    began = time.process_time()
     with pytest.raises(DocumentError) as caught:
         read_document(data)
-    assert time.perf_counter() - began < 1.0
+    assert time.process_time() - began < 1.0
     assert words in f"{caught.value} {caught.value.hint}"
     if line is not None:
         assert (caught.value.line, caught.value.column) == (line, column)
