@@ -85,15 +85,9 @@ def preview_json(
 
 
 def _window_json(pair: Pair, at: datetime, expected: Expected | None) -> dict[str, Any]:
-    return {
-        "from": pair.from_wave.name,
-        "to": pair.to_wave.name,
-        "opens": None if pair.opens is None else isoformat_utc(pair.opens),
-        "safe_closes": None if pair.safe_closes is None else isoformat_utc(pair.safe_closes),
-        "closes": None if pair.closes is None else isoformat_utc(pair.closes),
-        "state": pair.state(at).value,
-        "expected": _expected_of(pair, expected),
-    }
+    window = pair.as_json()
+    del window["start_assumed"]
+    return {**window, "state": pair.state(at).value, "expected": _expected_of(pair, expected)}
 
 
 def _expected_of(pair: Pair, expected: Expected | None) -> int | None:

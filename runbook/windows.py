@@ -8,11 +8,13 @@ Two weeks after the migration Atlassian deletes the data that identifies the lin
 carries a safe end, counted from the starts, and a last end, counted from the ends.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
+from runbook.clock import isoformat_utc, parse_utc
 from runbook.plan.model import Instance, Plan, Site, Wave
 
 WINDOW = timedelta(days=14)
@@ -62,6 +64,45 @@ class Pair:
     def servable(self, at: datetime) -> bool:
         """Return whether a job submitted at this moment can serve the pair."""
         return self.state(at) in (WindowState.OPEN, WindowState.LATE)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the window as `run.started` keeps it."""
+        return {
+            "from": self.from_wave.name,
+            "to": self.to_wave.name,
+            "opens": _moment_json(self.opens),
+            "safe_closes": _moment_json(self.safe_closes),
+            "closes": _moment_json(self.closes),
+            "start_assumed": self.start_assumed,
+        }
+
+    @classmethod
+    def from_json(cls, job: str, value: Mapping[str, Any]) -> "Pair":
+        """Return the window that `as_json` wrote; its waves have a name only.
+
+        A moment that cannot be read counts as none: the ledgers and bundles of others are read, too.
+        """
+        return cls(
+            job=job,
+            from_wave=Wave(name=str(value.get("from") or "")),
+            to_wave=Wave(name=str(value.get("to") or "")),
+            opens=_moment_of(value.get("opens")),
+            safe_closes=_moment_of(value.get("safe_closes")),
+            closes=_moment_of(value.get("closes")),
+            start_assumed=bool(value.get("start_assumed")),
+            planned=False,
+        )
+
+
+def _moment_json(moment: datetime | None) -> str | None:
+    return None if moment is None else isoformat_utc(moment)
+
+
+def _moment_of(text: str | None) -> datetime | None:
+    try:
+        return parse_utc(text) if text else None
+    except ValueError:
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

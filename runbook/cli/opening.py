@@ -3,14 +3,12 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from runbook import __version__
 from runbook.cli.run_values import Prepared, RunOptions
 from runbook.cli.wiring import Root
-from runbook.clock import isoformat_utc
 from runbook.execute.audience import Audience
 from runbook.execute.preflight import Asked
 from runbook.execute.requests import exchange_of
@@ -28,7 +26,6 @@ from runbook.ledger.store import Ledger
 from runbook.plan.model import Plan
 from runbook.secrets import Account
 from runbook.view import RunView
-from runbook.windows import Pair
 
 
 def evidence_of(plan: Plan) -> list[dict[str, Any]]:
@@ -57,25 +54,11 @@ def jobs_json(prepared: Prepared) -> list[dict[str, Any]]:
     return [
         {
             **job.as_json(),
-            "windows": [_window_json(pair) for pair in prepared.pairs[job.id]],
+            "windows": [pair.as_json() for pair in prepared.pairs[job.id]],
             "probe": [{"issue": one.issue, "target": one.target} for one in probes[job.id]],
         }
         for job in prepared.jobs
     ]
-
-
-def _window_json(pair: Pair) -> dict[str, Any]:
-    def text(moment: datetime | None) -> str | None:
-        return None if moment is None else isoformat_utc(moment)
-
-    return {
-        "from": pair.from_wave.name,
-        "to": pair.to_wave.name,
-        "opens": text(pair.opens),
-        "safe_closes": text(pair.safe_closes),
-        "closes": text(pair.closes),
-        "start_assumed": pair.start_assumed,
-    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

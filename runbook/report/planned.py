@@ -15,7 +15,7 @@ from runbook.jobs import CmaJob, jobs_digest
 from runbook.ledger.events import Json, RunStarted
 from runbook.plan.model import Plan
 from runbook.view import RunState, RunView, job_views
-from runbook.windows import Pair, pairs_of
+from runbook.windows import pairs_of
 
 
 def planned_view(
@@ -70,17 +70,11 @@ def windows_json(plan: Plan, job: CmaJob, *, use_planned: bool = True) -> list[J
     instance = plan.instance(job.id)
     if instance is None:
         return []
-    return [_window(pair) for pair in pairs_of(plan, instance, use_planned=use_planned)]
-
-
-def _window(pair: Pair) -> Json:
-    return {
-        "from": pair.from_wave.name,
-        "to": pair.to_wave.name,
-        "opens": None if pair.opens is None else isoformat_utc(pair.opens),
-        "safe_closes": None if pair.safe_closes is None else isoformat_utc(pair.safe_closes),
-        "closes": None if pair.closes is None else isoformat_utc(pair.closes),
-    }
+    windows = [pair.as_json() for pair in pairs_of(plan, instance, use_planned=use_planned)]
+    for window in windows:
+        # The page of a plan has never said it; the ledger does.
+        del window["start_assumed"]
+    return windows
 
 
 def plan_of(view: RunView) -> Plan | None:

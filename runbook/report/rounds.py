@@ -7,8 +7,6 @@ open or late. Everything is judged at the ledger's last event, since the report 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from runbook.ledger.events import Json
-from runbook.plan.model import Wave
 from runbook.report.moments import parsed
 from runbook.view import JobView, RunView, served_at
 from runbook.windows import Pair, WindowState
@@ -18,7 +16,6 @@ __all__ = [
     "due_pairs",
     "judged_at",
     "missed_pairs",
-    "pair_of_json",
     "pairs_of_job",
     "served_at",
     "unserved_pairs",
@@ -41,23 +38,9 @@ class Unserved:
         return f"{self.job.id}: {self.pair.from_wave.name} → {self.pair.to_wave.name}"
 
 
-def pair_of_json(job: str, value: Json) -> Pair:
-    """Return the pair of waves that `run.started` keeps, so that its state can be asked."""
-    return Pair(
-        job=job,
-        from_wave=Wave(name=str(value.get("from") or "")),
-        to_wave=Wave(name=str(value.get("to") or "")),
-        opens=parsed(value.get("opens")),
-        safe_closes=parsed(value.get("safe_closes")),
-        closes=parsed(value.get("closes")),
-        start_assumed=False,
-        planned=False,
-    )
-
-
 def pairs_of_job(job: JobView) -> tuple[Pair, ...]:
     """Return the pairs of waves of one job."""
-    return tuple(pair_of_json(job.id, value) for value in job.windows)
+    return tuple(Pair.from_json(job.id, value) for value in job.windows)
 
 
 def judged_at(view: RunView) -> datetime:
