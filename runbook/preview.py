@@ -13,19 +13,24 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from runbook.clock import isoformat_utc
-from runbook.jobs import HEADERS, SITE_ID_PLACEHOLDER, CmaJob, jobs_digest, jobs_of
+from runbook.jobs import (
+    HEADERS,
+    SITE_ID_PLACEHOLDER,
+    SUBMIT_INTERVAL_S,
+    CmaJob,
+    jobs_digest,
+    jobs_of,
+    ordered,
+)
 from runbook.plan.model import Instance, Plan, Site
 from runbook.text import aligned, moment, plural, printable, span
-from runbook.windows import Pair, WindowState, pairs_of_sites, rounds, unservable
+from runbook.windows import Pair, WindowState, pairs_of, rounds, unservable
 
 Expected = Mapping[str | tuple[str, str, str] | None, int]
 """Links expected per job id, and per (job id, wave of productURL, wave of destinationURL).
 
 Under None stands how many belong to no job.
 """
-
-SUBMIT_INTERVAL_S = 12
-"""Seconds between two submissions: five in a minute, what a sibling API documents (links-api.md 2.3)."""
 
 _NO_WAY_BACK = (
     "nothing can be cancelled or undone: once Atlassian has accepted a job, no endpoint stops it,\n"
@@ -50,7 +55,7 @@ def preview_json(
     as well as finished ones.
     """
     jobs = jobs_of(plan)
-    pairs = _pairs(plan, jobs, use_planned=use_planned)
+    pairs = _pairs(plan, use_planned=use_planned)
     return {
         "format": 1,
         "plan": {"name": plan.name, "digest": plan.digest, "jobs_digest": jobs_digest(jobs)},
@@ -96,18 +101,12 @@ def _expected_of(pair: Pair, expected: Expected | None) -> int | None:
     return expected.get((pair.job, pair.from_wave.name, pair.to_wave.name), 0)
 
 
-def _pairs(
-    plan: Plan, jobs: tuple[CmaJob, ...], *, use_planned: bool
-) -> dict[str, tuple[Pair, ...]]:
-    sites = {site.url: site for site in plan.sites}
-    result: dict[str, tuple[Pair, ...]] = {}
-    for job in jobs:
-        source, destination = sites.get(job.site), sites.get(job.destination)
-        if not job.recreate_as_remote or source is None or destination is None:
-            result[job.id] = ()
-        else:
-            result[job.id] = pairs_of_sites(job.id, source, destination, use_planned=use_planned)
-    return result
+def _pairs(plan: Plan, *, use_planned: bool) -> dict[str, tuple[Pair, ...]]:
+    """Return the pairs of each job, in the order of the jobs."""
+    return {
+        instance.id: pairs_of(plan, instance, use_planned=use_planned)
+        for instance in ordered(plan.instances)
+    }
 
 
 def preview_text(
@@ -115,7 +114,7 @@ def preview_text(
 ) -> str:
     """Return the dry run as plain text; times in the plan's own offset."""
     jobs = jobs_of(plan)
-    pairs = _pairs(plan, jobs, use_planned=use_planned)
+    pairs = _pairs(plan, use_planned=use_planned)
     every = tuple(pair for found in pairs.values() for pair in found)
     blocks = [
         aligned(_head(plan, jobs, at)),
@@ -143,7 +142,7 @@ def _head(plan: Plan, jobs: tuple[CmaJob, ...], at: datetime) -> Iterator[tuple[
     sites = len({job.site for job in jobs})
     yield (
         "jobs",
-        f"{len(jobs)} on {plural(sites, 'site')}: one at a time per site, sites in parallel, {SUBMIT_INTERVAL_S} s between submissions",
+        f"{len(jobs)} on {plural(sites, 'site')}: one at a time per site, sites in parallel, {SUBMIT_INTERVAL_S:.0f} s between submissions",
     )
     for host, why in hosts(plan, jobs):
         yield "host", f"{printable(host)} ({why})"

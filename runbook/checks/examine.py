@@ -7,16 +7,36 @@ here reads a clock, a file or the network.
 from collections.abc import Callable, Iterator
 
 from runbook.checks.app_link import APP_LINK_CHECKS
+from runbook.checks.codes import finding
 from runbook.checks.coverage import COVERAGE_CHECKS
 from runbook.checks.facts import Facts
 from runbook.checks.request import REQUEST_CHECKS
-from runbook.checks.silence import judge_online
 from runbook.checks.waivers import apply_waivers
 from runbook.checks.window import WINDOW_CHECKS
 from runbook.findings import Finding
 from runbook.plan.model import Plan
+from runbook.text import printable
 
 Check = Callable[[Plan, Facts], Iterator[Finding]]
+
+
+def judge_online(plan: Plan, facts: Facts) -> Iterator[Finding]:
+    """RB601 to RB690: what the sites said, or that nobody asked them."""
+    if facts.online is None:
+        yield finding(
+            "RB690",
+            plan,
+            "sites",
+            f"the sites were not asked: {printable(facts.not_asked)}",
+            hint="`runbook check PLAN --online` asks them; it only reads",
+        )
+        return
+    # Most runs of `check` are offline and need not pay for importing these.
+    from runbook.checks.online import ONLINE_CHECKS
+
+    for check in ONLINE_CHECKS:
+        yield from check(plan, facts)
+
 
 ALL_CHECKS: tuple[Check, ...] = (
     *WINDOW_CHECKS,

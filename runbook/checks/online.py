@@ -11,7 +11,6 @@ from typing import Generic, TypeVar
 
 from runbook.checks.codes import few, finding
 from runbook.checks.facts import Facts
-from runbook.checks.silence import nobody_asked
 from runbook.findings import Finding
 from runbook.plan.model import Plan, Site
 from runbook.text import moment, plural, printable
@@ -286,7 +285,6 @@ def judge_old_bases(plan: Plan, facts: Facts) -> Iterator[Finding]:
 def judge_silence(plan: Plan, facts: Facts) -> Iterator[Finding]:
     """RB690: what was not asked, with the reason; one note per site and reason."""
     if not isinstance(facts.online, OnlineFacts):
-        yield nobody_asked(plan, facts)
         return
     for site, said in _each(plan, facts):
         by_reason: dict[str, list[str]] = {}

@@ -17,6 +17,7 @@ from runbook.cli.options import (
 )
 from runbook.cli.wiring import Root
 from runbook.errors import ExitCode, UsageError
+from runbook.jobs import SUBMIT_INTERVAL_S
 
 if TYPE_CHECKING:
     from runbook.cli.run_values import Prepared, RunOptions, Summary
@@ -96,7 +97,7 @@ def _is_id(word: str) -> bool:
 @click.option(
     "--submit-interval",
     type=click.FloatRange(min=0),
-    default=12.0,
+    default=SUBMIT_INTERVAL_S,
     show_default=True,
     metavar="S",
     help="At most one submission every S seconds.",

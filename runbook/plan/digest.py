@@ -6,8 +6,8 @@ Comments, key order, quoting and the spelling of an offset do not matter; the or
 from datetime import datetime
 from typing import Any
 
-from runbook.canonical import sha256_of
 from runbook.clock import isoformat_utc
+from runbook.json_text import sha256_of
 from runbook.plan.model import AppLink, Instance, Plan, Site, Waiver
 
 

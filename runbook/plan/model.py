@@ -169,10 +169,3 @@ class Plan:
                 return self.places[path]
             path = path[: max(path.rfind("."), path.rfind("["), 0)]
         return Place(1, 1)
-
-    def site_of_project(self, key: str) -> Site | None:
-        """Return the site that holds the project now, by its cloud key or its Data Center key."""
-        for site in self.sites:
-            if any(key in (project.key, project.was) for project in site.projects):
-                return site
-        return None
