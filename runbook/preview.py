@@ -62,14 +62,14 @@ def preview_json(
         "at": isoformat_utc(at),
         "rounds": [
             {
-                "from": isoformat_utc(one.begins),
-                "until": isoformat_utc(one.until),
+                "from": isoformat_utc(round_.begins),
+                "until": isoformat_utc(round_.until),
                 "pairs": [
                     {"job": pair.job, "from": pair.from_wave.name, "to": pair.to_wave.name}
-                    for pair in one.pairs
+                    for pair in round_.pairs
                 ],
             }
-            for one in rounds((pair for found in pairs.values() for pair in found), at)
+            for round_ in rounds((pair for found in pairs.values() for pair in found), at)
         ],
         "jobs": [
             {
@@ -154,8 +154,8 @@ def _head(plan: Plan, jobs: tuple[CmaJob, ...], at: datetime) -> Iterator[tuple[
 def hosts(plan: Plan, jobs: tuple[CmaJob, ...]) -> tuple[tuple[str, str], ...]:
     """Return every host that `run` would talk to, each with why."""
     found = {"api.atlassian.com": "submits and polls the jobs"}
-    probed = {one.product_url for one in plan.instances if one.probe}
-    probed |= {one.destination_url for one in plan.instances if one.probe}
+    probed = {instance.product_url for instance in plan.instances if instance.probe}
+    probed |= {instance.destination_url for instance in plan.instances if instance.probe}
     for url in dict.fromkeys([*(job.site for job in jobs), *sorted(probed)]):
         why = ["site id, without a credential"] if any(job.site == url for job in jobs) else []
         why += ["probe links, read only"] if url in probed else []
@@ -213,11 +213,11 @@ def _rounds_text(plan: Plan, pairs: tuple[Pair, ...], at: datetime) -> str:
     lines = [
         f"rounds: {plural(len(needed), 'moment')} can serve every pair of waves that can still be served"
     ]
-    for number, one in enumerate(needed, start=1):
+    for number, round_ in enumerate(needed, start=1):
         lines.append(
-            f"  {number}. from {moment(one.begins, plan.zone)} until {moment(one.until, plan.zone)}: {plural(len(one.pairs), 'pair')}"
+            f"  {number}. from {moment(round_.begins, plan.zone)} until {moment(round_.until, plan.zone)}: {plural(len(round_.pairs), 'pair')}"
         )
-        lines += [f"     {_pair_name(pair)}" for pair in one.pairs]
+        lines += [f"     {_pair_name(pair)}" for pair in round_.pairs]
     lost = unservable(pairs, at)
     if lost:
         lines.append(f"  served by no moment, only repair helps: {plural(len(lost), 'pair')}")
@@ -243,9 +243,9 @@ def not_known(
         lines.append(
             f"the site ids of {', '.join(map(printable, open_ids))}: `run` asks each at /_edge/tenant_info and puts it where {SITE_ID_PLACEHOLDER} stands"
         )
-    recreating = [one for one in plan.instances if one.recreate_as_remote]
+    recreating = [instance for instance in plan.instances if instance.recreate_as_remote]
     if recreating:
-        attested = [one for one in recreating if _attested(one)]
+        attested = [instance for instance in recreating if _attested(instance)]
         lines.append(
             f"whether the app links are authorized: no endpoint tells; {len(attested)} of {plural(len(recreating), 'direction')} attested by a person"
         )

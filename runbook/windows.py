@@ -156,9 +156,9 @@ def pairs_of_sites(
 ) -> tuple[Pair, ...]:
     """Return every pair of a wave of `source` and a wave of `destination`, in plan order."""
     return tuple(
-        pair_of(job, one, other, use_planned=use_planned)
-        for one in source.waves
-        for other in destination.waves
+        pair_of(job, source_wave, destination_wave, use_planned=use_planned)
+        for source_wave in source.waves
+        for destination_wave in destination.waves
     )
 
 

@@ -58,21 +58,23 @@ def examine(
     `structural` are the findings of reading it; where they left something out, findings that only
     follow from the gap are left out, too.
     """
-    if any(one.code == "RB108" for one in structural):
+    if any(problem.code == "RB108" for problem in structural):
         return structural
     found = [*structural]
-    above = {one for path in plan.broken for one in _upwards(path)}
+    above = {path for path in plan.broken for path in _upwards(path)}
     for check in checks:
-        found.extend(one for one in check(plan, facts) if not _follows(one, plan.broken, above))
+        found.extend(
+            problem for problem in check(plan, facts) if not _follows(problem, plan.broken, above)
+        )
     judged = apply_waivers(plan, facts, found)
-    return tuple(sorted(judged, key=lambda one: (one.line, one.column, one.code)))
+    return tuple(sorted(judged, key=lambda problem: (problem.line, problem.column, problem.code)))
 
 
-def _follows(one: Finding, broken: frozenset[str], above: set[str]) -> bool:
-    """Return whether a finding speaks of a value that could not be read, or of what holds one."""
+def _follows(problem: Finding, broken: frozenset[str], above: set[str]) -> bool:
+    """Return whether a problem speaks of a value that could not be read, or of what holds one."""
     if not broken:
         return False
-    return one.path in above or any(path in broken for path in _upwards(one.path))
+    return problem.path in above or any(path in broken for path in _upwards(problem.path))
 
 
 def _upwards(path: str) -> Iterator[str]:

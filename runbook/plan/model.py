@@ -151,8 +151,10 @@ class Plan:
 
     def __post_init__(self) -> None:
         # Looked up once per job by many: built from behind, so that the first of equals counts.
-        object.__setattr__(self, "_sites", {one.url: one for one in reversed(self.sites)})
-        object.__setattr__(self, "_instances", {one.id: one for one in reversed(self.instances)})
+        object.__setattr__(self, "_sites", {site.url: site for site in reversed(self.sites)})
+        object.__setattr__(
+            self, "_instances", {instance.id: instance for instance in reversed(self.instances)}
+        )
 
     def site(self, url: str) -> Site | None:
         """Return the site with this base URL, None where the plan has none."""

@@ -55,12 +55,12 @@ class Loaded:
         Raises:
             PlanError: it has structural errors, all of which are part of the message.
         """
-        errors = [one for one in self.findings if one.severity is Severity.ERROR]
+        errors = [finding for finding in self.findings if finding.severity is Severity.ERROR]
         if self.plan is not None and not errors:
             return self.plan
         if len(errors) == 1:
             raise PlanError(_sentence(errors[0]), hint=errors[0].hint)
-        lines = "".join(f"\n  {_sentence(one)}" for one in errors)
+        lines = "".join(f"\n  {_sentence(error)}" for error in errors)
         raise PlanError(
             f"`{self.file}` has {len(errors)} structural errors:{lines}",
             hint=f"`runbook check {self.file}` shows each with its line and what to do",
@@ -139,7 +139,7 @@ class _Parse:
         return Loaded(plan, findings, self._source, self._file)
 
     def _is_broken(self, path: str) -> bool:
-        return any(one.startswith(path) for one in self._reader.broken)
+        return any(broken.startswith(path) for broken in self._reader.broken)
 
     def _sites(self, values: Iterable[tuple[int, Any]]) -> tuple[Site, ...]:
         sites: dict[str, Site] = {}
@@ -247,7 +247,7 @@ class _Parse:
         total = len(listed.items) if isinstance(listed, Items) else 0
         read = {instance.path for instance in instances}
         left_out = [self._written_id(i) for i in range(total) if f"instances[{i}]" not in read]
-        known = None if None in left_out else frozenset(one for one in left_out if one)
+        known = None if None in left_out else frozenset(job_id for job_id in left_out if job_id)
         for path, message, hint in judge_needs(instances, left_out=known):
             self._reader.say("RB109", message, self._places.nearest(path), path, hint=hint)
 
@@ -291,18 +291,20 @@ class _Parse:
 
     def _in_file_order(self, ids: dict[int, str]) -> tuple[Finding, ...]:
         found = self._reader.findings
-        if any(one.code == "RB108" for one in found):
+        if any(finding.code == "RB108" for finding in found):
             # Another format has other fields: whatever else is odd here may be right there.
-            found = [one for one in found if one.code in ("RB104", "RB107", "RB108")]
+            found = [finding for finding in found if finding.code in ("RB104", "RB107", "RB108")]
         result = []
-        for one in found:
-            index = _INDEX.match(one.path)
+        for finding in found:
+            index = _INDEX.match(finding.path)
             known = None
             if index is not None:
                 known = ids.get(int(index[1])) or self._written_id(int(index[1]))
-            message, hint = self._source.mask(one.message), self._source.mask(one.hint)
-            result.append(replace(one, instance=known, message=message, hint=hint))
-        return tuple(sorted(result, key=lambda one: (one.line, one.column, one.code)))
+            message, hint = self._source.mask(finding.message), self._source.mask(finding.hint)
+            result.append(replace(finding, instance=known, message=message, hint=hint))
+        return tuple(
+            sorted(result, key=lambda finding: (finding.line, finding.column, finding.code))
+        )
 
 
 def default_id(product_url: str, destination_url: str, product: str | None) -> str:

@@ -64,8 +64,8 @@ class Places(Mapping[str, Place]):
                     yield path + KEY_MARK
             if isinstance(node, Entries):
                 below: list[tuple[str, Scalar | None, AnyNode]] = [
-                    (f"{path}.{name}" if path else name, one, value)
-                    for name, (one, value) in node.entries.items()
+                    (f"{path}.{name}" if path else name, key_node, value)
+                    for name, (key_node, value) in node.entries.items()
                 ]
             elif isinstance(node, Items):
                 below = [(f"{path}[{i}]", None, value) for i, value in enumerate(node.items)]

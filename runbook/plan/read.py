@@ -108,7 +108,7 @@ class Reader:
                 f"{what} is a mapping of fields, this is {_kind(node)}",
                 node,
                 path,
-                hint=f"fields: {', '.join(one.key for one in record.fields)}",
+                hint=f"fields: {', '.join(field.key for field in record.fields)}",
             )
         values: Values = {}
         usable = True
@@ -155,7 +155,7 @@ class Reader:
             + (f", did you mean `{near}`?" if near else ""),
             key_node,
             path,
-            hint=f"fields of {what}: {', '.join(one.key for one in record.fields)}",
+            hint=f"fields of {what}: {', '.join(field.key for field in record.fields)}",
         )
         return {near} if near else set()
 
@@ -165,7 +165,7 @@ class Reader:
             return None
         from difflib import get_close_matches
 
-        known = {one.key.lower(): one.key for one in record.fields}
+        known = {field.key.lower(): field.key for field in record.fields}
         bare = re.sub(r"[^a-z0-9]", "", key.lower())
         near = get_close_matches(bare, known, n=1, cutoff=0.7)
         return known[near[0]] if near else None
@@ -246,7 +246,7 @@ class Reader:
             word = text.lower() if kind.any_case else text
             if word in kind.words:
                 return word
-            wanted = " or ".join(f"`{one}`" for one in kind.words)
+            wanted = " or ".join(f"`{word}`" for word in kind.words)
             return self.wrong(f"`{name}` is {wanted}, not `{shortened(text, 60)}`", node, path)
         if isinstance(kind, Number):
             if text == str(kind.value):
@@ -309,8 +309,8 @@ class Reader:
     def _secret_here(
         self, name: str, key: Scalar, node: Scalar, hidden: tuple[str, ...], path: str
     ) -> _Bad:
-        for one in hidden:
-            self._source.hide_text(one)
+        for secret in hidden:
+            self._source.hide_text(secret)
         self._source.hide(node)
         self.broken.add(path)
         self.say(
@@ -340,15 +340,15 @@ class Reader:
         """Find credentials in a part of the document that is not read."""
         trail: list[tuple[str, AnyNode]] = [(path, node)]
         while trail:
-            where, one = trail.pop()
-            if isinstance(one, Scalar):
-                hidden = secrets_in(one.text)
+            where, below = trail.pop()
+            if isinstance(below, Scalar):
+                hidden = secrets_in(below.text)
                 if hidden:
-                    self._secret_here(where.rpartition(".")[2], one, one, hidden, where)
-            elif isinstance(one, Items):
-                trail.extend((f"{where}[{i}]", item) for i, item in enumerate(one.items))
+                    self._secret_here(where.rpartition(".")[2], below, below, hidden, where)
+            elif isinstance(below, Items):
+                trail.extend((f"{where}[{i}]", item) for i, item in enumerate(below.items))
             else:
-                for key, (key_node, value) in one.entries.items():
+                for key, (key_node, value) in below.entries.items():
                     if is_secret_key(key):
                         self._secret_below(key_node, value, f"{where}.{key}")
                     else:
@@ -359,13 +359,13 @@ def _scalars(node: AnyNode) -> list[tuple[str, Scalar]]:
     found: list[tuple[str, Scalar]] = []
     trail: list[AnyNode] = [node]
     while trail:
-        one = trail.pop()
-        if isinstance(one, Scalar):
-            found.append((one.text, one))
-        elif isinstance(one, Items):
-            trail.extend(one.items)
+        below = trail.pop()
+        if isinstance(below, Scalar):
+            found.append((below.text, below))
+        elif isinstance(below, Items):
+            trail.extend(below.items)
         else:
-            trail.extend(value for _, value in one.entries.values())
+            trail.extend(value for _, value in below.entries.values())
     return found
 
 

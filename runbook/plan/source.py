@@ -56,7 +56,7 @@ def secrets_in(text: str) -> tuple[str, ...]:
     found = [match.group() for match in _TOKEN.finditer(text)]
     for match in _USER_INFO.finditer(text):
         found += [match.group(1), *match.group(1).split(":", 1)[1:]]
-    return tuple(one for one in found if one)
+    return tuple(secret for secret in found if secret)
 
 
 class Source:
