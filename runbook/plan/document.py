@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import yaml
 
@@ -102,13 +102,14 @@ class Entries(Node):
 
 
 AnyNode: TypeAlias = Scalar | Items | Entries
+OddityKind: TypeAlias = Literal["duplicate", "key", "tag", "merge"]
 
 
 @dataclass(frozen=True, slots=True)
 class Oddity:
-    """Something that YAML allows and a plan does not; `kind` is `duplicate`, `key`, `tag` or `merge`."""
+    """Something that YAML allows and a plan does not."""
 
-    kind: str
+    kind: OddityKind
     message: str
     node: Node
 
@@ -379,7 +380,7 @@ class _Builder:
                 return
             parent.inherited.extend(source.entries.values())
 
-    def _odd(self, kind: str, message: str, node: Node) -> None:
+    def _odd(self, kind: OddityKind, message: str, node: Node) -> None:
         self._document.oddities.append(Oddity(kind, message, node))
 
 
