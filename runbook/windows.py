@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from runbook.clock import isoformat_utc, parse_utc
-from runbook.plan.model import Instance, Plan, Site, Wave
+from runbook.plan.model import Instance, Plan, Wave
 
 WINDOW = timedelta(days=14)
 AUDIT_LOG_KEPT = timedelta(days=29)
