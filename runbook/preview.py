@@ -218,14 +218,14 @@ def _rounds_text(plan: Plan, pairs: tuple[Pair, ...], at: datetime) -> str:
             f"  {number}. from {moment(round_.begins, plan.zone)} until {moment(round_.until, plan.zone)}: {plural(len(round_.pairs), 'pair')}"
         )
         lines += [f"     {_pair_name(pair)}" for pair in round_.pairs]
-    lost = unservable(pairs, at)
-    if lost:
-        lines.append(f"  served by no moment, only repair helps: {plural(len(lost), 'pair')}")
-        lines += [f"     {_pair_name(pair)}" for pair in lost]
-    undated = [pair for pair in pairs if pair.opens is None]
-    if undated:
-        lines.append(f"  without a date, so without a round: {plural(len(undated), 'pair')}")
-        lines += [f"     {_pair_name(pair)}" for pair in undated]
+    undated = tuple(pair for pair in pairs if pair.opens is None)
+    for words, left in (
+        ("served by no moment, only repair helps", unservable(pairs, at)),
+        ("without a date, so without a round", undated),
+    ):
+        if left:
+            lines.append(f"  {words}: {plural(len(left), 'pair')}")
+            lines += [f"     {_pair_name(pair)}" for pair in left]
     return "\n".join(lines)
 
 
