@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from runbook.clock import isoformat_utc, moment_or_none
-from runbook.plan.model import Instance, Plan, Site, Wave
+from runbook.plan.model import Instance, Plan, Wave
 
 WINDOW = timedelta(days=14)
 AUDIT_LOG_KEPT = timedelta(days=29)
@@ -141,23 +141,16 @@ def pair_of(job: str, source: Wave, destination: Wave, *, use_planned: bool) -> 
     )
 
 
-def pairs_of_sites(
-    job: str, source: Site, destination: Site, *, use_planned: bool
-) -> tuple[Pair, ...]:
-    """Return every pair of a wave of `source` and a wave of `destination`, in plan order."""
-    return tuple(
-        pair_of(job, one, other, use_planned=use_planned)
-        for one in source.waves
-        for other in destination.waves
-    )
-
-
 def pairs_of(plan: Plan, instance: Instance, *, use_planned: bool) -> tuple[Pair, ...]:
-    """Return the pairs of one job; none for a job without a window or with an unknown site."""
+    """Return the pairs of one job in plan order; none without a window or with an unknown site."""
     source, destination = plan.site(instance.product_url), plan.site(instance.destination_url)
     if not instance.recreate_as_remote or source is None or destination is None:
         return ()
-    return pairs_of_sites(instance.id, source, destination, use_planned=use_planned)
+    return tuple(
+        pair_of(instance.id, source_wave, destination_wave, use_planned=use_planned)
+        for source_wave in source.waves
+        for destination_wave in destination.waves
+    )
 
 
 def all_pairs(plan: Plan, *, use_planned: bool) -> tuple[Pair, ...]:

@@ -147,7 +147,8 @@ def test_no_file_names_a_package_index(name: str) -> None:
     assert not re.search(r"index-url|find-links|pypi\.org|registry\.npmjs|trusted-host", text)
 
 
-def test_the_templates_travel_in_the_wheel() -> None:
-    """At the place where the report looks first."""
-    wheel = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
-    assert wheel["force-include"]["templates"] == "runbook/templates"
+def test_templates_and_checks_travel_in_the_wheel() -> None:
+    """At the places where the report and `explain` look first."""
+    included = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    assert included["templates"] == "runbook/templates"
+    assert included["docs/checks.md"] == "runbook/checks/catalog.md"

@@ -69,6 +69,30 @@ def test_the_ends_of_a_window(case: tuple[Pair, tuple[float | None, ...]]) -> No
     assert (days(found.opens), days(found.safe_closes), days(found.closes)) == expected
 
 
+def test_json_keeps_a_window() -> None:
+    """What `run.started` keeps of a pair gives the same moments back, absent ones too."""
+    assumed = pair(wave(2), wave(4, started=3))
+    assert assumed.as_json() == {
+        "from": "w",
+        "to": "w",
+        "opens": "2026-11-05T00:00:00Z",
+        "safe_closes": "2026-11-17T00:00:00Z",
+        "closes": "2026-11-17T00:00:00Z",
+        "start_assumed": True,
+    }
+    for found in (assumed, pair(wave(2, started=1), wave(4, started=3)), pair(wave(2), wave())):
+        again = Pair.from_json("a-to-b", found.as_json())
+        assert again.as_json() == found.as_json()
+        assert again.state(T0 + 5 * DAY) is found.state(T0 + 5 * DAY)
+
+
+def test_a_moment_that_cannot_be_read_is_none() -> None:
+    """A damaged ledger still has a window, not an exception."""
+    damaged = Pair.from_json("a-to-b", {"from": None, "opens": "soon", "closes": ""})
+    assert (damaged.from_wave.name, damaged.opens, damaged.closes) == ("", None, None)
+    assert damaged.state(T0) is WindowState.NOT_YET
+
+
 def test_what_was_assumed_or_planned_is_said() -> None:
     """A pair remembers where its moments come from."""
     assert pair(wave(2), wave(4, started=3)).start_assumed

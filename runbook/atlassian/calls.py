@@ -29,8 +29,8 @@ from runbook.atlassian.refusals import (
     write_unknown,
 )
 from runbook.atlassian.told_wait import told_wait_s
-from runbook.canonical import json_text
 from runbook.clock import Clock
+from runbook.json_text import json_text
 from runbook.wire import Answer, Outcome, Request, Send
 
 # So many 404 in a row may mean that the site takes us for nobody (jira-rest.md B8).

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from runbook.clock import Clock
+from runbook.jobs import SUBMIT_INTERVAL_S
 from runbook.ledger.codec import Event, Row
 from runbook.probes import ProbeReading
 from runbook.wire import Send
@@ -61,7 +62,7 @@ class Pace:
     (links-api.md 2.3). `poll_interval_s` fixes the interval, else it grows from 5 s to 60 s.
     """
 
-    submit_interval_s: float = 12.0
+    submit_interval_s: float = SUBMIT_INTERVAL_S
     poll_interval_s: float | None = None
     connect_retry_s: float = 600.0
 

@@ -14,10 +14,12 @@ from typing import Any, ClassVar, Protocol
 
 from runbook.clock import parse_utc
 from runbook.errors import LedgerError
+from runbook.json_text import canonical_text
 from runbook.ledger.events import RUN_EVENTS
 from runbook.ledger.handover_events import HANDOVER_EVENTS
 from runbook.ledger.link_events import LINK_EVENTS
 from runbook.secrets import Mask
+from runbook.text import encodable
 
 FIRST_HASH = "0" * 64
 
@@ -96,12 +98,7 @@ def encode(event: Event, mask: Mask | None = None) -> str:
     fields = {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}
     if mask is not None:
         fields = {name: mask.value(value) for name, value in fields.items()}
-    payload = json.dumps(fields, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    try:
-        payload.encode()
-    except UnicodeEncodeError:
-        return payload.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return payload
+    return encodable(canonical_text(fields))
 
 
 def decode(kind: str, payload: str) -> Any:

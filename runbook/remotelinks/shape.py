@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
-from runbook.canonical import json_text
+from runbook.json_text import json_text
 from runbook.remotelinks.model import content, writable
 
 GLOBAL_ID_LIMIT = 255

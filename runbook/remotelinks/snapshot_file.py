@@ -15,9 +15,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
-from runbook.canonical import json_text
 from runbook.clock import isoformat_utc
 from runbook.errors import UsageError
+from runbook.json_text import json_text
 from runbook.remotelinks.model import RemoteLink, content_hash
 from runbook.text import encodable
 

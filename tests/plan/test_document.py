@@ -61,7 +61,7 @@ def test_every_node_stands_where_it_was_written():
     assert (listed.line, listed.column) == (3, 3)
     assert (inner.line, inner.column) == (4, 5)
     key, value = inner.entries["c"]
-    assert (key.column, value.column, value.plain) == (6, 9, False)
+    assert (key.column, value.column, value.style) == (6, 9, "'")
 
 
 def test_a_byte_order_mark_moves_nothing():
@@ -101,7 +101,7 @@ def test_the_slow_loader_reads_the_same(monkeypatch):
 
     def places(node):
         if isinstance(node, Scalar):
-            return (node.text, node.plain, node.line, node.column)
+            return (node.text, node.style, node.line, node.column)
         if isinstance(node, Items):
             return [places(item) for item in node.items]
         return {key: places(value) for key, (_, value) in node.entries.items()}
