@@ -41,6 +41,7 @@ from runbook.remotelinks.staging import Stage
 from runbook.remotelinks.steps import LinkPorts, list_repair, list_rollback, verify_run
 from runbook.secrets import Account, Secret
 from runbook.simulator.levels import Level, faults_for
+from runbook.simulator.populate import world_of
 from runbook.simulator.server import serving
 from runbook.simulator.world import World
 from runbook.text import added_up, moment, plural, span
@@ -137,7 +138,7 @@ class _Evening:
         return foremost(codes)
 
     def _world(self) -> World:
-        return World.from_plan(
+        return world_of(
             self.plan,
             clock=self.clock,
             seed=self.options.seed,

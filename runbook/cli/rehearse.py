@@ -125,13 +125,13 @@ def _serve(path: Path, plan: "Plan", root: Root, at: "datetime", given: dict[str
     from runbook.cli.practice import practice_copy, practice_path
     from runbook.plan import read_plan
     from runbook.simulator.levels import faults_for
+    from runbook.simulator.populate import world_of
     from runbook.simulator.server import run_server
-    from runbook.simulator.world import World
 
     copy = practice_path(path)
     # A minute early, so that the evening has begun when the first command is typed.
     write_atomically(copy, practice_copy(plan, root.clock.now() - at - timedelta(minutes=1)))
-    world = World.from_plan(
+    world = world_of(
         read_plan(copy), clock=root.clock, seed=given["seed"], job_minutes=PRACTICE_JOB_MINUTES
     )
     world.settings.backup_minutes = PRACTICE_BACKUP_MINUTES

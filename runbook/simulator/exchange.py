@@ -90,7 +90,7 @@ def _write_log(
 def _dated(world: World, got: Reply | Closed) -> Reply | Closed:
     if isinstance(got, Closed):
         return got
-    number = world.next_trace()
+    number = world.next_number()
     return got.with_headers(
         (("Date", _http_date(world.clock.now())), ("Atl-Traceid", f"{world.seed:08x}{number:024x}"))
     )

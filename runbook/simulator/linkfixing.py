@@ -10,9 +10,9 @@ import re
 from typing import Any
 
 from runbook.clock import isoformat_utc
-from runbook.simulator.linkjobs import Submission, accept, flag
+from runbook.simulator.linkjobs import accept, flag
 from runbook.simulator.messages import Reply, gateway_error, json_reply
-from runbook.simulator.model import SimAccount, SimSite, Unauthorized, derived_uuid
+from runbook.simulator.model import SimAccount, SimSite, Submission, Unauthorized, derived_uuid
 from runbook.simulator.visit import Visit
 from runbook.simulator.world import World
 from runbook.windows import AUDIT_LOG_KEPT

@@ -14,6 +14,7 @@ from typing import Literal
 from urllib.parse import quote
 
 from runbook.simulator import issues, linkfixing, remotelinks, search, siteinfo
+from runbook.simulator.linkjobs import settle
 from runbook.simulator.messages import (
     Call,
     Headers,
@@ -109,7 +110,7 @@ def template_of(world: World, call: Call) -> str:
 
 def answer(world: World, call: Call) -> tuple[Reply, str, str | None]:
     """Answer one request; return the reply, the operation's template and the account's e-mail."""
-    world.settle()
+    settle(world)
     found = _find(world, call)
     account, problem = _who(world, call)
     reply = _answer(world, call, found, account, problem)

@@ -17,7 +17,7 @@ from runbook.clock import VirtualClock
 from runbook.plan import read_plan
 from runbook.simulator.app import make_app
 from runbook.simulator.faults import Fault, FaultKind
-from runbook.simulator.world import World
+from runbook.simulator.populate import world_of
 
 CUTOVER = datetime(2026, 11, 22, 19, 0, tzinfo=UTC)
 TOKEN = "canary-T0ken/with+odd=chars"
@@ -92,7 +92,7 @@ class Evening:
         self.ledger = self.folder / "runbook.ledger"
         self.env = {"RUNBOOK_EMAIL": EMAIL, "RUNBOOK_API_TOKEN": TOKEN, **self.env}
         self.write(self.text)
-        self.world = World.from_plan(read_plan(self.plan), clock=self.clock, **self.settings)
+        self.world = world_of(read_plan(self.plan), clock=self.clock, **self.settings)
 
     def write(self, text: str) -> None:
         self.plan.write_text(text, encoding="utf-8")

@@ -14,6 +14,7 @@ from runbook.remotelinks.probe import RemoteLinkProber, points_to
 from runbook.remotelinks.target import places_of
 from runbook.simulator.app import make_app
 from runbook.simulator.faults import Fault, FaultKind
+from runbook.simulator.populate import world_of
 from runbook.simulator.world import World
 from tests.atlassian.scripted import ACCOUNT
 from tests.canary import leaks
@@ -58,7 +59,7 @@ def test_a_target_that_has_a_new_key_is_found_by_it() -> None:
 
 @pytest.fixture
 def world(clock: VirtualClock) -> World:
-    return World.from_plan(two_sites(), clock=clock, own_links=0.0)
+    return world_of(two_sites(), clock=clock, own_links=0.0)
 
 
 def reading(

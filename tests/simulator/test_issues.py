@@ -7,14 +7,14 @@ import pytest
 
 from runbook.simulator.messages import Reply
 from runbook.simulator.world import World
-from tests.simulator.worlds import EMAIL, ENG, Ask
+from tests.simulator.worlds import EMAIL, ENG, Ask, move_issue
 
 API = f"{ENG}/rest/api/3"
 RECORD = {"object": {"url": "https://example.com", "title": "T"}}
 
 
 def test_an_issue_is_found_by_key_id_and_former_key(world: World, ask: Ask) -> None:
-    moved = world.sites[ENG].move_issue("ENG-5", "PLAT")
+    moved = move_issue(world.sites[ENG], "ENG-5", "PLAT")
     for name in ("ENG-5", "eng-5", str(moved.id), moved.key):
         assert ask("GET", f"{API}/issue/{name}").json()["key"] == moved.key
     assert ask("GET", f"{API}/issue/PLT-1").json()["key"] == "PLAT-1"
@@ -37,7 +37,7 @@ def test_texts_are_documents_in_version_3_and_plain_in_version_2(world: World, a
 def test_bulk_answers_in_order_of_ids_and_leaves_out_silently(world: World, ask: Ask) -> None:
     world.issue("ENG-2").visible_to = set()
     world.issue("ENG-3").deleted = True
-    moved = world.sites[ENG].move_issue("ENG-6", "PLAT")
+    moved = move_issue(world.sites[ENG], "ENG-6", "PLAT")
     named = ["ENG-6", "ENG-4", "ENG-1", "ENG-2", "ENG-3", "NO-1", "eng-1"]
     reply = ask("POST", f"{API}/issue/bulkfetch", {"issueIdsOrKeys": named, "fields": ["key"]})
     assert [issue["key"] for issue in reply.json()["issues"]] == ["ENG-1", "ENG-4", moved.key]

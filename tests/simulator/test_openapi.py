@@ -10,7 +10,9 @@ import pytest
 
 from runbook.clock import VirtualClock
 from runbook.simulator.app import make_app
+from runbook.simulator.linkjobs import settle
 from runbook.simulator.messages import Reply
+from runbook.simulator.populate import world_of
 from runbook.simulator.router import JIRA_OPERATIONS, answer
 from runbook.simulator.world import World
 from tests.simulator.openapi import (
@@ -44,11 +46,11 @@ ANONYMOUS: dict[str, Any] = {"account": None}
 @pytest.fixture
 def world(clock: VirtualClock) -> World:
     """A world in which every kind of link is there: own ones, and those of a finished job."""
-    world = World.from_plan(two_sites(), clock=clock, job_minutes=1, own_links=0.5)
+    world = world_of(two_sites(), clock=clock, job_minutes=1, own_links=0.5)
     url = f"https://api.atlassian.com/links/v1/{world.sites[ENG].site_id}/jobs/cma"
     assert answer(world, call_of("POST", url, job_body()))[0].status == 200
     clock.advance(3600)
-    world.settle()
+    settle(world)
     return world
 
 
@@ -216,7 +218,7 @@ def test_every_operation_of_the_simulator_is_documented_and_tried() -> None:
     assert served <= documented
     # Atlassian's document still lists the removed search; the simulator answers it with 410.
     removed = {("GET", "/rest/api/3/search"), ("POST", "/rest/api/3/search")}
-    world = World.from_plan(two_sites(), clock=VirtualClock(NOW))
+    world = world_of(two_sites(), clock=VirtualClock(NOW))
     tried = {
         (method, answer(world, call_of(method, url))[1]) for _, method, url, *_ in CASES.values()
     }

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from runbook.clock import VirtualClock
 from runbook.simulator.messages import Call
+from runbook.simulator.populate import world_of
 from runbook.simulator.router import JIRA_OPERATIONS, LINK_OPERATIONS, answer, template_of
-from runbook.simulator.world import World
 from tests.simulator.worlds import EMAIL, ENG, GATEWAY, NOW, TOKEN, basic, call_of, two_sites
 
-WORLD = World.from_plan(two_sites(), clock=VirtualClock(NOW), issues_per_project=3)
+WORLD = world_of(two_sites(), clock=VirtualClock(NOW), issues_per_project=3)
 WORLD.limits.enabled = False
 
 FIELDS = [
