@@ -24,7 +24,7 @@ from runbook.simulator.messages import (
     jira_error,
 )
 from runbook.simulator.model import SimAccount, SimSite
-from runbook.simulator.visit import Visit
+from runbook.simulator.visit import RefusedVisit, Visit
 from runbook.simulator.world import World
 
 GATEWAY = "api.atlassian.com"
@@ -42,16 +42,13 @@ JIRA_OPERATIONS: dict[tuple[str, str], Handler] = {
     ("GET", "issue/limit/report"): siteinfo.limit_report,
     ("POST", "issue/bulkfetch"): issues.bulk_fetch,
     ("GET", "issue/{issueIdOrKey}"): issues.read,
-    ("GET", "issue/{issueIdOrKey}/changelog"): issues.changelog,
     ("POST", "changelog/bulkfetch"): issues.bulk_changelog,
     ("GET", "search/jql"): search.by_query,
     ("POST", "search/jql"): search.by_body,
-    ("POST", "search/approximate-count"): search.approximate_count,
     ("GET", "search"): search.removed,
     ("POST", "search"): search.removed,
     ("GET", "myself"): siteinfo.myself,
     ("GET", "mypermissions"): siteinfo.my_permissions,
-    ("GET", "permissions"): siteinfo.all_permissions,
     ("POST", "permissions/check"): siteinfo.check_permissions,
     ("GET", "serverInfo"): siteinfo.server_info,
     ("GET", "configuration"): siteinfo.configuration,
@@ -151,8 +148,9 @@ def _answer_links(
         return gateway_error(403, "The caller is not an administrator of this site")
     if found.handler is None:
         return gateway_error(404, "No message available")
-    return found.handler(
-        Visit(world=world, call=call, site=site, account=account, params=found.params, version="3")
+    return _handled(
+        found.handler,
+        Visit(world=world, call=call, site=site, visitor=account, params=found.params, version="3"),
     )
 
 
@@ -186,11 +184,18 @@ def _answer_jira(
         world=world,
         call=call,
         site=site,
-        account=account,
+        visitor=account,
         params=found.params,
         version=found.version,
     )
-    return found.handler(visit).with_headers((*headers, *failed))
+    return _handled(found.handler, visit).with_headers((*headers, *failed))
+
+
+def _handled(handler: Handler, visit: Visit) -> Reply:
+    try:
+        return handler(visit)
+    except RefusedVisit as refused:
+        return refused.reply
 
 
 def _find(world: World, call: Call) -> _Found:

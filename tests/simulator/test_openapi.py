@@ -139,11 +139,6 @@ CASES: dict[str, Case] = {
     "read too many issues": case(
         400, "POST", f"{API}/issue/bulkfetch", {"issueIdsOrKeys": ["ENG-1"] * 101}
     ),
-    "read a history": case(200, "GET", f"{API}/issue/ENG-123/changelog"),
-    "read a part of a history": case(
-        200, "GET", f"{API}/issue/ENG-123/changelog?startAt=0&maxResults=0"
-    ),
-    "read no history": case(404, "GET", f"{API}/issue/NO-1/changelog"),
     "read histories in bulk": case(
         200, "POST", f"{API}/changelog/bulkfetch", {"issueIdsOrKeys": ["ENG-123"]}
     ),
@@ -157,8 +152,6 @@ CASES: dict[str, Case] = {
     ),
     "search by address": case(200, "GET", f"{API}/search/jql?jql=project%3DENG&fields=summary"),
     "search unbounded": case(400, "POST", f"{API}/search/jql", {"jql": ""}),
-    "count": case(200, "POST", f"{API}/search/approximate-count", {"jql": "project = ENG"}),
-    "count unbounded": case(400, "POST", f"{API}/search/approximate-count", {"jql": ""}),
     "who am I": case(200, "GET", f"{API}/myself"),
     "who is nobody": case(401, "GET", f"{API}/myself", **ANONYMOUS),
     "my permissions": case(200, "GET", f"{API}/mypermissions?permissions=LINK_ISSUES,ADMINISTER"),
@@ -166,8 +159,6 @@ CASES: dict[str, Case] = {
     "my permissions, nowhere": case(
         404, "GET", f"{API}/mypermissions?permissions=LINK_ISSUES&projectKey=NO"
     ),
-    "all permissions": case(200, "GET", f"{API}/permissions"),
-    "all permissions, nobody": case(401, "GET", f"{API}/permissions", **ANONYMOUS),
     "check permissions": case(
         200,
         "POST",

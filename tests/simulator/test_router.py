@@ -119,7 +119,7 @@ def test_nonsense_gets_an_answer_too(
 TEMPLATES = {
     f"{ENG}/rest/api/3/issue/ENG-1": "/rest/api/3/issue/{issueIdOrKey}",
     f"{ENG}/rest/api/2/issue/ENG-1": "/rest/api/3/issue/{issueIdOrKey}",
-    f"{GATEWAY}/ex/jira/x/rest/api/2/issue/5/changelog": "/rest/api/3/issue/{issueIdOrKey}/changelog",
+    f"{GATEWAY}/ex/jira/x/rest/api/2/issue/5/remotelink": "/rest/api/3/issue/{issueIdOrKey}/remotelink",
     f"{GATEWAY}/links/v1/x/jobs/status/y": "/links/v1/{siteId}/jobs/status/{jobId}",
     f"{ENG}/_edge/tenant_info": "/_edge/tenant_info",
     f"{ENG}/rest/api/3/issue/limit/report": "/rest/api/3/issue/limit/report",
