@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from runbook import __version__
+from runbook.atlassian.refusals import exchange_of
 from runbook.cli.run_values import Prepared, RunOptions
 from runbook.cli.wiring import Root
 from runbook.clock import isoformat_utc
-from runbook.execute.audience import Audience
+from runbook.execute.ports import Audience
 from runbook.execute.preflight import Asked
-from runbook.execute.requests import exchange_of
 from runbook.execute.resume import Decision, GoOn
 from runbook.ledger.codec import Event
 from runbook.ledger.events import (
@@ -110,20 +110,20 @@ class Opening:
         for one in asked.identified:
             exchange = exchange_of(one.request, one.answer)
             self._keep(SiteIdentified(site=one.site, site_id=one.site_id, exchange=exchange), run)
-        for probe in asked.probed:
+        for check in asked.checked:
             self._keep(
                 AccountProbed(
-                    account=probe.account,
-                    email=emails.get(probe.account, ""),
-                    status=probe.answer.status,
-                    exchange=exchange_of(probe.request, probe.answer),
+                    account=check.account,
+                    email=emails.get(check.account, ""),
+                    status=check.answer.status,
+                    exchange=exchange_of(check.request, check.answer),
                 ),
                 run,
             )
 
     def _keep(self, event: Event, run: str) -> None:
         row = self.ledger.append(event, run=run)
-        self.audience.saw(row, event)
+        self.audience.on_event(row, event)
 
     def _started(self, site_ids: Mapping[str, str]) -> RunStarted:
         plan, options = self.prepared.plan, self.options

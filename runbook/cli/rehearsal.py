@@ -26,8 +26,7 @@ from runbook.cli.wiring import Root, process_mask
 from runbook.clock import VirtualClock, parse_utc
 from runbook.errors import ExitCode, foremost
 from runbook.execute.executor import Ending
-from runbook.execute.interrupts import Interrupts
-from runbook.execute.ports import Pace
+from runbook.execute.ports import Interrupts, Pace
 from runbook.findings import Finding, counts
 from runbook.ledger.events import JobResolved
 from runbook.ledger.store import Ledger, create_ledger

@@ -21,8 +21,7 @@ from runbook.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from runbook.cli.run_values import Prepared, RunOptions, Summary
     from runbook.execute.executor import Ending
-    from runbook.execute.interrupts import Interrupts
-    from runbook.execute.ports import Observer
+    from runbook.execute.ports import Interrupts, Observer
     from runbook.ledger.store import Ledger
     from runbook.secrets import Account
 
@@ -232,7 +231,7 @@ async def _with_network(
     observers: "tuple[Observer, ...]",
 ) -> "tuple[str, Ending]":
     from runbook.cli.running import conduct
-    from runbook.execute.interrupts import Interrupts
+    from runbook.execute.ports import Interrupts
 
     interrupts = Interrupts()
     async with root.network(

@@ -15,12 +15,9 @@ from runbook.cli.planning import refuse_unless_may_run
 from runbook.cli.run_values import Confirm, Prepared, RunOptions, Summary
 from runbook.cli.wiring import Root
 from runbook.errors import ExitCode, PlanError, UsageError
-from runbook.execute.audience import Audience
-from runbook.execute.books import Assignment
 from runbook.execute.executor import Ending, execute
-from runbook.execute.interrupts import Interrupts
-from runbook.execute.ports import Observer, Ports, Prober
-from runbook.execute.preflight import Asked, identify_sites, probe_accounts
+from runbook.execute.ports import Audience, Interrupts, Observer, Ports, Prober
+from runbook.execute.preflight import Asked, check_accounts, identify_sites
 from runbook.execute.resume import (
     Decision,
     GoOn,
@@ -29,6 +26,7 @@ from runbook.execute.resume import (
     last_run,
     refuse_stopped,
 )
+from runbook.execute.session import Assignment
 from runbook.ledger.codec import Recorded
 from runbook.ledger.handover_events import ApprovalGiven
 from runbook.ledger.store import Ledger
@@ -170,7 +168,7 @@ async def conduct(
     if isinstance(start.decision, NothingToDo):
         return start.decision.view.id, _as_it_was(start.decision.view)
     asked = Asked(
-        identified=(), probed=(), site_ids=dict(start.last.site_ids) if start.last else {}
+        identified=(), checked=(), site_ids=dict(start.last.site_ids) if start.last else {}
     )
     if start.todo:
         asked = await _ask_first(root, prepared, start, send)
@@ -225,9 +223,9 @@ async def _ask_first(root: Root, prepared: Prepared, start: Start, send: Send) -
     identified = await identify_sites(prepared.plan, send, root.clock)
     site_ids = {one.site: one.site_id for one in identified}
     submits_to = {job.account: job.site for job in reversed(prepared.jobs) if job.id in start.todo}
-    probed = await probe_accounts(tuple(submits_to.items()), site_ids, send, root.clock)
+    checked = await check_accounts(tuple(submits_to.items()), site_ids, send, root.clock)
     _refuse_other_sites(start.decision, site_ids)
-    return Asked(identified=identified, probed=probed, site_ids=site_ids)
+    return Asked(identified=identified, checked=checked, site_ids=site_ids)
 
 
 def _assignment(

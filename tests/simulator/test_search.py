@@ -33,7 +33,10 @@ QUERIES: dict[str, list[str]] = {
     'key = "PLT-3"': ["PLAT-3"],
     'project = ENG AND key in ("ENG-1", "PLAT-1")': ["ENG-1"],
     "key in (ENG-1,ENG-2) and key=ENG-2 order by id asc": ["ENG-2"],
-    "project in (ENG, PLAT) AND issue in (ENG-2, PLAT-1) ORDER BY created desc": ["PLAT-1", "ENG-2"],
+    "project in (ENG, PLAT) AND issue in (ENG-2, PLAT-1) ORDER BY created desc": [
+        "PLAT-1",
+        "ENG-2",
+    ],
     'text ~ "\\"jira.contoso.example/browse/OPS-1\\"" and key = ENG-7': ["ENG-7"],
     "description ~ 'contoso' AND key in (ENG-7, ENG-8)": ["ENG-7"],
     'summary ~ "contoso" AND key in (ENG-7, ENG-8)': [],
