@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from runbook.plan.model import Wave
 
@@ -138,10 +139,9 @@ class SimSite:
     next_issue_id: int = 10_000
     next_link_id: int = 10_000
 
-    @property
-    def host(self) -> str:
-        """Return the host by which requests name the site."""
-        return self.url.split("://", 1)[1].split("/", 1)[0]
+    def answers_to(self, host: str) -> bool:
+        """Return whether requests name the site by this host."""
+        return host in (urlsplit(self.url).netloc, urlsplit(self.display_url).netloc)
 
     def add_project(self, key: str, was: str | None = None) -> SimProject:
         """Return the project with this key, made where it is not there."""

@@ -64,23 +64,28 @@ LINK_OPERATIONS: dict[tuple[str, str], Handler] = {
 
 @dataclass(frozen=True, slots=True)
 class _Row:
+    method: str
     segments: tuple[str, ...]
     template: str
     handler: Handler
 
+    def params(self, method: str, segments: tuple[str, ...]) -> dict[str, str] | None:
+        """Return the values of the placeholders, None where the row means another request."""
+        if method != self.method or len(segments) != len(self.segments):
+            return None
+        pairs = tuple(zip(self.segments, segments, strict=True))
+        if not all(wanted[0] == "{" or wanted == given for wanted, given in pairs):
+            return None
+        return {wanted[1:-1]: given for wanted, given in pairs if wanted[0] == "{"}
 
-def _rows(
-    operations: Mapping[tuple[str, str], Handler], prefix: str
-) -> dict[tuple[str, int], tuple[_Row, ...]]:
-    rows: dict[tuple[str, int], list[_Row]] = {}
-    for (method, path), handler in operations.items():
-        segments = tuple(path.strip("/").split("/"))
-        rows.setdefault((method, len(segments)), []).append(_Row(segments, prefix + path, handler))
+
+def _rows(operations: Mapping[tuple[str, str], Handler], prefix: str) -> list[_Row]:
+    rows = [
+        _Row(method, tuple(path.strip("/").split("/")), prefix + path, handler)
+        for (method, path), handler in operations.items()
+    ]
     # Fixed words win over placeholders: `issue/bulkfetch` over `issue/{issueIdOrKey}`.
-    return {
-        key: tuple(sorted(found, key=lambda row: sum(s.startswith("{") for s in row.segments)))
-        for key, found in rows.items()
-    }
+    return sorted(rows, key=lambda row: row.template.count("{"))
 
 
 _JIRA_ROWS = _rows(JIRA_OPERATIONS, JIRA)
@@ -207,8 +212,8 @@ def _find(world: World, call: Call) -> _Found:
         site = world.site_by_id(through.group(1))
         return _find_jira(call.method, through.group(2), site, "gateway")
     segments = tuple(call.path.strip("/").split("/"))
-    for row in _LINK_ROWS.get((call.method, len(segments)), ()):
-        params = _fitted(row.segments, segments)
+    for row in _LINK_ROWS:
+        params = row.params(call.method, segments)
         if params is not None:
             return _Found(row.template, row.handler, params, api="links")
     if segments[:2] == ("links", "v1") and len(segments) > 2:
@@ -224,21 +229,11 @@ def _find_jira(
         return _Found(path, None, {}, site, door)
     version, rest = parts.groups()
     segments = tuple(rest.split("/"))
-    for row in _JIRA_ROWS.get((method, len(segments)), ()):
-        params = _fitted(row.segments, segments)
+    for row in _JIRA_ROWS:
+        params = row.params(method, segments)
         if params is not None:
             return _Found(row.template, row.handler, params, site, door, version, "jira")
     return _Found(path, None, {}, site, door, version, "jira")
-
-
-def _fitted(pattern: tuple[str, ...], segments: tuple[str, ...]) -> dict[str, str] | None:
-    params: dict[str, str] = {}
-    for wanted, given in zip(pattern, segments, strict=True):
-        if wanted[0] == "{":
-            params[wanted[1:-1]] = given
-        elif wanted != given:
-            return None
-    return params
 
 
 def _who(world: World, call: Call) -> tuple[SimAccount | None, str | None]:

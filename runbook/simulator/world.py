@@ -94,7 +94,6 @@ class World:
     chance: random.Random = field(init=False)
     due: list[tuple[datetime, int, str]] = field(default_factory=list)
     _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
-    _hosts: dict[str, SimSite] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.began = self.clock.now()
@@ -119,29 +118,11 @@ class World:
 
     def site_by_host(self, host: str) -> SimSite | None:
         """Return the site that a `Host` header names, by its base or its display URL."""
-        found = self._hosts.get(host)
-        if found is not None and host in (found.host, _host(found.display_url)):
-            return found
-        for site in self.sites.values():
-            if host in (site.host, _host(site.display_url)):
-                self._hosts[host] = site
-                return site
-        return None
+        return next((site for site in self.sites.values() if site.answers_to(host)), None)
 
     def site_by_id(self, site_id: str) -> SimSite | None:
         """Return the site with this cloud id."""
         return next((site for site in self.sites.values() if site.site_id == site_id), None)
-
-    def site_of(self, key: str) -> SimSite:
-        """Return the first site that has an issue with this key.
-
-        Raises:
-            KeyError: no site has one.
-        """
-        for site in self.sites.values():
-            if site.issue(key) is not None:
-                return site
-        raise KeyError(key)
 
     def issue(self, key: str) -> Issue:
         """Return the issue with this key, on whichever site it is.
@@ -149,10 +130,11 @@ class World:
         Raises:
             KeyError: no site has one.
         """
-        found = self.site_of(key).issue(key)
-        if found is None:
-            raise KeyError(key)
-        return found
+        for site in self.sites.values():
+            found = site.issue(key)
+            if found is not None:
+                return found
+        raise KeyError(key)
 
     def app_link(self, source: str, destination: str) -> SimAppLink:
         """Return the app link from one site to another, made where it is not there."""
@@ -285,10 +267,6 @@ class World:
                 after=after,
             )
         )
-
-
-def _host(url: str) -> str:
-    return url.split("://", 1)[-1].split("/", 1)[0]
 
 
 def _told(record: Mapping[str, Any]) -> str:

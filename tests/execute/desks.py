@@ -110,7 +110,7 @@ def desk(
     sent_s: list[float] = []
     last_on_disk: list[str] = []
 
-    async def send(_: Request) -> Outcome:
+    async def send(request: Request) -> Outcome:
         sent_s.append(clock.monotonic_s())
         last_on_disk.extend(row.kind for row in list(ledger.rows())[-1:])
         return outcomes[min(len(sent_s), len(outcomes)) - 1]

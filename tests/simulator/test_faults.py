@@ -142,7 +142,7 @@ def test_an_answer_is_lost_after_the_job_was_accepted(
 ) -> None:
     assert isinstance(submit_with(world, way, Fault(kind=kind, path=SUBMIT)), Lost)
     assert world.true_outcome(job_body()) is not None
-    assert [one.answer_arrived for one in world.submissions] == [False]
+    assert [submission.answer_arrived for submission in world.submissions] == [False]
 
 
 def test_a_reset_comes_before_anything_is_done(world: World, way: Way) -> None:

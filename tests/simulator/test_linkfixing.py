@@ -344,12 +344,12 @@ def test_the_service_asks_for_an_administrator(
     world: World, ask: Ask, account: Any, status: int
 ) -> None:
     world.settings.accept_any = False
-    for one in (
+    for known in (
         SimAccount(email="admin@contoso.example", token="right"),
         SimAccount(email="scoped@contoso.example", token="s", scoped=True),
         SimAccount(email="user@contoso.example", token="u", admin=False),
     ):
-        world.accounts[one.email] = one
+        world.accounts[known.email] = known
     url = f"{GATEWAY}/links/v1/{world.sites[ENG].site_id}/jobs/status/x"
     assert ask("GET", url, account=account).status == status
 

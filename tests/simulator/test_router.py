@@ -90,7 +90,7 @@ BODIES = {
 
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=list(BODIES))
-@pytest.mark.parametrize(("method", "url"), [one for one in OPERATIONS if one[0] == "POST"])
+@pytest.mark.parametrize(("method", "url"), [case for case in OPERATIONS if case[0] == "POST"])
 def test_every_body_gets_an_answer(method: str, url: str, body: bytes) -> None:
     for place, choices in PLACES.items():
         url = url.replace(place, choices[0])

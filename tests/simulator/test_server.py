@@ -147,7 +147,7 @@ def test_many_requests_at_once_are_all_answered(world: World) -> None:
                     for n in range(200)
                 )
             )
-        return {one.status_code for one in got}
+        return {reply.status_code for reply in got}
 
     assert asyncio.run(act()) == {200}
 
