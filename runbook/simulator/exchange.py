@@ -67,9 +67,6 @@ def _write_log(
     template: str,
     email: str | None,
 ) -> None:
-    world.counts[call.method, template] += 1
-    if not world.settings.keep_log:
-        return
     world.log.append(
         Asked(
             at=world.clock.now(),

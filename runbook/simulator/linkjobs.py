@@ -43,6 +43,7 @@ def accept(world: World, site: SimSite, body: Mapping[str, Any], account: SimAcc
 
 def settle(world: World) -> None:
     """Let every job end that is due by now; its links appear at that moment."""
+    # Nothing runs by itself in a world: what is due happens before the next request is answered.
     now = world.clock.now()
     while world.due and world.due[0][0] <= now:
         _, _, ended = heapq.heappop(world.due)
@@ -178,7 +179,6 @@ def _rewrite_texts(job: LinkJob, source: SimSite, destination: SimSite) -> None:
             target = destination.issue(match.group(1))
             if target is None:
                 return match.group(0)
-            job.rewritten += 1
             return f"{destination.url}/browse/{target.key}"
 
         for issue in source.issues.values():

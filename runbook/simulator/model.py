@@ -228,7 +228,7 @@ class SimAppLink:
 class LinkJob:
     """One accepted job: `phases` are the words its status goes through, each from a moment on.
 
-    `recreated` and `rewritten` count what it left behind; `reason` says why that is nothing.
+    `recreated` is what it left behind; `reason` says why that is nothing.
     """
 
     uuid: str
@@ -238,7 +238,6 @@ class LinkJob:
     submitted_at: datetime
     phases: tuple[tuple[datetime, str], ...]
     recreated: list[LostLink] = field(default_factory=list)
-    rewritten: int = 0
     reason: str = ""
 
     @property

@@ -9,7 +9,6 @@ import csv
 import io
 import itertools
 import random
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -58,7 +57,6 @@ class Settings:
     at_limit: int = 413
     page_cap: int = 5000
     search_lag_s: float = 0.0
-    keep_log: bool = True
 
 
 @dataclass(slots=True, kw_only=True)
@@ -87,7 +85,6 @@ class World:
     limits: Limits = field(default_factory=Limits)
     faults: FaultScript = field(default_factory=FaultScript)
     log: list[Asked] = field(default_factory=list)
-    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     dark_until_s: float = 0.0
     on_dark: Callable[[], None] | None = None
     began: datetime = field(init=False)
