@@ -110,7 +110,7 @@ class Opening:
         for one in asked.identified:
             exchange = exchange_of(one.request, one.answer)
             self._keep(SiteIdentified(site=one.site, site_id=one.site_id, exchange=exchange), run)
-        for check in asked.checked:
+        for check in asked.account_checks:
             self._keep(
                 AccountProbed(
                     account=check.account,

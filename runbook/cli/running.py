@@ -168,7 +168,7 @@ async def conduct(
     if isinstance(start.decision, NothingToDo):
         return start.decision.view.id, _as_it_was(start.decision.view)
     asked = Asked(
-        identified=(), checked=(), site_ids=dict(start.last.site_ids) if start.last else {}
+        identified=(), account_checks=(), site_ids=dict(start.last.site_ids) if start.last else {}
     )
     if start.todo:
         asked = await _ask_first(root, prepared, start, send)
@@ -223,9 +223,9 @@ async def _ask_first(root: Root, prepared: Prepared, start: Start, send: Send) -
     identified = await identify_sites(prepared.plan, send, root.clock)
     site_ids = {one.site: one.site_id for one in identified}
     submits_to = {job.account: job.site for job in reversed(prepared.jobs) if job.id in start.todo}
-    checked = await check_accounts(tuple(submits_to.items()), site_ids, send, root.clock)
+    account_checks = await check_accounts(tuple(submits_to.items()), site_ids, send, root.clock)
     _refuse_other_sites(start.decision, site_ids)
-    return Asked(identified=identified, checked=checked, site_ids=site_ids)
+    return Asked(identified=identified, account_checks=account_checks, site_ids=site_ids)
 
 
 def _assignment(

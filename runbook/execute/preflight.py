@@ -44,7 +44,7 @@ class Asked:
     """Everything that was asked before the first POST; nothing where nothing is to be sent."""
 
     identified: tuple[Identified, ...]
-    checked: tuple[AccountCheck, ...]
+    account_checks: tuple[AccountCheck, ...]
     site_ids: Mapping[str, str]
 
 
