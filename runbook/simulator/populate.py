@@ -1,6 +1,7 @@
 """Fill a world from a plan: sites as a migration leaves them, and the links that the split cut."""
 
 import random
+from collections.abc import Mapping
 from pathlib import Path
 
 from runbook.clock import Clock
@@ -10,6 +11,7 @@ from runbook.simulator.model import (
     Direction,
     Issue,
     LostLink,
+    SimAccount,
     SimAppLink,
     SimSite,
     derived_uuid,
@@ -35,6 +37,7 @@ def world_of(
     issues_per_project: int = 20,
     links_per_pair: int = 6,
     leave_out: float = 0.0,
+    accounts: Mapping[str, str] | None = None,
     job_minutes: float | tuple[float, float] = (2.0, 12.0),
     own_links: float = 0.1,
 ) -> World:
@@ -48,6 +51,7 @@ def world_of(
         links_per_pair: issue links of the Data Center between two sites that the plan links,
             where it names no file of expected links.
         leave_out: the share of lost links, probes aside, that no job recreates.
+        accounts: API tokens by e-mail; None accepts every non-empty credential.
         job_minutes: how long a job takes, or the least and the most.
         own_links: the share of issues that hold a link of a user's own.
 
@@ -55,7 +59,11 @@ def world_of(
         UsageError: the file of expected links cannot be read.
     """
     spread = job_minutes if isinstance(job_minutes, tuple) else (job_minutes, job_minutes)
-    world = World(clock=clock, seed=seed, settings=Settings(job_minutes=spread))
+    known = {
+        email: SimAccount(email=email, token=token) for email, token in (accounts or {}).items()
+    }
+    settings = Settings(accept_any=accounts is None, job_minutes=spread)
+    world = World(clock=clock, seed=seed, settings=settings, accounts=known)
     _add_sites(world, plan)
     rows = _expected_rows(plan)
     _add_named_issues(world, plan, rows)
