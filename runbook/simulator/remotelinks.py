@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from runbook.simulator.messages import NO_CONTENT, Reply, jira_error, json_reply
 from runbook.simulator.model import ID_DIGITS, Issue, RemoteLink, SimAccount
-from runbook.simulator.visit import RefusedVisit, Visit
+from runbook.simulator.visit import Visit, VisitRefusedError
 
 TEXT_LIMIT = 255
 LINKING_OFF = "Issue linking is currently disabled."
@@ -100,7 +100,7 @@ def delete_by_global_id(visit: Visit) -> Reply:
 def _linkable(visit: Visit) -> Issue:
     issue = visit.issue()
     if not visit.site.linking_enabled:
-        raise RefusedVisit(jira_error(403, LINKING_OFF))
+        raise VisitRefusedError(jira_error(403, LINKING_OFF))
     return issue
 
 
@@ -108,20 +108,20 @@ def _writable(visit: Visit) -> tuple[Issue, SimAccount]:
     """Return the issue that may be written, and who writes it."""
     issue, author = _linkable(visit), visit.account("You are not authenticated.")
     if not visit.may("LINK_ISSUES", issue.project):
-        raise RefusedVisit(jira_error(403, NO_PERMISSION))
+        raise VisitRefusedError(jira_error(403, NO_PERMISSION))
     return issue, author
 
 
 def _link_by_id(visit: Visit, issue: Issue) -> RemoteLink:
     text = visit.params["linkId"]
     if not text.isdecimal() or len(text) > ID_DIGITS:
-        raise RefusedVisit(jira_error(400, f"The link ID '{text}' is not a number."))
+        raise VisitRefusedError(jira_error(400, f"The link ID '{text}' is not a number."))
     number = int(text)
     if number in issue.links:
         return issue.links[number]
     if any(number in other.links for other in visit.site.issues.values()):
-        raise RefusedVisit(jira_error(400, "The remote issue link belongs to another issue."))
-    raise RefusedVisit(jira_error(404, NO_LINK))
+        raise VisitRefusedError(jira_error(400, "The remote issue link belongs to another issue."))
+    raise VisitRefusedError(jira_error(404, NO_LINK))
 
 
 def _count_write(visit: Visit, issue: Issue) -> None:
@@ -130,7 +130,7 @@ def _count_write(visit: Visit, issue: Issue) -> None:
         visit.site.url, issue.id, clock.monotonic_s(), clock.now()
     )
     if refused is not None:
-        raise RefusedVisit(refused)
+        raise VisitRefusedError(refused)
 
 
 def _self(visit: Visit, issue: Issue, link: RemoteLink) -> str:

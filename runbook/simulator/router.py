@@ -24,7 +24,7 @@ from runbook.simulator.messages import (
     jira_error,
 )
 from runbook.simulator.model import SimAccount, SimSite
-from runbook.simulator.visit import RefusedVisit, Visit
+from runbook.simulator.visit import Visit, VisitRefusedError
 from runbook.simulator.world import World
 
 GATEWAY = "api.atlassian.com"
@@ -199,7 +199,7 @@ def _answer_jira(
 def _handled(handler: Handler, visit: Visit) -> Reply:
     try:
         return handler(visit)
-    except RefusedVisit as refused:
+    except VisitRefusedError as refused:
         return refused.reply
 
 

@@ -11,7 +11,7 @@ from runbook.simulator.issues import offset_of, shown, token_for
 from runbook.simulator.jql import JqlError, parse
 from runbook.simulator.messages import Reply, jira_error, json_reply
 from runbook.simulator.model import Issue
-from runbook.simulator.visit import RefusedVisit, Visit
+from runbook.simulator.visit import Visit, VisitRefusedError
 
 DEFAULT_PAGE = 50
 LARGEST_PAGE = 5000
@@ -73,5 +73,5 @@ def _found(visit: Visit, jql: str) -> list[Issue]:
     try:
         query = parse(jql, visit.site, visit.world.clock.now() - lag)
     except JqlError as problem:
-        raise RefusedVisit(jira_error(400, str(problem))) from problem
+        raise VisitRefusedError(jira_error(400, str(problem))) from problem
     return query.found([issue for issue in visit.site.issues.values() if visit.sees(issue)])

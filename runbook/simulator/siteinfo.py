@@ -9,7 +9,7 @@ from runbook.simulator.issues import jira_time
 from runbook.simulator.messages import Reply, jira_error, json_reply
 from runbook.simulator.model import PERMISSIONS, SimProject
 from runbook.simulator.populate import LINK_TYPES
-from runbook.simulator.visit import BAD_BODY, RefusedVisit, Visit
+from runbook.simulator.visit import BAD_BODY, Visit, VisitRefusedError
 
 LIMITS = {"attachment": 2000, "comment": 5000, "issuelinks": 2000, "worklog": 10000}
 APPROACHING_SHARE = 0.8
@@ -244,6 +244,6 @@ def _project_of(visit: Visit, params: dict[str, str]) -> SimProject | None:
             if named.upper() in (project.key, str(project.id)) and there:
                 return project
         refused = jira_error(404, f"No project could be found with key or id '{named}'.")
-        raise RefusedVisit(refused)
+        raise VisitRefusedError(refused)
     asked = params.get("issueKey") or params.get("issueId")
     return visit.site.projects[visit.issue(asked).project] if asked else None

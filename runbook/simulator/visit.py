@@ -12,7 +12,7 @@ NO_LOGIN = "Client must be authenticated to access this resource."
 BAD_BODY = "Invalid request payload. Refer to the REST API documentation and try again."
 
 
-class RefusedVisit(Exception):  # noqa: N818 - an answer, no error of this program
+class VisitRefusedError(Exception):
     """A handler ends here with `reply`; the router sends it like any other answer."""
 
     def __init__(self, reply: Reply) -> None:
@@ -64,43 +64,43 @@ class Visit:
         """Return an issue that the visitor sees, that of the path unless another is named.
 
         Raises:
-            RefusedVisit: 404; it is not there, or not for this visitor.
+            VisitRefusedError: 404; it is not there, or not for this visitor.
         """
         found = self.seen(self.params["issueIdOrKey"] if id_or_key is None else id_or_key)
         if found is None:
-            raise RefusedVisit(jira_error(404, NO_ISSUE))
+            raise VisitRefusedError(jira_error(404, NO_ISSUE))
         return found
 
     def account(self, refusal: str = NO_LOGIN) -> SimAccount:
         """Return who asks.
 
         Raises:
-            RefusedVisit: 401; nobody is logged in.
+            VisitRefusedError: 401; nobody is logged in.
         """
         if self.visitor is None:
-            raise RefusedVisit(jira_error(401, refusal))
+            raise VisitRefusedError(jira_error(401, refusal))
         return self.visitor
 
     def body(self) -> dict[str, Any]:
         """Return the body.
 
         Raises:
-            RefusedVisit: 400; it is not a JSON object.
+            VisitRefusedError: 400; it is not a JSON object.
         """
         value = self.call.json_object()
         if value is None:
-            raise RefusedVisit(jira_error(400, BAD_BODY))
+            raise VisitRefusedError(jira_error(400, BAD_BODY))
         return value
 
     def texts(self, body: dict[str, Any], name: str) -> list[str]:
         """Return a list of texts of a body, empty where it is absent.
 
         Raises:
-            RefusedVisit: 400; it is something else.
+            VisitRefusedError: 400; it is something else.
         """
         value = body.get(name)
         if value is None:
             return []
         if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
-            raise RefusedVisit(jira_error(400, BAD_BODY))
+            raise VisitRefusedError(jira_error(400, BAD_BODY))
         return value
