@@ -86,13 +86,20 @@ def login_lost(answer: Answer) -> bool:
     return any(word in reason for word in _SERAPH_LOST)
 
 
-def backoff_s(failed: int, told_s: float | None, chance: float) -> float:
+def backoff_s(
+    failed: int,
+    told_s: float | None,
+    chance: float,
+    *,
+    first_s: float = FIRST_BACKOFF_S,
+    longest_s: float = LONGEST_BACKOFF_S,
+) -> float:
     """Return how long to wait after failure number `failed` (from 1).
 
     `told_s` is what the server asked for, as a minimum; `chance`, from 0 to 1, becomes a factor
     from 0.7 to 1.3 on the computed wait (jira-rest.md B5).
     """
-    steps_s = min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2.0 ** min(failed - 1, 16))
+    steps_s = min(longest_s, first_s * 2.0 ** min(failed - 1, 16))
     computed_s: float = steps_s * (0.7 + 0.6 * chance)
     if told_s is None:
         return computed_s

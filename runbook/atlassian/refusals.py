@@ -94,9 +94,9 @@ def exchange_of(request: Request, outcome: Outcome) -> Exchange:
     return {"request": request.as_json(), "answer": None, "error": outcome.reason}
 
 
-def trace_of(answer: Answer) -> str | None:
+def trace_of(answer: Answer, headers: tuple[str, ...] = _TRACE_HEADERS) -> str | None:
     """Return Atlassian's id of a request, which their support asks for."""
-    found = (answer.header(name) for name in _TRACE_HEADERS)
+    found = (answer.header(name) for name in headers)
     return next((value for value in found if value), None)
 
 

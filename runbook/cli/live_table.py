@@ -63,7 +63,7 @@ class LiveTable:
         if self._live is not None:
             self._live.stop()
 
-    def saw(self, row: Row, event: Event) -> None:
+    def on_event(self, row: Row, event: Event) -> None:
         """Update the job's line; print what is news above the table."""
         if row.run is not None and isinstance(
             event, RunStarted | RunResumed | PlanAmended | RoundOpened
@@ -78,11 +78,11 @@ class LiveTable:
             job = f"{row.job} " if row.job else ""
             self._print(f"{clock_time(row.at, self._zone)}  {job}{sentence_of(event)}")
 
-    def waits(self, job: str, until: str, why: str) -> None:
+    def on_wait(self, job: str, until: str, why: str) -> None:
         """Show what the job waits for."""
         self._next[job] = (until, why)
 
-    def alarm(self, text: str) -> None:
+    def on_failure(self, text: str) -> None:
         """Print it above the table."""
         self._print(f"ALARM {text}", style="bold red")
 

@@ -26,7 +26,7 @@ from runbook.cli.preview import show_preview
 from runbook.cli.summary import summary_text
 from runbook.cli.watching import observers_for
 from runbook.errors import ExitCode, UsageError
-from runbook.execute.interrupts import Interrupts
+from runbook.execute.ports import Interrupts
 from runbook.jobs import SUBMIT_INTERVAL_S
 from runbook.ledger.store import Ledger
 from runbook.operations.preview_plan import expected_links

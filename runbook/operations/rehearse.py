@@ -37,6 +37,7 @@ from runbook.remotelinks.snapshot_file import create_snapshot
 from runbook.remotelinks.writes import Outcomes
 from runbook.secrets import Account, Secret
 from runbook.simulator.levels import Level, faults_for
+from runbook.simulator.populate import world_of
 from runbook.simulator.server import serving
 from runbook.simulator.world import World
 from runbook.text import added_up, moment, plural, span
@@ -173,7 +174,7 @@ class _Evening:
         return foremost(codes)
 
     def _world(self) -> World:
-        return World.from_plan(
+        return world_of(
             self.plan,
             clock=self.clock,
             seed=self.options.seed,

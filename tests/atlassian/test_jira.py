@@ -10,6 +10,7 @@ import pytest
 from runbook.atlassian.jira import JiraSite, create_write
 from runbook.atlassian.refusals import JiraRefusedError, NotDocumentedError
 from runbook.clock import VirtualClock
+from runbook.simulator.populate import world_of
 from runbook.simulator.world import World
 from tests.atlassian.scripted import ENG, Script, answer, client, simulated
 from tests.simulator.openapi import DOCUMENT, ValidatingTransport
@@ -31,7 +32,7 @@ RECORD = {
 
 @pytest.fixture
 def world(clock: VirtualClock) -> World:
-    return World.from_plan(two_sites(), clock=clock, own_links=0.0)
+    return world_of(two_sites(), clock=clock, own_links=0.0)
 
 
 @pytest.fixture

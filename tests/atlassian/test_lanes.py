@@ -19,7 +19,7 @@ from runbook.atlassian.lanes import Lanes, Place
 from runbook.atlassian.transport import HttpTransport
 from runbook.clock import SystemClock
 from runbook.errors import CredentialError, UsageError
-from runbook.execute.requests import request_of
+from runbook.execute.submit_rules import request_of
 from runbook.jobs import jobs_of
 from runbook.wire import Answer, Lost, NotSent, Outcome, Request
 from tests.atlassian.scripted import ACCOUNT, ENG, client

@@ -19,7 +19,7 @@ from runbook.findings import Finding, Severity
 from runbook.plan.model import Place
 from runbook.simulator.app import make_app
 from runbook.simulator.faults import Fault, FaultKind
-from runbook.simulator.world import World
+from runbook.simulator.populate import world_of
 from runbook.wire import Outcome, Request
 from tests.atlassian.scripted import ACCOUNT
 from tests.canary import leaks
@@ -54,7 +54,7 @@ class Scene:
             ),
             places={f"{path}.url": Place(n + 7, 10) for n, path in enumerate(paths)},
         )
-        self.world = World.from_plan(self.plan, clock=clock, own_links=0.0)
+        self.world = world_of(self.plan, clock=clock, own_links=0.0)
 
     def change(self, **changes: Any) -> None:
         """Change the first site of the plan."""

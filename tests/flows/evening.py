@@ -17,7 +17,7 @@ from runbook.operations.root import Root
 from runbook.plan import read_plan
 from runbook.simulator.app import make_app
 from runbook.simulator.faults import Fault, FaultKind
-from runbook.simulator.world import World
+from runbook.simulator.populate import world_of
 from tests.intents import IntentsFirst, Watch
 
 CUTOVER = datetime(2026, 11, 22, 19, 0, tzinfo=UTC)
@@ -101,7 +101,7 @@ class Evening:
         self.ledger = self.folder / "runbook.ledger"
         self.env = {"RUNBOOK_EMAIL": EMAIL, "RUNBOOK_API_TOKEN": TOKEN, **self.env}
         self.write(self.text)
-        self.world = World.from_plan(read_plan(self.plan), clock=self.clock, **self.settings)
+        self.world = world_of(read_plan(self.plan), clock=self.clock, **self.settings)
         self.watch = Watch()
 
     def write(self, text: str) -> None:

@@ -18,10 +18,10 @@ from runbook.clock import SystemClock
 from runbook.operations import root as wiring
 from runbook.plan import read_plan
 from runbook.simulator.app import make_app
-from runbook.simulator.server import serving_in_thread
-from runbook.simulator.world import World
+from runbook.simulator.populate import world_of
 from tests.canary import leaks
 from tests.flows.evening import EMAIL, TOKEN, Evening, Result, plan_text, present_plan
+from tests.simulator.serving import serving_in_thread
 
 TWO = ("eng", "ops")
 ONE_WAY = plan_text(TWO, pairs=(("eng", "ops"),))
@@ -229,7 +229,7 @@ def test_a_reader_that_goes_away_ends_no_run(tmp_path: Path, stream: str) -> Non
     """`run --format json | head -1`, or a terminal that was closed: both jobs are sent and followed."""
     plan = tmp_path / "plan.yaml"
     plan.write_text(present_plan(TWO, tuple(permutations(TWO))), encoding="utf-8")
-    world = World.from_plan(read_plan(plan), clock=SystemClock(), job_minutes=0.002)
+    world = world_of(read_plan(plan), clock=SystemClock(), job_minutes=0.002)
     with serving_in_thread(world) as endpoint:
         words = ["run", str(plan), "--yes", "--endpoint", endpoint, "--submit-interval", "0"]
         words += ["--poll-interval", "0.02", *(["--format", "json"] if stream == "stdout" else [])]

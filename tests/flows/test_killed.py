@@ -8,10 +8,11 @@ import pytest
 
 from runbook.clock import SystemClock
 from runbook.plan import read_plan
-from runbook.simulator.server import serving_in_thread
+from runbook.simulator.populate import world_of
 from runbook.simulator.world import World
 from tests.flows.dying import Launched, launch
 from tests.flows.evening import EMAIL, TOKEN, present_plan
+from tests.simulator.serving import serving_in_thread
 
 pytestmark = [
     pytest.mark.slow,
@@ -28,7 +29,7 @@ def served(tmp_path: Path) -> Iterator[tuple[Path, World, str]]:
     """A plan, its world, and the address where a thread of this process serves it."""
     plan = tmp_path / "plan.yaml"
     plan.write_text(present_plan(("eng", "ops", "hr"), PAIRS), encoding="utf-8")
-    world = World.from_plan(read_plan(plan), clock=SystemClock(), job_minutes=0.0002)
+    world = world_of(read_plan(plan), clock=SystemClock(), job_minutes=0.0002)
     with serving_in_thread(world) as endpoint:
         yield plan, world, endpoint
 

@@ -17,10 +17,11 @@ from runbook.ledger.store import open_ledger
 from runbook.plan import read_plan
 from runbook.secrets import Mask
 from runbook.simulator.model import Issue
-from runbook.simulator.server import serving_in_thread
+from runbook.simulator.populate import world_of
 from runbook.simulator.world import World
 from tests.flows.dying import Launched, launch
 from tests.flows.evening import EMAIL, TOKEN, present_plan
+from tests.simulator.serving import serving_in_thread
 
 pytestmark = [
     pytest.mark.slow,
@@ -133,7 +134,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     """A run whose jobs left out some links, with snapshots from before and after it."""
     plan = tmp_path / "plan.yaml"
     plan.write_text(present_plan(("eng", "ops"), PAIRS), encoding="utf-8")
-    world = World.from_plan(
+    world = world_of(
         read_plan(plan),
         clock=SystemClock(),
         job_minutes=0.0002,

@@ -17,6 +17,7 @@ from runbook.remotelinks.probe import RemoteLinkProber
 from runbook.remotelinks.repair import CreateOrder
 from runbook.remotelinks.writes import Intent, Leave
 from runbook.simulator.app import make_app
+from runbook.simulator.populate import world_of
 from runbook.simulator.world import World
 from tests.atlassian.scripted import ACCOUNT
 from tests.simulator.worlds import ENG, OPS, two_sites
@@ -105,7 +106,7 @@ POINTS: dict[str, tuple[str, str | None, bool]] = {
 
 @pytest.fixture
 def world(clock: VirtualClock) -> World:
-    world = World.from_plan(two_sites(), clock=clock, own_links=0.0)
+    world = world_of(two_sites(), clock=clock, own_links=0.0)
     world.sites[OPS].display_url = DISPLAY
     return world
 

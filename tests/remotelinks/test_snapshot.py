@@ -20,7 +20,7 @@ from runbook.remotelinks.snapshot import Taken, take
 from runbook.remotelinks.snapshot_file import create_snapshot, open_snapshot
 from runbook.simulator.app import make_app
 from runbook.simulator.faults import Fault, FaultKind
-from runbook.simulator.world import World
+from runbook.simulator.populate import world_of
 from tests.atlassian.scripted import ACCOUNT
 from tests.simulator.worlds import ENG, OPS, two_sites
 
@@ -36,7 +36,7 @@ class Scene:
 
     def __init__(self, folder: Path, clock: VirtualClock, plan: Plan) -> None:
         self.file, self.clock, self.plan = folder / "snap", clock, plan
-        self.world = World.from_plan(plan, clock=clock, issues_per_project=25, own_links=0.5)
+        self.world = world_of(plan, clock=clock, issues_per_project=25, own_links=0.5)
 
     def take(
         self, scope: Scope | None = None, *, interfere: Callable[[httpx.Request], Any] | None = None

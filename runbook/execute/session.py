@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from runbook.clock import isoformat_utc
-from runbook.execute.interrupts import Interrupts
-from runbook.execute.ports import Ports
+from runbook.execute.ports import Interrupts, Ports
 from runbook.execute.schedule import Brakes
 from runbook.ledger.codec import Event, Row, recorded
-from runbook.ledger.events import JobNotAttempted, JobResolved, StopRequested
+from runbook.ledger.events import JobNotAttempted, JobResolved, ProbeRead, StopRequested
+from runbook.plan.model import Probe
+from runbook.probes import ProbeReading
 from runbook.view import SENDABLE, JobState, JobView, after_event
 from runbook.windows import Pair
 
@@ -45,7 +46,7 @@ class Assignment:
     no_go: str | None = None
 
 
-class Books:
+class RunSession:
     """The state of a run in this process.
 
     `todo` are the ids that may still be sent; `stopped`, `accounts` and `sites` are what holds jobs
@@ -67,7 +68,7 @@ class Books:
         self.unreachable: str | None = None
         self.resting: set[str] = set()
         self._known_until = assignment.known_until
-        self._told = asyncio.Event()
+        self._changed = asyncio.Event()
         for view in self.jobs.values():
             self.hold_site_of(view)
 
@@ -95,7 +96,8 @@ class Books:
             LedgerError: the disk refused, or another process leads the ledger now.
         """
         row = self.ports.recorder.append(event, run=self.assignment.run, job=job_id)
-        self.take_news(before=row.seq)
+        # What another terminal wrote before this row is learned before it: a fold depends on order.
+        self.poll_ledger(before=row.seq)
         self._known_until = row.seq
         self._learn(row, event)
 
@@ -104,8 +106,38 @@ class Books:
         self.todo.discard(job_id)
         self.record(JobNotAttempted(why=why, detail=detail), job_id)
 
-    def take_news(self, *, before: int | None = None) -> bool:
-        """Learn what other terminals wrote: a stop, a person's word. Return whether there was any.
+    async def probe(self, job_id: str, phase: str) -> None:
+        """Look for the job's known links and write down what was found; `phase` is `before` or `after`.
+
+        After a job only those are read that were not yet, so that a crash in between loses none. A
+        link that did not arrive holds the site's later jobs: it catches the empty `Complete` while
+        the window is still open (design section 8).
+        """
+        view = self.jobs[job_id]
+        for probe in view.probe_links if phase == "before" else view.unprobed():
+            reading = ProbeReading(
+                result="not_asked", detail="no way to read remote links was given"
+            )
+            if self.ports.prober is not None:
+                reading = await self.ports.prober.read(
+                    view.job.site, probe.issue, probe.target, view.job.destination
+                )
+            result = reading.result if phase == "before" else arrival(view, probe, reading.result)
+            self.record(
+                ProbeRead(
+                    phase=phase,
+                    issue=probe.issue,
+                    target=probe.target,
+                    result=result,
+                    detail=reading.detail,
+                    exchanges=list(reading.exchanges),
+                ),
+                job_id,
+            )
+        self.hold_site_of(self.jobs[job_id])
+
+    def poll_ledger(self, *, before: int | None = None) -> None:
+        """Learn what other terminals wrote: a stop, a person's word.
 
         Only rows before number `before` are read where it is given.
         """
@@ -128,8 +160,7 @@ class Books:
             if row.job is not None and self.assignment.may_send:
                 self._take_up(self.jobs[row.job], event)
         if news:
-            self.tell()
-        return news
+            self.notify()
 
     def _take_up(self, view: JobView, event: Event) -> None:
         if not isinstance(event, JobResolved):
@@ -142,42 +173,46 @@ class Books:
     def _learn(self, row: Row, event: Event) -> None:
         if row.job is not None:
             self.jobs[row.job] = after_event(self.jobs[row.job], event, row.moment)
-        self.ports.audience.saw(row, event)
+        self.ports.audience.on_event(row, event)
 
     # Waiting
 
-    def says_waiting(self, job_id: str, seconds: float, why: str) -> None:
+    def report_wait(self, job_id: str, seconds: float, why: str) -> None:
         """Tell the observers that a job waits; zero seconds mean an open end."""
         until = isoformat_utc(self.clock.now() + timedelta(seconds=seconds)) if seconds else ""
-        self.ports.audience.waits(job_id, until, why)
+        self.ports.audience.on_wait(job_id, until, why)
 
     async def pause(
         self, job_id: str, seconds: float, why: str, *, until_stop: bool = False
     ) -> None:
         """Wait; end early when the operator interrupts, and at a formal stop where that is wanted."""
-        self.says_waiting(job_id, seconds, why)
+        self.report_wait(job_id, seconds, why)
         sleeper = asyncio.ensure_future(self.clock.sleep(seconds))
         drain = asyncio.ensure_future(self.interrupts.drained())
         try:
             while not (sleeper.done() or drain.done() or (until_stop and self.stopped)):
-                told = asyncio.ensure_future(self._told.wait())
+                # Every `notify` replaces the event, so it is taken anew; the sleeper goes on.
+                change = asyncio.ensure_future(self._changed.wait())
                 try:
-                    await asyncio.wait((sleeper, drain, told), return_when=asyncio.FIRST_COMPLETED)
+                    await asyncio.wait(
+                        (sleeper, drain, change), return_when=asyncio.FIRST_COMPLETED
+                    )
                 finally:
-                    told.cancel()
+                    change.cancel()
         finally:
             sleeper.cancel()
             drain.cancel()
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         """Wake whoever waits for something to change."""
-        told, self._told = self._told, asyncio.Event()
-        told.set()
+        # A new event per change: nobody has to clear it, and nobody who waits misses it.
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
 
-    async def until_told(self) -> None:
-        """Wait for `tell`, or for the operator's interrupt."""
+    async def wait_for_change(self) -> None:
+        """Wait for `notify`, or for the operator's interrupt."""
         waiters = (
-            asyncio.ensure_future(self._told.wait()),
+            asyncio.ensure_future(self._changed.wait()),
             asyncio.ensure_future(self.interrupts.drained()),
         )
         try:
@@ -185,3 +220,18 @@ class Books:
         finally:
             for waiter in waiters:
                 waiter.cancel()
+
+
+def arrival(view: JobView, probe: Probe, result: str) -> str:
+    """Return what a reading after the job means, given the one before it."""
+    if result not in ("present", "absent"):
+        return "not_asked"
+    if result == "absent":
+        return "not_arrived"
+    was = [
+        earlier.result
+        for _, earlier in view.probes
+        if earlier.phase == "before"
+        and (earlier.issue, earlier.target) == (probe.issue, probe.target)
+    ]
+    return "already_there" if was and was[-1] == "present" else "arrived"

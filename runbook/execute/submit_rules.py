@@ -1,20 +1,25 @@
-"""What the answer to a submission means: design section 6, one row of its table per class.
+"""What a submission asks, and what its answer means: design section 6, one row of its table per class.
 
-Pure: an outcome of the wire goes in, a meaning comes out. The question behind every row is whether
+Pure: an outcome of the wire goes in, a result comes out. The question behind every row is whether
 Atlassian may have accepted the job, since nothing lists, cancels or undoes one (links-api.md 1.1).
 """
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
+from runbook.atlassian import refusals
 from runbook.atlassian.told_wait import told_wait_s
-from runbook.wire import Answer, Lost, NotSent, Outcome
+from runbook.jobs import HEADERS, SITE_ID_PLACEHOLDER, CmaJob
+from runbook.wire import Answer, Lost, NotSent, Outcome, Request
 
 ID_FIELDS = ("uuid", "jobId", "id")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+# The gateway of this API names further headers than Jira does, and its bodies hold ids too.
 _TRACE_HEADERS = ("atl-traceid", "x-trace-id", "x-request-id", "atl-request-id", "x-arequestid")
 
 
@@ -26,7 +31,7 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unknowable:
+class Uncertain:
     """The job may or may not have been accepted; only a person or verification can tell."""
 
     detail: str
@@ -50,40 +55,48 @@ class Limited:
     detail: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unsent:
-    """No connection was made, so it cannot have arrived."""
-
-    reason: str
-    hint: str
+SubmitResult = Accepted | Uncertain | Refused | Limited | NotSent
 
 
-Meaning = Accepted | Unknowable | Refused | Limited | Unsent
+def request_of(job: CmaJob, site_ids: Mapping[str, str]) -> Request:
+    """Return the submission of a job, with the site's id in place of the placeholder."""
+    url = job.url
+    if SITE_ID_PLACEHOLDER in url:
+        url = url.replace(SITE_ID_PLACEHOLDER, quote(site_ids[job.site], safe=""))
+    return Request(
+        method=job.method,
+        url=url,
+        headers=HEADERS,
+        body=job.body_bytes(),
+        account=job.account,
+        # A connection that was kept may be dead already, and then nobody could say what arrived.
+        fresh=True,
+    )
 
 
-def meaning_of(outcome: Outcome, now: datetime) -> Meaning:
+def result_of(outcome: Outcome, now: datetime) -> SubmitResult:
     """Return what a submission's outcome means; `now` resolves absolute reset times."""
     match outcome:
         case NotSent():
-            return Unsent(reason=outcome.reason, hint=outcome.hint)
+            return outcome
         case Lost():
-            return Unknowable(detail=f"no complete answer came: {outcome.reason}")
+            return Uncertain(detail=f"no complete answer came: {outcome.reason}")
         case Answer():
-            return _meaning_of_answer(outcome, now)
+            return _result_of_answer(outcome, now)
 
 
-def _meaning_of_answer(answer: Answer, now: datetime) -> Meaning:
+def _result_of_answer(answer: Answer, now: datetime) -> SubmitResult:
     status = answer.status
     if 200 <= status < 300:
         found = job_id_in(answer)
         if found is not None:
             return Accepted(uuid=found)
         kind = "a web page" if answer.is_html() else "no job id"
-        return Unknowable(detail=f"answer {status} holds {kind}; the raw answer is kept")
+        return Uncertain(detail=f"answer {status} holds {kind}; the raw answer is kept")
     if status == 429:
         return Limited(wait_s=told_wait_s(answer, now), detail=words_of(answer))
     if status == 407:
-        return Unsent(
+        return NotSent(
             reason="the proxy asks for a user and password (407)",
             hint="put them into HTTPS_PROXY, or exclude the host with NO_PROXY",
         )
@@ -95,7 +108,7 @@ def _meaning_of_answer(answer: Answer, now: datetime) -> Meaning:
             trace_id=trace_of(answer),
             causes=likely_causes(answer),
         )
-    return Unknowable(
+    return Uncertain(
         detail=f"answer {status} does not say whether the job was accepted: {words_of(answer) or 'no further words'}"
     )
 
@@ -149,7 +162,7 @@ def _words(value: Any) -> list[str]:
     if isinstance(value, str):
         return [value] if value.strip() else []
     if isinstance(value, list):
-        return [word for one in value for word in _words(one)]
+        return [word for item in value for word in _words(item)]
     if not isinstance(value, dict):
         return []
     found: list[str] = []
@@ -157,7 +170,7 @@ def _words(value: Any) -> list[str]:
         found += _words(value.get(key))
     errors = value.get("errors")
     if isinstance(errors, dict):
-        found += [f"{name}: {word}" for name, one in errors.items() for word in _words(one)]
+        found += [f"{name}: {word}" for name, item in errors.items() for word in _words(item)]
     else:
         found += _words(errors)
     return found
@@ -165,9 +178,9 @@ def _words(value: Any) -> list[str]:
 
 def trace_of(answer: Answer) -> str | None:
     """Return the id under which Atlassian's support finds the request, None where none came."""
-    for name in _TRACE_HEADERS:
-        if value := answer.header(name):
-            return value
+    traced = refusals.trace_of(answer, _TRACE_HEADERS)
+    if traced is not None:
+        return traced
     try:
         value = answer.json()
     except ValueError:

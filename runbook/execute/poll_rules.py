@@ -1,18 +1,21 @@
-"""What an answer to a status request says, when to ask again, and when a job has stalled.
+"""What a status request asks, what its answer says, when to ask again, when a job has stalled.
 
 Pure. The shape of the status body is not documented (links-api.md 1.4), so every plausible one is
 understood and anything else means: keep polling, with a warning.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 from runbook.atlassian.told_wait import told_wait_s
-from runbook.execute.submit import words_of
-from runbook.view import JobState
-from runbook.wire import Answer, Outcome
+from runbook.execute.submit_rules import words_of
+from runbook.jobs import API
+from runbook.view import JobState, JobView
+from runbook.wire import Answer, Outcome, Request
 
 FIRST_INTERVAL_S = 5.0
 LAST_INTERVAL_S = 60.0
@@ -51,6 +54,17 @@ class Reading:
     failing: bool = False
     refused: bool = False
     wait_s: float | None = None
+
+
+def status_request(view: JobView, site_ids: Mapping[str, str]) -> Request:
+    """Return the request for a job's status (links-api.md 1.4)."""
+    site_id = quote(site_ids[view.job.site], safe="")
+    return Request(
+        method="GET",
+        url=f"{API}/{site_id}/jobs/status/{quote(view.uuid or '', safe='')}",
+        headers=(("Accept", "application/json"),),
+        account=view.job.account,
+    )
 
 
 def reading_of(outcome: Outcome, now: datetime) -> Reading:

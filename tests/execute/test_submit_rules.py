@@ -5,14 +5,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from runbook.execute.submit import (
+from runbook.execute.submit_rules import (
     Accepted,
     Limited,
     Refused,
-    Unknowable,
-    Unsent,
+    Uncertain,
     likely_causes,
-    meaning_of,
+    result_of,
     trace_of,
     words_of,
 )
@@ -43,26 +42,26 @@ CASES = {
         answer(200, f'{{"data":{{"id":"{ID}"}}}}'), Accepted, ID
     ),
     "a bare UUID string is an id": Case(answer(200, f'"{ID}"'), Accepted, ID),
-    "2xx without an id cannot be known": Case(answer(200, "{}"), Unknowable),
-    "2xx with an empty id cannot be known": Case(answer(200, '{"uuid":""}'), Unknowable),
+    "2xx without an id cannot be known": Case(answer(200, "{}"), Uncertain),
+    "2xx with an empty id cannot be known": Case(answer(200, '{"uuid":""}'), Uncertain),
     "2xx with half a surrogate pair as the id cannot be known": Case(
-        answer(200, '{"uuid":"\\ud800"}'), Unknowable
+        answer(200, '{"uuid":"\\ud800"}'), Uncertain
     ),
     "2xx with JSON that is nested without end cannot be known": Case(
-        answer(200, b"[" * 100_000), Unknowable
+        answer(200, b"[" * 100_000), Uncertain
     ),
     "a refusal that is nested too deeply is a refusal": Case(
         answer(400, b'{"message":' + b"[" * 900 + b"]" * 900 + b"}"), Refused, "400"
     ),
-    "2xx with a web page cannot be known": Case(answer(200, "<html>hi</html>"), Unknowable),
-    "2xx without a body cannot be known": Case(answer(204), Unknowable),
-    "a redirect cannot be known": Case(answer(302, Location="https://x.example"), Unknowable),
-    "a request timeout cannot be known": Case(answer(408), Unknowable),
-    "a server error cannot be known": Case(answer(500, '{"message":"boom"}'), Unknowable, "boom"),
-    "a gateway error cannot be known": Case(answer(503, "<html>"), Unknowable),
-    "a lost answer cannot be known": Case(Lost(reason="reset"), Unknowable, "reset"),
-    "no connection means not sent": Case(NotSent(reason="refused"), Unsent, "refused"),
-    "a proxy that wants a password passed nothing on": Case(answer(407), Unsent, "407"),
+    "2xx with a web page cannot be known": Case(answer(200, "<html>hi</html>"), Uncertain),
+    "2xx without a body cannot be known": Case(answer(204), Uncertain),
+    "a redirect cannot be known": Case(answer(302, Location="https://x.example"), Uncertain),
+    "a request timeout cannot be known": Case(answer(408), Uncertain),
+    "a server error cannot be known": Case(answer(500, '{"message":"boom"}'), Uncertain, "boom"),
+    "a gateway error cannot be known": Case(answer(503, "<html>"), Uncertain),
+    "a lost answer cannot be known": Case(Lost(reason="reset"), Uncertain, "reset"),
+    "no connection means not sent": Case(NotSent(reason="refused"), NotSent, "refused"),
+    "a proxy that wants a password passed nothing on": Case(answer(407), NotSent, "407"),
     "too many requests means not accepted": Case(answer(429), Limited),
     "401 is a refusal of the account": Case(answer(401, '{"message":"no"}'), Refused, "no"),
     "403 is a refusal on the site": Case(answer(403), Refused, "403"),
@@ -73,7 +72,7 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_every_outcome_has_one_meaning(case: Case) -> None:
-    meaning = meaning_of(case.outcome, NOW)
+    meaning = result_of(case.outcome, NOW)
     assert type(meaning) is case.kind
     assert case.holds in repr(meaning)
 
@@ -83,7 +82,7 @@ SCOPES = {401: "account", 403: "site", 400: "job", 404: "job", 409: "job", 422: 
 
 @pytest.mark.parametrize(("status", "scope"), SCOPES.items())
 def test_a_refusal_says_what_else_it_stops(status: int, scope: str) -> None:
-    meaning = meaning_of(answer(status), NOW)
+    meaning = result_of(answer(status), NOW)
     assert isinstance(meaning, Refused)
     assert meaning.scope == scope
     assert meaning.causes
@@ -91,7 +90,7 @@ def test_a_refusal_says_what_else_it_stops(status: int, scope: str) -> None:
 
 def test_every_status_has_a_meaning() -> None:
     for status in range(100, 600):
-        meaning = meaning_of(answer(status, f'{{"uuid":"{ID}"}}'), NOW)
+        meaning = result_of(answer(status, f'{{"uuid":"{ID}"}}'), NOW)
         assert isinstance(meaning, Accepted) == (200 <= status < 300)
         assert isinstance(meaning, Refused) == (
             400 <= status < 500 and status not in (407, 408, 429)
@@ -111,7 +110,7 @@ TOLD = {
 
 @pytest.mark.parametrize(("headers", "expected"), TOLD.values(), ids=TOLD.keys())
 def test_a_rate_limit_says_how_long_to_wait(headers: dict[str, str], expected: float) -> None:
-    meaning = meaning_of(answer(429, **headers), NOW)
+    meaning = result_of(answer(429, **headers), NOW)
     assert isinstance(meaning, Limited)
     assert meaning.wait_s == expected
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from runbook.execute.poll import next_interval_s, reading_of, stalled
+from runbook.execute.poll_rules import next_interval_s, reading_of, stalled
 from runbook.view import JobState
 from runbook.wire import Answer, Lost, NotSent
 
