@@ -14,7 +14,7 @@ from runbook.atlassian.jira import JiraSite, Record
 from runbook.atlassian.jira_values import member_in, number_of
 from runbook.atlassian.limits import Limits
 from runbook.atlassian.outcomes import Patience
-from runbook.atlassian.refusals import JiraRefusedError, LoginLostError
+from runbook.atlassian.errors import JiraRefusedError, LoginLostError
 from runbook.checks.online import (
     NotTold,
     OldBase,
@@ -29,7 +29,7 @@ from runbook.checks.online import (
 from runbook.clock import Clock
 from runbook.errors import CredentialError, RunbookError
 from runbook.plan.model import Plan, Site
-from runbook.wire import Answer, Outcome, Request, Send
+from runbook.http import Answer, Outcome, Request, Send
 
 Value = TypeVar("Value")
 

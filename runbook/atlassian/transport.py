@@ -20,12 +20,12 @@ import httpx
 
 from runbook import __version__
 from runbook.atlassian.connection import AnswerTooLargeError, Message, RawAnswer
-from runbook.atlassian.lanes import Lanes, Place
+from runbook.atlassian.connection_pool import Lanes, Place
 from runbook.clock import Clock
-from runbook.encodings import SHORTEST
+from runbook.encoded_forms import SHORTEST
 from runbook.errors import CredentialError, UsageError
 from runbook.secrets import Account, Mask
-from runbook.wire import Answer, Lost, NotSent, Outcome, Request
+from runbook.http import Answer, Lost, NotSent, Outcome, Request
 
 USER_AGENT = f"runbook/{__version__}"
 ANSWER_LIMIT_BYTES = 64 * 1024 * 1024

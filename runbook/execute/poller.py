@@ -1,6 +1,6 @@
 """Poll one job until it ends, however long that takes and whatever the answers look like."""
 
-from runbook.atlassian.refusals import exchange_of
+from runbook.atlassian.errors import exchange_of
 from runbook.clock import isoformat_utc
 from runbook.execute.poll_rules import (
     Reading,

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 from runbook.clock import Clock
 from runbook.jobs import SUBMIT_INTERVAL_S
 from runbook.ledger.codec import Event, Row
-from runbook.probes import ProbeReading
-from runbook.wire import Send
+from runbook.http import ProbeReading
+from runbook.http import Send
 
 
 class Recorder(Protocol):

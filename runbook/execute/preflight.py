@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from runbook.atlassian.outcomes import backoff_s
+from runbook.atlassian.retry import backoff_s
 from runbook.clock import Clock
 from runbook.errors import CredentialError, PlanError, RemoteError
 from runbook.execute.submit_rules import likely_causes, words_of
 from runbook.jobs import API
 from runbook.plan.model import Plan
-from runbook.wire import Answer, Outcome, Request, Send
+from runbook.http import Answer, Outcome, Request, Send
 
 NO_JOB = "00000000-0000-0000-0000-000000000000"
 ATTEMPTS = 4

@@ -16,7 +16,7 @@ from runbook.execute.schedule import Brakes
 from runbook.ledger.codec import Event, Row, recorded
 from runbook.ledger.events import JobNotAttempted, JobResolved, ProbeRead, StopRequested
 from runbook.plan.model import Probe
-from runbook.probes import ProbeReading
+from runbook.http import ProbeReading
 from runbook.view import SENDABLE, JobState, JobView, after_event
 from runbook.windows import Pair
 

@@ -13,9 +13,9 @@ from typing import Any
 from urllib.parse import quote
 
 from runbook.atlassian import refusals
-from runbook.atlassian.told_wait import told_wait_s
+from runbook.atlassian.retry import retry_after_s
 from runbook.jobs import HEADERS, SITE_ID_PLACEHOLDER, CmaJob
-from runbook.wire import Answer, Lost, NotSent, Outcome, Request
+from runbook.http import Answer, Lost, NotSent, Outcome, Request
 
 ID_FIELDS = ("uuid", "jobId", "id")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -94,7 +94,7 @@ def _result_of_answer(answer: Answer, now: datetime) -> SubmitResult:
         kind = "a web page" if answer.is_html() else "no job id"
         return Uncertain(detail=f"answer {status} holds {kind}; the raw answer is kept")
     if status == 429:
-        return Limited(wait_s=told_wait_s(answer, now), detail=words_of(answer))
+        return Limited(wait_s=retry_after_s(answer, now), detail=words_of(answer))
     if status == 407:
         return NotSent(
             reason="the proxy asks for a user and password (407)",

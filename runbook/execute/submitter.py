@@ -3,8 +3,8 @@
 import asyncio
 from datetime import timedelta
 
-from runbook.atlassian.outcomes import backoff_s
-from runbook.atlassian.refusals import exchange_of
+from runbook.atlassian.retry import backoff_s
+from runbook.atlassian.errors import exchange_of
 from runbook.errors import LedgerError
 from runbook.execute.ports import Pace
 from runbook.execute.schedule import Submit, next_step
@@ -27,7 +27,7 @@ from runbook.ledger.events import (
     SubmitNotSent,
 )
 from runbook.view import JobView
-from runbook.wire import Answer, NotSent, Outcome, Request
+from runbook.http import Answer, NotSent, Outcome, Request
 
 NOT_SENT_FIRST_S = 2.0
 NOT_SENT_LAST_S = 60.0

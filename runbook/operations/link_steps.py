@@ -42,7 +42,7 @@ from runbook.remotelinks.verification import (
 )
 from runbook.remotelinks.writes import Order, Purpose, WriteList, WriteLog, Writer
 from runbook.view import RunView, run_of
-from runbook.wire import Send
+from runbook.http import Send
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook import __version__
-from runbook.atlassian.refusals import exchange_of
+from runbook.atlassian.errors import exchange_of
 from runbook.checks.checked_plan import CheckedPlan
 from runbook.execute.ports import Audience
 from runbook.execute.preflight import Asked

@@ -42,7 +42,7 @@ from runbook.simulator.server import serving
 from runbook.simulator.world import World
 from runbook.text import added_up, moment, plural, span
 from runbook.view import JobState, RunView, runs_of
-from runbook.wire import Send
+from runbook.http import Send
 
 TAKES = 6
 OPERATOR = "rehearsal"

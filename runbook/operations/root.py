@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from runbook.ledger.store import Ledger, Me
     from runbook.operations.credentials import Ask
     from runbook.plan.model import Plan
-    from runbook.wire import Send
+    from runbook.http import Send
 
 _PROCESS_MASK = Mask()
 

@@ -26,7 +26,7 @@ from runbook.operations.opening import OpeningEvents
 from runbook.operations.root import Root
 from runbook.secrets import Account
 from runbook.view import SENDABLE, JobState, RunView, runs_of
-from runbook.wire import Send
+from runbook.http import Send
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,13 +10,13 @@ from typing import Literal
 from runbook.atlassian.jira import JiraSite
 from runbook.atlassian.limits import Limits
 from runbook.atlassian.outcomes import Patience
-from runbook.atlassian.refusals import Exchange
+from runbook.http import Exchange
 from runbook.clock import Clock
 from runbook.errors import RunbookError
 from runbook.plan.model import Plan, Site
-from runbook.probes import ProbeReading
+from runbook.http import ProbeReading
 from runbook.remotelinks.pointing import Addresses
-from runbook.wire import Send
+from runbook.http import Send
 
 ProbeResult = Literal["present", "absent", "not_asked"]
 _PATIENCE = Patience(attempts=3, limited_attempts=5, longest_wait_s=120.0)

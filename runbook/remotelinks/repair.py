@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runbook.atlassian.jira import JiraSite, Record, create_write
-from runbook.atlassian.refusals import JiraRefusedError
+from runbook.atlassian.errors import JiraRefusedError
 from runbook.errors import UsageError
 from runbook.plan.model import Plan
 from runbook.remotelinks.comparison import Comparison, MissingRow

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from runbook.atlassian.jira import JiraSite, Record, delete_write, update_write
-from runbook.atlassian.refusals import JiraRefusedError
+from runbook.atlassian.errors import JiraRefusedError
 from runbook.errors import RunbookError
 from runbook.ledger.link_events import LinksArrived
 from runbook.ledger.store import Ledger

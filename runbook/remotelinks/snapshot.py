@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from runbook.atlassian.jira import JiraSite, Resolution
 from runbook.atlassian.limits import Limits
 from runbook.atlassian.outcomes import Patience
-from runbook.atlassian.refusals import JiraRefusedError, NotDocumentedError, NotReachedError
+from runbook.atlassian.errors import JiraRefusedError, NotDocumentedError, NotReachedError
 from runbook.clock import Clock
 from runbook.errors import RemoteError, RunbookError
 from runbook.plan.model import Plan, Site
@@ -26,7 +26,7 @@ from runbook.remotelinks.snapshot_file import (
     ResolvedRow,
     SnapshotFile,
 )
-from runbook.wire import Send
+from runbook.http import Send
 
 CHUNK_ISSUES = 1000
 # Requests of one site that may be under way or waiting for their place: 100/s at 1 s latency.

@@ -26,7 +26,7 @@ from runbook.atlassian.jira import (
     delete_write,
     update_write,
 )
-from runbook.atlassian.refusals import (
+from runbook.atlassian.errors import (
     JiraRefusedError,
     LoginLostError,
     NotDocumentedError,

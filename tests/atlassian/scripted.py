@@ -15,7 +15,7 @@ from runbook.clock import VirtualClock
 from runbook.secrets import Account, Secret
 from runbook.simulator.app import make_app
 from runbook.simulator.world import World
-from runbook.wire import Answer, Outcome, Request
+from runbook.http import Answer, Outcome, Request
 from tests.canary import CANARY
 from tests.simulator.openapi import ValidatingTransport
 

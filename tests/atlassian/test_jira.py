@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from runbook.atlassian.jira import JiraSite, create_write
-from runbook.atlassian.refusals import JiraRefusedError, NotDocumentedError
+from runbook.atlassian.errors import JiraRefusedError, NotDocumentedError
 from runbook.clock import VirtualClock
 from runbook.simulator.populate import world_of
 from runbook.simulator.world import World

@@ -20,7 +20,7 @@ from runbook.plan.model import Place
 from runbook.simulator.app import make_app
 from runbook.simulator.faults import Fault, FaultKind
 from runbook.simulator.populate import world_of
-from runbook.wire import Outcome, Request
+from runbook.http import Outcome, Request
 from tests.atlassian.scripted import ACCOUNT
 from tests.canary import leaks
 from tests.simulator.openapi import DOCUMENT, validate_request

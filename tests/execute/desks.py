@@ -12,10 +12,10 @@ from runbook.execute.session import Assignment, RunSession
 from runbook.jobs import CmaJob
 from runbook.ledger.codec import Event, Row
 from runbook.ledger.store import Ledger, create_ledger
-from runbook.probes import ProbeReading
+from runbook.http import ProbeReading
 from runbook.secrets import Mask
 from runbook.view import JobView
-from runbook.wire import Answer, Outcome, Request
+from runbook.http import Answer, Outcome, Request
 from tests.evening import RUN, START, UUID
 
 SITE, OTHER = "https://a.atlassian.net", "https://b.atlassian.net"

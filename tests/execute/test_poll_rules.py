@@ -6,7 +6,7 @@ import pytest
 
 from runbook.execute.poll_rules import next_interval_s, reading_of, stalled
 from runbook.view import JobState
-from runbook.wire import Answer, Lost, NotSent
+from runbook.http import Answer, Lost, NotSent
 
 NOW = datetime(2026, 11, 22, 19, 0, tzinfo=UTC)
 

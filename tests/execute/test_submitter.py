@@ -16,7 +16,7 @@ from runbook.ledger.events import StopRequested, SubmitAnswered
 from runbook.plan.model import Wave
 from runbook.view import JobState, Submission
 from runbook.windows import WINDOW, pair_of
-from runbook.wire import Lost, NotSent, Outcome
+from runbook.http import Lost, NotSent, Outcome
 from tests.evening import START, UUID
 from tests.execute.desks import ACCEPTED, Desk, answer, desk, view_of
 

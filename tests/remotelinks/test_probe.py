@@ -8,7 +8,7 @@ import pytest
 
 from runbook.atlassian.transport import HttpTransport
 from runbook.clock import VirtualClock
-from runbook.probes import ProbeReading
+from runbook.http import ProbeReading
 from runbook.remotelinks.probe import RemoteLinkProber
 from runbook.simulator.app import make_app
 from runbook.simulator.faults import Fault, FaultKind

@@ -17,7 +17,7 @@ from runbook.simulator.faults import Fault, FaultKind
 from runbook.simulator.levels import SUBMIT, faults_for
 from runbook.simulator.server import serving
 from runbook.simulator.world import World
-from runbook.wire import Answer, Lost, NotSent, Outcome, Request, Send
+from runbook.http import Answer, Lost, NotSent, Outcome, Request, Send
 from tests.simulator.worlds import (
     EMAIL,
     ENG,

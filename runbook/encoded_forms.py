@@ -36,7 +36,7 @@ _ESCAPE = re.compile(
 )
 
 
-class Disguises:
+class EncodedForms:
     """Every form of one secret, for `spots` to find."""
 
     def __init__(self, plain: str) -> None:

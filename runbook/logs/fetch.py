@@ -14,7 +14,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from runbook.errors import CredentialError, RemoteError, UsageError
 from runbook.text import shortened
-from runbook.wire import Answer, Lost, NotSent, Request, Send
+from runbook.http import Answer, Lost, NotSent, Request, Send
 
 PLACEHOLDERS = ("siteId", "jobId", "product", "productURL")
 BY_HAND = "download it by hand at admin.atlassian.com (Product links) and keep it with `runbook logs import`"

@@ -15,13 +15,13 @@ import pytest
 
 from runbook.atlassian import transport as transport_module
 from runbook.atlassian.jira import create_write, delete_by_global_id_write
-from runbook.atlassian.lanes import Lanes, Place
+from runbook.atlassian.connection_pool import Lanes, Place
 from runbook.atlassian.transport import HttpTransport
 from runbook.clock import SystemClock
 from runbook.errors import CredentialError, UsageError
 from runbook.execute.submit_rules import request_of
 from runbook.jobs import jobs_of
-from runbook.wire import Answer, Lost, NotSent, Outcome, Request
+from runbook.http import Answer, Lost, NotSent, Outcome, Request
 from tests.atlassian.scripted import ACCOUNT, ENG, client
 from tests.canary import CANARY
 from tests.evening import small_plan
