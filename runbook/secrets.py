@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from runbook.encodings import SHORTEST, Disguises, letters_escaped
+from runbook.encoded_forms import SHORTEST, EncodedForms, letters_escaped
 
 MASKED = "***"
 _OWN_WORD = re.compile("[a-z_]{1,24}")
@@ -65,7 +65,7 @@ class Mask:
     """
 
     def __init__(self, accounts: tuple[Account, ...] = ()) -> None:
-        self._needles: tuple[Disguises, ...] = ()
+        self._needles: tuple[EncodedForms, ...] = ()
         for account in accounts:
             self.add(account)
 
@@ -73,7 +73,7 @@ class Mask:
         """Mask this account's token, alone and inside its basic-auth pair, from now on."""
         token = account.token.reveal()
         if len(token) >= SHORTEST and not any(one.of(token) for one in self._needles):
-            self._needles = (*self._needles, Disguises(token))
+            self._needles = (*self._needles, EncodedForms(token))
 
     def text(self, text: str) -> str:
         """Return `text` without any registered secret."""
@@ -89,11 +89,11 @@ class Mask:
             self._needles and letters_escaped(data)
         ):
             return data
-        spots = sorted(spot for one in self._needles for spot in one.spots(data))
-        if not spots:
+        matches = sorted(match for one in self._needles for match in one.matches(data))
+        if not matches:
             return data
         parts, last = list[bytes](), 0
-        for begin, end in spots:
+        for begin, end in matches:
             if begin >= last:
                 parts += (data[last:begin], MASKED.encode())
             last = max(last, end)

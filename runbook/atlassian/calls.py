@@ -1,23 +1,14 @@
 """One site's requests: paced, repeated where that is safe, and decided.
 
 `Caller.read` and `Caller.write` are the only two ways to talk to a Jira site. Both send the
-credential always, count against the limits, and raise what `runbook.atlassian.refusals` names.
+credential always, count against the limits, and raise what `runbook.atlassian.errors` names.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from runbook.atlassian.limits import Call, Limits
-from runbook.atlassian.login import Login
-from runbook.atlassian.outcomes import (
-    Meaning,
-    Patience,
-    backoff_s,
-    meaning_of_read,
-    meaning_of_write,
-)
-from runbook.atlassian.refusals import (
+from runbook.atlassian.errors import (
     Exchange,
     JiraRefusedError,
     NotReachedError,
@@ -28,10 +19,19 @@ from runbook.atlassian.refusals import (
     what,
     write_unknown,
 )
-from runbook.atlassian.told_wait import told_wait_s
+from runbook.atlassian.limits import Call, Limits
+from runbook.atlassian.login import Login
+from runbook.atlassian.outcomes import (
+    Meaning,
+    Patience,
+    backoff_s,
+    meaning_of_read,
+    meaning_of_write,
+)
+from runbook.atlassian.retry import retry_after_s
 from runbook.canonical import json_text
 from runbook.clock import Clock
-from runbook.wire import Answer, Outcome, Request, Send
+from runbook.http import Answer, Outcome, Request, Send
 
 # So many 404 in a row may mean that the site takes us for nobody (jira-rest.md B8).
 NOT_FOUND_BURST = 10
@@ -172,7 +172,7 @@ class Caller:
     def _limited(self, call: Call, request: Request, outcome: Outcome, limited: int) -> float:
         """Pause what the 429 is about and return how long this request waits."""
         assert isinstance(outcome, Answer)  # noqa: S101 - only an answer has a status
-        told_s = told_wait_s(outcome, self._clock.now())
+        told_s = retry_after_s(outcome, self._clock.now())
         wait_s = backoff_s(limited, told_s, self._random())
         reason = outcome.header("ratelimit-reason")
         self._limits.refused(call, reason, wait_s)
@@ -189,7 +189,7 @@ class Caller:
         answer = outcome if isinstance(outcome, Answer) else None
         if failed >= self._patience.attempts:
             raise not_reached(request, outcome, failed)
-        told_s = None if answer is None else told_wait_s(answer, self._clock.now())
+        told_s = None if answer is None else retry_after_s(answer, self._clock.now())
         wait_s = backoff_s(failed, told_s, self._random())
         if wait_s > self._patience.longest_wait_s:
             raise not_reached(request, outcome, failed)

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
+from runbook.atlassian.errors import JiraRefusedError, LoginLostError
 from runbook.atlassian.jira import JiraSite, Record
 from runbook.atlassian.jira_values import member_in, number_of
 from runbook.atlassian.limits import Limits
 from runbook.atlassian.outcomes import Patience
-from runbook.atlassian.refusals import JiraRefusedError, LoginLostError
 from runbook.checks.online import (
     NotTold,
     OldBase,
@@ -28,8 +28,8 @@ from runbook.checks.online import (
 )
 from runbook.clock import Clock
 from runbook.errors import CredentialError, RunbookError
+from runbook.http import Answer, Outcome, Request, Send
 from runbook.plan.model import Plan, Site
-from runbook.wire import Answer, Outcome, Request, Send
 
 Value = TypeVar("Value")
 

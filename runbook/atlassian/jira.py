@@ -2,7 +2,7 @@
 
 In: one site and one account. Out: Atlassian's records as received, and small values. The six
 remote-link operations carry whole records, since a field left out of a write becomes null
-(jira-rest.md B1). Errors are those of `runbook.atlassian.refusals`.
+(jira-rest.md B1). Errors are those of `runbook.atlassian.errors`.
 """
 
 import asyncio
@@ -10,6 +10,12 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from runbook.atlassian.calls import Caller, Query
+from runbook.atlassian.errors import (
+    Exchange,
+    JiraRefusedError,
+    NotDocumentedError,
+    exchange_of,
+)
 from runbook.atlassian.jira_values import (
     GLOBAL_ID_LIMIT,
     LIST,
@@ -37,14 +43,8 @@ from runbook.atlassian.jira_values import (
 from runbook.atlassian.limits import Limits
 from runbook.atlassian.login import Login, Me
 from runbook.atlassian.outcomes import Patience
-from runbook.atlassian.refusals import (
-    Exchange,
-    JiraRefusedError,
-    NotDocumentedError,
-    exchange_of,
-)
 from runbook.clock import Clock
-from runbook.wire import Answer, Outcome, Request, Send
+from runbook.http import Answer, Outcome, Request, Send
 
 __all__ = [
     "GLOBAL_ID_LIMIT",

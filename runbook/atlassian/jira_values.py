@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from runbook.atlassian.refusals import Exchange, NotDocumentedError, WriteUnknownError
-from runbook.wire import Answer
+from runbook.atlassian.errors import Exchange, NotDocumentedError, WriteUnknownError
+from runbook.http import Answer
 
 Record = dict[str, Any]
 Member = TypeVar("Member")

@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from runbook.atlassian.limits import Call, Limits
-from runbook.atlassian.outcomes import Meaning, Patience, backoff_s, login_lost, meaning_of_read
-from runbook.atlassian.refusals import (
+from runbook.atlassian.errors import (
     JiraRefusedError,
     LoginLostError,
     exchange_of,
@@ -23,9 +21,11 @@ from runbook.atlassian.refusals import (
     odd_answer,
     what,
 )
-from runbook.atlassian.told_wait import told_wait_s
+from runbook.atlassian.limits import Call, Limits
+from runbook.atlassian.outcomes import Meaning, Patience, backoff_s, login_lost, meaning_of_read
+from runbook.atlassian.retry import retry_after_s
 from runbook.clock import Clock
-from runbook.wire import Answer, Outcome, Request, Send
+from runbook.http import Answer, Outcome, Request, Send
 
 GATEWAY = "https://api.atlassian.com/ex/jira"
 _THREE_CAUSES = (
@@ -141,7 +141,7 @@ class Login:
                 return outcome
             failed += 1
             answer = outcome if isinstance(outcome, Answer) else None
-            told_s = None if answer is None else told_wait_s(answer, self._clock.now())
+            told_s = None if answer is None else retry_after_s(answer, self._clock.now())
             wait_s = backoff_s(failed, told_s, self._random())
             limited = meaning is Meaning.LIMITED and answer is not None
             if limited and answer is not None:

@@ -8,7 +8,7 @@ a time-out and a lost connection leave it unknown.
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from runbook.wire import Answer, Lost, NotSent, Outcome
+from runbook.http import Answer, Lost, NotSent, Outcome
 
 SERAPH = "x-seraph-loginreason"
 _SERAPH_LOST = ("AUTHENTICATED_FAILED", "AUTHENTICATION_DENIED")

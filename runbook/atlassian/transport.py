@@ -1,4 +1,4 @@
-"""The only place that speaks HTTP, and the only one that sees a token.
+"""The only origin that speaks HTTP, and the only one that sees a token.
 
 Every failure becomes a value that answers the operator's question: could the request have
 arrived? Redirects are never followed, so no credential reaches a host it was not meant for. What
@@ -20,12 +20,12 @@ import httpx
 
 from runbook import __version__
 from runbook.atlassian.connection import AnswerTooLargeError, Message, RawAnswer
-from runbook.atlassian.lanes import Lanes, Place
+from runbook.atlassian.connection_pool import ConnectionPool, Origin
 from runbook.clock import Clock
-from runbook.encodings import SHORTEST
+from runbook.encoded_forms import SHORTEST
 from runbook.errors import CredentialError, UsageError
+from runbook.http import Answer, Lost, NotSent, Outcome, Request
 from runbook.secrets import Account, Mask
-from runbook.wire import Answer, Lost, NotSent, Outcome, Request
 
 USER_AGENT = f"runbook/{__version__}"
 ANSWER_LIMIT_BYTES = 64 * 1024 * 1024
@@ -45,7 +45,7 @@ NOT_SENT: tuple[type[Exception], ...] = (
     httpx.InvalidURL,
 )
 # The same for the connections that are kept, which are httpcore's own.
-LANES_NOT_SENT: tuple[type[Exception], ...] = (
+POOL_NOT_SENT: tuple[type[Exception], ...] = (
     httpcore.ConnectError,
     httpcore.ConnectTimeout,
     httpcore.ConnectionNotAvailable,
@@ -53,7 +53,7 @@ LANES_NOT_SENT: tuple[type[Exception], ...] = (
     httpcore.ProxyError,
     httpcore.UnsupportedProtocol,
 )
-LANES_MAY_HAVE_ARRIVED: tuple[type[Exception], ...] = (
+POOL_MAY_HAVE_ARRIVED: tuple[type[Exception], ...] = (
     httpcore.LocalProtocolError,
     httpcore.RemoteProtocolError,
     httpcore.ProtocolError,
@@ -105,13 +105,13 @@ class HttpTransport:
         self._mask = Mask(accounts) if mask is None else mask
         self._clock = clock
         self._stand_in = None if endpoint is None else httpx.URL(endpoint)
-        self._place = None if endpoint is None else _address(endpoint)[0]
+        self._origin = None if endpoint is None else _address(endpoint)[0]
         self._sockets = sockets
         self._connect_timeout_s = connect_timeout_s
         self._tls = self._tls_context(ca_bundle) if endpoint is None and sockets is None else None
         # A stand-in for sockets is httpx's; real ones are kept in lanes of their own.
         self._kept = None if sockets is None else self._client(keep=True)
-        self._lanes = Lanes(
+        self._pool = ConnectionPool(
             tls=self._tls, trust_env=endpoint is None, body_limit_bytes=ANSWER_LIMIT_BYTES
         )
 
@@ -135,13 +135,13 @@ class HttpTransport:
 
     async def aclose(self) -> None:
         """Close every connection."""
-        await self._lanes.aclose()
+        await self._pool.aclose()
         if self._kept is not None:
             await self._kept.aclose()
 
     async def _send_kept(self, request: Request) -> Outcome:
         try:
-            place, host, target = _address(request.url)
+            origin, host, target = _address(request.url)
             headers = self._headers(request, host) | {"Accept-Encoding": "gzip"}
             if request.body is not None:
                 headers["Content-Length"] = str(len(request.body))
@@ -153,12 +153,12 @@ class HttpTransport:
                 self._connect_timeout_s,
                 request.timeout_s,
             )
-            got = await self._lanes.send(self._place or place, message)
-        except LANES_NOT_SENT as problem:
+            got = await self._pool.send(self._origin or origin, message)
+        except POOL_NOT_SENT as problem:
             return NotSent(reason=_reason(problem, request), hint=_hint(problem))
         except httpx.InvalidURL as problem:
             return NotSent(reason=_reason(problem, request))
-        except LANES_MAY_HAVE_ARRIVED as problem:
+        except POOL_MAY_HAVE_ARRIVED as problem:
             return Lost(reason=_reason(problem, request))
         except (AnswerTooLargeError, OSError) as problem:
             return Lost(reason=_reason(problem, request))
@@ -241,7 +241,7 @@ class HttpTransport:
         limits = httpx.Limits(max_connections=100, max_keepalive_connections=20 if keep else 0)
         # A stand-in, for hosts or for sockets, is never reached through a proxy.
         direct = request is None or self._stand_in is not None or self._sockets is not None
-        proxy = None if direct or request is None else self._lanes.proxy(_address(request.url)[0])
+        proxy = None if direct or request is None else self._pool.proxy(_address(request.url)[0])
         return httpx.AsyncClient(
             transport=None if self._sockets is None else self._sockets(),
             verify=self._tls if self._tls is not None else False,
@@ -289,7 +289,7 @@ def _hint(problem: Exception) -> str:
     return "check the network, the VPN, and HTTPS_PROXY"
 
 
-def _address(url: str) -> tuple[Place, str, bytes]:
+def _address(url: str) -> tuple[Origin, str, bytes]:
     """Return where a URL leads, its `Host`, and the path with the query as they go out.
 
     A path that is percent-encoded already, as all of ours are, goes out as it is; httpx encodes any other.
@@ -299,17 +299,17 @@ def _address(url: str) -> tuple[Place, str, bytes]:
     """
     scheme, _, rest = url.partition("://")
     netloc, slash, path = rest.partition("/")
-    place, host = _place(scheme, netloc)
+    origin, host = _origin(scheme, netloc)
     target = slash + path
     if not _ENCODED.fullmatch(target):
-        return place, host, httpx.URL(url).raw_path
-    return place, host, target.encode("ascii")
+        return origin, host, httpx.URL(url).raw_path
+    return origin, host, target.encode("ascii")
 
 
 @lru_cache(maxsize=1024)
-def _place(scheme: str, netloc: str) -> tuple[Place, str]:
+def _origin(scheme: str, netloc: str) -> tuple[Origin, str]:
     url = httpx.URL(f"{scheme}://{netloc}")
     if url.scheme not in ("http", "https") or not url.host or url.userinfo:
         raise httpx.InvalidURL(f"`{scheme}://{netloc}` is no address of a web server")
     port = url.port or (443 if url.scheme == "https" else 80)
-    return Place(url.scheme, url.raw_host.decode("ascii"), port), url.netloc.decode("ascii")
+    return Origin(url.scheme, url.raw_host.decode("ascii"), port), url.netloc.decode("ascii")

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runbook.atlassian.log_rows import Earlier, JobSpan, attribute, fingerprint
-from runbook.atlassian.logs import read_log
 from runbook.cli.runs_lookup import find_run, runs_in
 from runbook.cli.wiring import Root
 from runbook.clock import parse_utc
 from runbook.errors import UsageError
 from runbook.ledger.handover_events import LogKept
+from runbook.logs.read import read_log
+from runbook.logs.rows import Earlier, JobSpan, attribute, fingerprint
 from runbook.text import printable
 from runbook.view import RunView
 

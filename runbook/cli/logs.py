@@ -15,9 +15,9 @@ from runbook.errors import UsageError
 from runbook.text import aligned, plural, printable
 
 if TYPE_CHECKING:
+    from runbook.http import Send
     from runbook.plan.model import Plan
     from runbook.view import JobView, RunView
-    from runbook.wire import Send
 
 KINDS = ("audit", "history")
 _LIMIT_BYTES = 128 * 1024 * 1024
@@ -131,11 +131,11 @@ async def fetch_logs(send: "Send", wanted: "list[Wanted]", plan: "Plan") -> list
     """Return every wanted log.
 
     Raises:
-        UsageError, CredentialError, RemoteError: see `runbook.atlassian.log_fetch.download`.
+        UsageError, CredentialError, RemoteError: see `runbook.logs.fetch.download`.
     """
     from urllib.parse import urlsplit
 
-    from runbook.atlassian.log_fetch import download
+    from runbook.logs.fetch import download
 
     hosts = frozenset(urlsplit(site.url).hostname or "" for site in plan.sites)
     fetched = []
@@ -151,7 +151,7 @@ async def fetch_logs(send: "Send", wanted: "list[Wanted]", plan: "Plan") -> list
 def _wanted(
     view: "RunView", plan: "Plan", kinds: tuple[str, ...], sites: tuple[str, ...]
 ) -> list[Wanted]:
-    from runbook.atlassian.log_fetch import BY_HAND, filled, takes_job_id
+    from runbook.logs.fetch import BY_HAND, filled, takes_job_id
 
     templates = {"audit": plan.logs_audit, "history": plan.logs_history}
     asked = kinds or tuple(kind for kind, template in templates.items() if template)
@@ -193,7 +193,7 @@ def _values(job: "JobView") -> dict[str, str]:
 
 def _refuse_unlikely(data: bytes, kind: str, mapping: Mapping[str, str]) -> None:
     """Keep a file that was named by mistake out of the ledger, which forgets nothing."""
-    from runbook.atlassian.logs import read_log
+    from runbook.logs.read import read_log
 
     log = read_log(data, mapping)
     if log.roles or (kind == "history" and len(log.columns) > 1):

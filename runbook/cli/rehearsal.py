@@ -29,6 +29,7 @@ from runbook.execute.executor import Ending
 from runbook.execute.interrupts import Interrupts
 from runbook.execute.ports import Pace
 from runbook.findings import Finding, counts
+from runbook.http import Send
 from runbook.ledger.events import JobResolved
 from runbook.ledger.store import Ledger, create_ledger
 from runbook.plan.model import Plan
@@ -45,7 +46,6 @@ from runbook.simulator.server import serving
 from runbook.simulator.world import World
 from runbook.text import added_up, moment, plural, span
 from runbook.view import JobState, RunView, runs_of
-from runbook.wire import Send
 
 TAKES = 6
 OPERATOR = "rehearsal"

@@ -29,13 +29,13 @@ from runbook.execute.resume import (
     last_run,
     refuse_stopped,
 )
+from runbook.http import Send
 from runbook.ledger.codec import Recorded
 from runbook.ledger.handover_events import ApprovalGiven
 from runbook.ledger.store import Ledger
 from runbook.secrets import Account
 from runbook.text import moment, span
 from runbook.view import AT_ATLASSIAN, SENDABLE, JobState, JobView, RunView, runs_of
-from runbook.wire import Send
 
 
 def refuse_other_digest(prepared: Prepared, given: str | None) -> None:

@@ -10,10 +10,10 @@ from runbook.errors import UsageError
 from runbook.text import printable
 
 if TYPE_CHECKING:
+    from runbook.atlassian.errors import Exchange
     from runbook.atlassian.jira import JiraSite
     from runbook.atlassian.limits import Limits
-    from runbook.atlassian.refusals import Exchange
-    from runbook.wire import Send
+    from runbook.http import Send
 
 
 _CLOUD_HOST = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+(atlassian\.net|jira\.com)")

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     import httpx
 
     from runbook.execute.ports import Prober
+    from runbook.http import Send
     from runbook.ledger.store import Ledger, Me
     from runbook.plan.model import Plan
-    from runbook.wire import Send
 
 _PROCESS_MASK = Mask()
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from runbook.atlassian.told_wait import told_wait_s
+from runbook.atlassian.retry import retry_after_s
 from runbook.execute.submit import words_of
+from runbook.http import Answer, Outcome
 from runbook.view import JobState
-from runbook.wire import Answer, Outcome
 
 FIRST_INTERVAL_S = 5.0
 LAST_INTERVAL_S = 60.0
@@ -59,7 +59,9 @@ def reading_of(outcome: Outcome, now: datetime) -> Reading:
         return Reading(warning=f"not reached: {outcome.reason}", failing=True)
     status = outcome.status
     if status == 429:
-        return Reading(warning="rate limited, asking again later", wait_s=told_wait_s(outcome, now))
+        return Reading(
+            warning="rate limited, asking again later", wait_s=retry_after_s(outcome, now)
+        )
     if status == 401:
         return Reading(warning=f"credential refused: {words_of(outcome)}", refused=True)
     if outcome.is_html():
@@ -71,7 +73,7 @@ def reading_of(outcome: Outcome, now: datetime) -> Reading:
         return Reading(
             warning=f"answer {status}: {words_of(outcome) or 'no further words'}",
             failing=True,
-            wait_s=told_wait_s(outcome, now),
+            wait_s=retry_after_s(outcome, now),
         )
     if status == 404:
         return Reading(

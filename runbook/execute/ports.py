@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from runbook.clock import Clock
+from runbook.http import ProbeReading, Send
 from runbook.ledger.codec import Event, Row
-from runbook.probes import ProbeReading
-from runbook.wire import Send
 
 
 class Recorder(Protocol):

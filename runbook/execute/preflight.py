@@ -11,9 +11,9 @@ from urllib.parse import quote
 from runbook.clock import Clock
 from runbook.errors import CredentialError, PlanError, RemoteError
 from runbook.execute.submit import likely_causes, words_of
+from runbook.http import Answer, Outcome, Request, Send
 from runbook.jobs import API
 from runbook.plan.model import Plan
-from runbook.wire import Answer, Outcome, Request, Send
 
 NO_JOB = "00000000-0000-0000-0000-000000000000"
 ATTEMPTS = 4

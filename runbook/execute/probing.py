@@ -5,9 +5,9 @@ window is still open (design section 8).
 """
 
 from runbook.execute.books import Books
+from runbook.http import ProbeReading
 from runbook.ledger.events import ProbeRead
 from runbook.plan.model import Probe
-from runbook.probes import ProbeReading
 from runbook.view import JobView
 
 

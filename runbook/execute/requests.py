@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from runbook.http import Answer, Outcome, Request
 from runbook.jobs import API, HEADERS, SITE_ID_PLACEHOLDER, CmaJob
 from runbook.view import JobView
-from runbook.wire import Answer, Outcome, Request
 
 
 def request_of(job: CmaJob, site_ids: Mapping[str, str]) -> Request:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from runbook.atlassian.told_wait import told_wait_s
-from runbook.wire import Answer, Lost, NotSent, Outcome
+from runbook.atlassian.retry import retry_after_s
+from runbook.http import Answer, Lost, NotSent, Outcome
 
 ID_FIELDS = ("uuid", "jobId", "id")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -81,7 +81,7 @@ def _meaning_of_answer(answer: Answer, now: datetime) -> Meaning:
         kind = "a web page" if answer.is_html() else "no job id"
         return Unknowable(detail=f"answer {status} holds {kind}; the raw answer is kept")
     if status == 429:
-        return Limited(wait_s=told_wait_s(answer, now), detail=words_of(answer))
+        return Limited(wait_s=retry_after_s(answer, now), detail=words_of(answer))
     if status == 407:
         return Unsent(
             reason="the proxy asks for a user and password (407)",

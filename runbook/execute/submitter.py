@@ -20,6 +20,7 @@ from runbook.execute.submit import (
     Unsent,
     meaning_of,
 )
+from runbook.http import Outcome, Request
 from runbook.ledger.codec import Event
 from runbook.ledger.events import (
     JobResolved,
@@ -29,7 +30,6 @@ from runbook.ledger.events import (
     SubmitNotSent,
 )
 from runbook.view import JobView
-from runbook.wire import Outcome, Request
 
 NOT_SENT_FIRST_S = 2.0
 NOT_SENT_LAST_S = 60.0

@@ -7,16 +7,15 @@ address is `/browse/KEY` on the destination's base or display address. What coul
 
 from collections.abc import Callable, Mapping
 
+from runbook.atlassian.errors import Exchange
 from runbook.atlassian.jira import IssueRef, JiraSite, Record
 from runbook.atlassian.limits import Limits
 from runbook.atlassian.outcomes import Patience
-from runbook.atlassian.refusals import Exchange
 from runbook.clock import Clock
 from runbook.errors import RunbookError
+from runbook.http import ProbeReading, Send
 from runbook.plan.model import Plan, Site
-from runbook.probes import ProbeReading
 from runbook.remotelinks.target import browse_target, issue_id_of, places_of
-from runbook.wire import Send
 
 PRESENT = "present"
 ABSENT = "absent"

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from runbook.atlassian.errors import JiraRefusedError
 from runbook.atlassian.jira import JiraSite, Record, create_write
-from runbook.atlassian.refusals import JiraRefusedError
 from runbook.errors import UsageError
 from runbook.ledger.link_events import LinksEnded, LinksListed
 from runbook.ledger.store import Ledger

@@ -16,8 +16,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from runbook.atlassian.errors import JiraRefusedError
 from runbook.atlassian.jira import JiraSite, Record, delete_write, update_write
-from runbook.atlassian.refusals import JiraRefusedError
 from runbook.clock import parse_utc
 from runbook.errors import RunbookError
 from runbook.ledger.link_events import LinksArrived, LinksEnded, LinksListed

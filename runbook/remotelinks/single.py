@@ -10,6 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from runbook.atlassian.errors import (
+    JiraRefusedError,
+    LoginLostError,
+    NotDocumentedError,
+    NotReachedError,
+    WriteUnknownError,
+)
 from runbook.atlassian.jira import (
     GLOBAL_ID_LIMIT,
     JiraSite,
@@ -20,13 +27,6 @@ from runbook.atlassian.jira import (
     delete_by_global_id_write,
     delete_write,
     update_write,
-)
-from runbook.atlassian.refusals import (
-    JiraRefusedError,
-    LoginLostError,
-    NotDocumentedError,
-    NotReachedError,
-    WriteUnknownError,
 )
 from runbook.errors import RemoteError, UsageError
 from runbook.ledger.link_events import WriteEnded, WriteIntended

@@ -10,12 +10,13 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from runbook.atlassian.errors import JiraRefusedError, NotDocumentedError, NotReachedError
 from runbook.atlassian.jira import JiraSite, Resolution
 from runbook.atlassian.limits import Limits
 from runbook.atlassian.outcomes import Patience
-from runbook.atlassian.refusals import JiraRefusedError, NotDocumentedError, NotReachedError
 from runbook.clock import Clock
 from runbook.errors import RemoteError, RunbookError
+from runbook.http import Send
 from runbook.plan.model import Plan, Site
 from runbook.remotelinks.model import RemoteLink, link_of
 from runbook.remotelinks.scope import Scope
@@ -27,7 +28,6 @@ from runbook.remotelinks.snapshot_file import (
     SnapshotFile,
 )
 from runbook.remotelinks.target import places_of, target_site
-from runbook.wire import Send
 
 CHUNK_ISSUES = 1000
 # Requests of one site that may be under way or waiting for their place: 100/s at 1 s latency.

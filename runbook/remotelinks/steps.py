@@ -12,6 +12,7 @@ from runbook.atlassian.jira import JiraSite
 from runbook.atlassian.limits import Limits
 from runbook.clock import Clock
 from runbook.errors import CredentialError, LedgerError, RunbookError, UsageError
+from runbook.http import Send
 from runbook.ledger.store import Ledger
 from runbook.plan.model import Plan
 from runbook.remotelinks import repair, rollback
@@ -36,7 +37,6 @@ from runbook.remotelinks.verification import (
 )
 from runbook.remotelinks.writing import Order, Outcomes, Writer
 from runbook.view import RunView, run_of
-from runbook.wire import Send
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

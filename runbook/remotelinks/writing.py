@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from runbook.atlassian.jira import JiraSite, LinkWrite, Record
-from runbook.atlassian.refusals import (
+from runbook.atlassian.errors import (
     JiraRefusedError,
     LoginLostError,
     NotDocumentedError,
     NotReachedError,
     WriteUnknownError,
 )
+from runbook.atlassian.jira import JiraSite, LinkWrite, Record
 from runbook.clock import Clock
 from runbook.errors import RunbookError
 from runbook.ledger.link_events import WriteEnded, WriteIntended

@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from runbook.atlassian.jira import JiraSite
-from runbook.atlassian.refusals import (
+from runbook.atlassian.errors import (
     JiraRefusedError,
     LoginLostError,
     NotDocumentedError,
     NotReachedError,
     WriteUnknownError,
 )
+from runbook.atlassian.jira import JiraSite
 from runbook.clock import VirtualClock
 from runbook.errors import ExitCode
-from runbook.wire import Lost, NotSent
+from runbook.http import Lost, NotSent
 from tests.atlassian.scripted import ME, Script, answer, client, html
 
 RECORD = {"globalId": "g=1&i=2", "object": {"url": "https://x.example/1", "title": "X-1"}}

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from runbook.atlassian.errors import JiraRefusedError, NotDocumentedError
 from runbook.atlassian.jira import JiraSite, create_write
-from runbook.atlassian.refusals import JiraRefusedError, NotDocumentedError
 from runbook.clock import VirtualClock
 from runbook.simulator.world import World
 from tests.atlassian.scripted import ENG, Script, answer, client, simulated

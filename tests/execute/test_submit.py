@@ -16,7 +16,7 @@ from runbook.execute.submit import (
     trace_of,
     words_of,
 )
-from runbook.wire import Answer, Lost, NotSent, Outcome
+from runbook.http import Answer, Lost, NotSent, Outcome
 
 NOW = datetime(2026, 11, 22, 19, 0, tzinfo=UTC)
 ID = "0b9b3b9e-6a34-4a3b-9d0a-3f6d6f6f0001"

@@ -9,7 +9,7 @@ import pytest
 from runbook.atlassian.jira import IssueRef
 from runbook.atlassian.transport import HttpTransport
 from runbook.clock import VirtualClock
-from runbook.probes import ProbeReading
+from runbook.http import ProbeReading
 from runbook.remotelinks.probe import RemoteLinkProber, points_to
 from runbook.remotelinks.target import places_of
 from runbook.simulator.app import make_app

@@ -9,7 +9,7 @@ import math
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from runbook.wire import Answer
+from runbook.http import Answer
 
 # Longer wishes are cut to this, so that a broken header cannot overflow a date.
 LONGEST_S = 366 * 24 * 3600.0
@@ -17,7 +17,7 @@ _EPOCH_FROM_S = 1_000_000_000.0  # a bare number above this is a moment, not a d
 _EPOCH_FROM_MS = 1_000_000_000_000.0
 
 
-def told_wait_s(answer: Answer, now: datetime) -> float | None:
+def retry_after_s(answer: Answer, now: datetime) -> float | None:
     """Return the seconds from `now` that the answer asks for, None where it does not say.
 
     Never negative, and never more than a year.

@@ -18,8 +18,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from runbook.errors import CredentialError, ExitCode, RemoteError, RunbookError
+from runbook.http import Answer, NotSent, Outcome, Request
 from runbook.text import shortened
-from runbook.wire import Answer, NotSent, Outcome, Request
 
 Exchange = dict[str, Any]
 _TRACE_HEADERS = ("atl-traceid", "atl-request-id", "x-arequestid")

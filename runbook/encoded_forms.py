@@ -36,8 +36,8 @@ _ESCAPE = re.compile(
 )
 
 
-class Disguises:
-    """Every form of one secret, for `spots` to find."""
+class EncodedForms:
+    """Every form of one secret, for `matches` to find."""
 
     def __init__(self, plain: str) -> None:
         raw = plain.encode("utf-8", "surrogatepass")
@@ -57,7 +57,7 @@ class Disguises:
             return bool(data)
         return any(anchor in data for anchor in self._anchors)
 
-    def spots(self, data: bytes) -> Iterator[tuple[int, int]]:
+    def matches(self, data: bytes) -> Iterator[tuple[int, int]]:
         """Yield where the secret stands: begin and end, in no order, overlapping."""
         for at in range(0, len(data), _CHUNK):
             piece = data[at : at + _CHUNK + self._longest]

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from urllib.parse import quote, urljoin, urlsplit
 
 from runbook.errors import CredentialError, RemoteError, UsageError
+from runbook.http import Answer, Lost, NotSent, Request, Send
 from runbook.text import shortened
-from runbook.wire import Answer, Lost, NotSent, Request, Send
 
 PLACEHOLDERS = ("siteId", "jobId", "product", "productURL")
 BY_HAND = "download it by hand at admin.atlassian.com (Product links) and keep it with `runbook logs import`"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from runbook.atlassian.told_wait import LONGEST_S, told_wait_s
+from runbook.atlassian.retry import LONGEST_S, retry_after_s
 from tests.atlassian.scripted import AT, answer
 
 WAITS = {
@@ -41,5 +41,5 @@ WAITS = {
 @pytest.mark.parametrize("case", WAITS.values(), ids=WAITS.keys())
 def test_a_wait_is_read(case: tuple[dict[str, str], float | None]) -> None:
     headers, expected = case
-    told = told_wait_s(answer(429, **headers), AT)
+    told = retry_after_s(answer(429, **headers), AT)
     assert told == pytest.approx(expected) if expected is not None else told is None

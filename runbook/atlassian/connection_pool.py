@@ -23,7 +23,7 @@ _IDLE_S = 30.0
 _IDLE_LANES = 128
 
 
-class Place(NamedTuple):
+class Origin(NamedTuple):
     """Where a connection leads; the host is in ASCII."""
 
     scheme: str
@@ -32,7 +32,7 @@ class Place(NamedTuple):
 
 
 @dataclass(slots=True)
-class Lanes:
+class ConnectionPool:
     """The lanes of a process; `trust_env` lets proxies of the environment apply.
 
     Raises httpcore's errors, which the transport turns into values.
@@ -41,21 +41,21 @@ class Lanes:
     tls: ssl.SSLContext | None = None
     trust_env: bool = True
     body_limit_bytes: int = 64 * 1024 * 1024
-    _idle: dict[Place, list[Connection]] = field(default_factory=dict)
+    _idle: dict[Origin, list[Connection]] = field(default_factory=dict)
     _proxies: Proxies = field(default_factory=Proxies)
-    _proxied: dict[Place, list[httpcore.AsyncConnectionPool]] = field(default_factory=dict)
+    _proxied: dict[Origin, list[httpcore.AsyncConnectionPool]] = field(default_factory=dict)
 
-    async def send(self, place: Place, message: Message) -> RawAnswer:
+    async def send(self, origin: Origin, message: Message) -> RawAnswer:
         """Send one request on a lane that is free, or on a new one; the body comes unpacked."""
-        proxy = self.proxy(place)
+        proxy = self.proxy(origin)
         if proxy is not None:
             through = httpcore.Proxy(str(proxy.url), auth=proxy.raw_auth)
-            answer = await self._send_proxied(place, through, message)
+            answer = await self._send_proxied(origin, through, message)
         else:
-            lane = self._free(place) or await Connection.open(
-                place.host,
-                place.port,
-                self.tls if place.scheme == "https" else None,
+            lane = self._free(origin) or await Connection.open(
+                origin.host,
+                origin.port,
+                self.tls if origin.scheme == "https" else None,
                 message.connect_s,
             )
             try:
@@ -63,7 +63,7 @@ class Lanes:
             except BaseException:
                 lane.close()
                 raise
-            self._idle.setdefault(place, []).append(lane)
+            self._idle.setdefault(origin, []).append(lane)
         return _unpacked(answer, self.body_limit_bytes)
 
     async def aclose(self) -> None:
@@ -77,8 +77,8 @@ class Lanes:
         self._idle.clear()
         self._proxied.clear()
 
-    def _free(self, place: Place) -> Connection | None:
-        idle = self._idle.get(place, [])
+    def _free(self, origin: Origin) -> Connection | None:
+        idle = self._idle.get(origin, [])
         while idle:
             # The one used last: the others grow old and are closed.
             lane = idle.pop()
@@ -90,9 +90,9 @@ class Lanes:
         return None
 
     async def _send_proxied(
-        self, place: Place, proxy: httpcore.Proxy, message: Message
+        self, origin: Origin, proxy: httpcore.Proxy, message: Message
     ) -> RawAnswer:
-        idle = self._proxied.setdefault(place, [])
+        idle = self._proxied.setdefault(origin, [])
         pool = (
             idle.pop()
             if idle
@@ -101,7 +101,7 @@ class Lanes:
             )
         )
         url = httpcore.URL(
-            scheme=place.scheme, host=place.host, port=place.port, target=message.target
+            scheme=origin.scheme, host=origin.host, port=origin.port, target=message.target
         )
         waits_s = dict.fromkeys(("read", "write", "pool"), message.wait_s)
         request = httpcore.Request(
@@ -125,13 +125,13 @@ class Lanes:
             idle.append(pool)
         return RawAnswer(response.status, response.headers, bytes(content))
 
-    def proxy(self, place: Place) -> httpx.Proxy | None:
-        """Return the proxy to a place, None where it is reached directly.
+    def proxy(self, origin: Origin) -> httpx.Proxy | None:
+        """Return the proxy to a origin, None where it is reached directly.
 
         Raises:
             UsageError: the environment names a proxy that cannot be used.
         """
-        return self._proxies.to(place.scheme, place.host) if self.trust_env else None
+        return self._proxies.to(origin.scheme, origin.host) if self.trust_env else None
 
 
 def _unpacked(answer: RawAnswer, limit_bytes: int) -> RawAnswer:

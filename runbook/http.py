@@ -120,14 +120,23 @@ def _deeper(value: Any, levels: int) -> bool:
     level = [value]
     for _ in range(levels):
         level = [
-            one
+            member
             for holder in level
-            for one in (holder.values() if isinstance(holder, dict) else holder)
-            if isinstance(one, dict | list)
+            for member in (holder.values() if isinstance(holder, dict) else holder)
+            if isinstance(member, dict | list)
         ]
         if not level:
             return False
     return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeReading:
+    """Whether a known link is there: `present`, `absent` or `not_asked`, with the reason in `detail`."""
+
+    result: str
+    detail: str = ""
+    exchanges: tuple[dict[str, Any], ...] = ()
 
 
 class Send(Protocol):

@@ -14,12 +14,12 @@ import httpcore
 import pytest
 
 from runbook.atlassian import transport as transport_module
+from runbook.atlassian.connection_pool import ConnectionPool, Origin
 from runbook.atlassian.jira import create_write, delete_by_global_id_write
-from runbook.atlassian.lanes import Lanes, Place
 from runbook.atlassian.transport import HttpTransport
 from runbook.clock import SystemClock
 from runbook.errors import CredentialError, UsageError
-from runbook.wire import Answer, Lost, NotSent, Outcome, Request
+from runbook.http import Answer, Lost, NotSent, Outcome, Request
 from tests.atlassian.scripted import ACCOUNT, ENG, client
 from tests.canary import CANARY
 
@@ -311,7 +311,7 @@ def test_every_error_of_the_kept_connections_is_placed_exactly_once() -> None:
         for _, one in inspect.getmembers(httpcore, inspect.isclass)
         if issubclass(one, Exception)
     }
-    placed = [*transport_module.LANES_NOT_SENT, *transport_module.LANES_MAY_HAVE_ARRIVED]
+    placed = [*transport_module.POOL_NOT_SENT, *transport_module.POOL_MAY_HAVE_ARRIVED]
     assert len(placed) == len(set(placed))
     assert known == set(placed)
 
@@ -352,16 +352,16 @@ def test_a_proxy_of_the_environment_is_asked_for_other_hosts_only(
 ) -> None:
     monkeypatch.setenv("https_proxy", "http://me:secret@proxy.example:3128")
     monkeypatch.setenv("no_proxy", "contoso-ops.atlassian.net,localhost")
-    lanes = Lanes()
-    proxy = lanes.proxy(Place("https", "contoso-eng.atlassian.net", 443))
+    pool = ConnectionPool()
+    proxy = pool.proxy(Origin("https", "contoso-eng.atlassian.net", 443))
     assert proxy is not None
     assert (proxy.url.host, proxy.url.port, proxy.raw_auth) == (
         "proxy.example",
         3128,
         (b"me", b"secret"),
     )
-    assert lanes.proxy(Place("https", "contoso-ops.atlassian.net", 443)) is None
-    assert Lanes(trust_env=False).proxy(Place("https", "x.example", 443)) is None
+    assert pool.proxy(Origin("https", "contoso-ops.atlassian.net", 443)) is None
+    assert ConnectionPool(trust_env=False).proxy(Origin("https", "x.example", 443)) is None
 
 
 ODD_PROXIES = {
@@ -396,9 +396,9 @@ def test_a_proxy_for_all_matters_only_where_there_is_none_for_the_protocol(
     monkeypatch.setenv("https_proxy", "proxy.example:3128")
     monkeypatch.setenv("all_proxy", "socks5://proxy.example:1080")
     monkeypatch.setenv("no_proxy", "contoso-ops.atlassian.net")
-    lanes = Lanes()
-    assert lanes.proxy(Place("https", "contoso-ops.atlassian.net", 443)) is None
-    proxy = lanes.proxy(Place("https", "contoso-eng.atlassian.net", 443))
+    pool = ConnectionPool()
+    assert pool.proxy(Origin("https", "contoso-ops.atlassian.net", 443)) is None
+    proxy = pool.proxy(Origin("https", "contoso-eng.atlassian.net", 443))
     assert proxy is not None
     assert str(proxy.url) == "http://proxy.example:3128"
 

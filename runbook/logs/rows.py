@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from runbook.atlassian.logs import Log
+from runbook.logs.read import Log
 
 # Clocks of two machines, and the time a row takes to be written.
 SLACK = timedelta(minutes=2)
