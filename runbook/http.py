@@ -114,6 +114,14 @@ class Lost:
 
 
 Outcome = Answer | NotSent | Lost
+Exchange = dict[str, Any]
+
+
+def exchange_of(request: Request, outcome: Outcome) -> Exchange:
+    """Return a request and what became of it, as the ledger keeps it."""
+    if isinstance(outcome, Answer):
+        return {"request": request.as_json(), "answer": outcome.as_json(), "error": None}
+    return {"request": request.as_json(), "answer": None, "error": outcome.reason}
 
 
 def _deeper(value: Any, levels: int) -> bool:

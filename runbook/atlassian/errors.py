@@ -14,14 +14,12 @@ RunbookError
 Each carries the exchange that tells, as the ledger keeps it.
 """
 
-from typing import Any
 from urllib.parse import urlsplit
 
 from runbook.errors import CredentialError, ExitCode, RemoteError, RunbookError
-from runbook.http import Answer, NotSent, Outcome, Request
+from runbook.http import Answer, Exchange, NotSent, Outcome, Request, exchange_of
 from runbook.text import shortened
 
-Exchange = dict[str, Any]
 _TRACE_HEADERS = ("atl-traceid", "atl-request-id", "x-arequestid")
 _LIMIT_CHARACTERS = 300
 
@@ -87,13 +85,6 @@ _HINTS = {
 }
 
 
-def exchange_of(request: Request, outcome: Outcome) -> Exchange:
-    """Return a request and what became of it, as the ledger keeps it."""
-    if isinstance(outcome, Answer):
-        return {"request": request.as_json(), "answer": outcome.as_json(), "error": None}
-    return {"request": request.as_json(), "answer": None, "error": outcome.reason}
-
-
 def trace_of(answer: Answer) -> str | None:
     """Return Atlassian's id of a request, which their support asks for."""
     found = (answer.header(name) for name in _TRACE_HEADERS)
@@ -110,28 +101,25 @@ def messages_of(answer: Answer) -> tuple[str, ...]:
         body = answer.json()
     except ValueError:
         text = "" if answer.is_html() else answer.text().strip()
-        return (_short(text),) if text else ()
+        return (shortened(text, _LIMIT_CHARACTERS),) if text else ()
     if not isinstance(body, dict):
         return ()
     said: list[str] = []
     listed = body.get("errorMessages")
     if isinstance(listed, list):
-        said += [str(one) for one in listed]
+        said += [str(text) for text in listed]
     named = body.get("errors")
     if isinstance(named, dict):
         said += [f"{name}: {text}" for name, text in named.items()]
     elif isinstance(named, list):
         said += [
-            str(one.get("message", one)) if isinstance(one, dict) else str(one) for one in named
+            str(error.get("message", error)) if isinstance(error, dict) else str(error)
+            for error in named
         ]
     if not said:
         names = ("message", "errorMessage", "error", "detail")
         said += [str(body[name]) for name in names if isinstance(body.get(name), str)]
-    return tuple(_short(one) for one in said if one.strip())
-
-
-def _short(text: str) -> str:
-    return shortened(text, _LIMIT_CHARACTERS)
+    return tuple(shortened(text, _LIMIT_CHARACTERS) for text in said if text.strip())
 
 
 def what(request: Request) -> str:

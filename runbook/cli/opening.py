@@ -13,8 +13,8 @@ from runbook.cli.wiring import Root
 from runbook.clock import isoformat_utc
 from runbook.execute.audience import Audience
 from runbook.execute.preflight import Asked
-from runbook.execute.requests import exchange_of
 from runbook.execute.resume import Decision, GoOn
+from runbook.http import exchange_of
 from runbook.ledger.codec import Event
 from runbook.ledger.events import (
     AccountProbed,

@@ -10,10 +10,9 @@ from runbook.errors import UsageError
 from runbook.text import printable
 
 if TYPE_CHECKING:
-    from runbook.atlassian.errors import Exchange
     from runbook.atlassian.jira import JiraSite
     from runbook.atlassian.limits import Limits
-    from runbook.http import Send
+    from runbook.http import Exchange, Send
 
 
 _CLOUD_HOST = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+(atlassian\.net|jira\.com)")

@@ -6,7 +6,8 @@ from runbook.clock import isoformat_utc, parse_utc
 from runbook.execute.books import Books
 from runbook.execute.poll import Reading, next_interval_s, reading_of, stall_advice, stalled
 from runbook.execute.ports import Pace
-from runbook.execute.requests import exchange_of, status_request
+from runbook.execute.requests import status_request
+from runbook.http import exchange_of
 from runbook.ledger.events import JobPolled, JobStalled
 from runbook.view import AT_ATLASSIAN, JobState
 

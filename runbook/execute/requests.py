@@ -1,10 +1,9 @@
-"""The requests of a run and their exchanges, as the ledger keeps them."""
+"""The requests of a run: a job's submission and the question for its status."""
 
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import quote
 
-from runbook.http import Answer, Outcome, Request
+from runbook.http import Request
 from runbook.jobs import API, HEADERS, SITE_ID_PLACEHOLDER, CmaJob
 from runbook.view import JobView
 
@@ -33,10 +32,3 @@ def status_request(view: JobView, site_ids: Mapping[str, str]) -> Request:
         headers=(("Accept", "application/json"),),
         account=view.job.account,
     )
-
-
-def exchange_of(request: Request, outcome: Outcome) -> dict[str, Any]:
-    """Return a request and what became of it, as the ledger keeps it."""
-    if isinstance(outcome, Answer):
-        return {"request": request.as_json(), "answer": outcome.as_json(), "error": None}
-    return {"request": request.as_json(), "answer": None, "error": outcome.reason}

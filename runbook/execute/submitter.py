@@ -9,7 +9,7 @@ from runbook.errors import LedgerError
 from runbook.execute.books import Books
 from runbook.execute.ports import Pace
 from runbook.execute.probing import probe
-from runbook.execute.requests import exchange_of, request_of
+from runbook.execute.requests import request_of
 from runbook.execute.schedule import Submit, next_step
 from runbook.execute.submit import (
     Accepted,
@@ -20,7 +20,7 @@ from runbook.execute.submit import (
     Unsent,
     meaning_of,
 )
-from runbook.http import Outcome, Request
+from runbook.http import Outcome, Request, exchange_of
 from runbook.ledger.codec import Event
 from runbook.ledger.events import (
     JobResolved,

@@ -7,13 +7,12 @@ address is `/browse/KEY` on the destination's base or display address. What coul
 
 from collections.abc import Callable, Mapping
 
-from runbook.atlassian.errors import Exchange
 from runbook.atlassian.jira import IssueRef, JiraSite, Record
 from runbook.atlassian.limits import Limits
 from runbook.atlassian.outcomes import Patience
 from runbook.clock import Clock
 from runbook.errors import RunbookError
-from runbook.http import ProbeReading, Send
+from runbook.http import Exchange, ProbeReading, Send
 from runbook.plan.model import Plan, Site
 from runbook.remotelinks.target import browse_target, issue_id_of, places_of
 
@@ -94,14 +93,12 @@ class RemoteLinkProber:
         return ProbeReading(result=result, detail=detail, exchanges=tuple(exchanges))
 
     def _client(self, site: Site, exchanges: list[Exchange]) -> JiraSite:
-        return JiraSite(
+        return JiraSite.of(
+            site,
             send=self._send,
-            url=site.url,
-            account=site.account,
             clock=self._clock,
             limits=self._limits,
             random=self._random,
             patience=_PATIENCE,
-            site_id=site.site_id,
             watch=exchanges.append,
         )

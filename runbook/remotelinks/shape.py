@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from runbook.atlassian.jira_values import GLOBAL_ID_LIMIT
 from runbook.remotelinks.model import canonical_json, content, writable
 
-GLOBAL_ID_LIMIT = 255
 _OF_ONE_TARGET = ("summary", "status", "title", "url")
 _MARK = "&issueId="
 

@@ -117,15 +117,13 @@ async def take(
     readers = [
         _SiteReader(
             site=site,
-            jira=JiraSite(
+            jira=JiraSite.of(
+                site,
                 send=send,
-                url=site.url,
-                account=site.account,
                 clock=clock,
                 limits=shared,
                 random=random,
                 patience=patience,
-                site_id=site.site_id,
             ),
             file=file,
             clock=clock,

@@ -62,14 +62,12 @@ class LinkPorts:
         if self.send is None:
             return
         for site in self.plan.sites:
-            self.sites[site.url] = JiraSite(
+            self.sites[site.url] = JiraSite.of(
+                site,
                 send=self.send,
-                url=site.url,
-                account=site.account,
                 clock=self.clock,
                 limits=self.limits,
                 random=self.random,
-                site_id=site.site_id,
             )
 
 
