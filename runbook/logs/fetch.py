@@ -41,7 +41,7 @@ def filled(template: str, values: Mapping[str, str]) -> str:
         if name not in PLACEHOLDERS:
             raise UsageError(
                 f"the log address has an unknown placeholder `{{{name}}}`",
-                hint="known are " + ", ".join(f"`{{{one}}}`" for one in PLACEHOLDERS),
+                hint="known are " + ", ".join(f"`{{{known}}}`" for known in PLACEHOLDERS),
             )
     url = _PLACEHOLDER.sub(lambda found: quote(values[found[1]], safe=""), template)
     parts = urlsplit(url)
