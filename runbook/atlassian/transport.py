@@ -7,6 +7,7 @@ echoes is ever cut, encoded or kept.
 """
 
 import asyncio
+import logging
 import re
 import ssl
 from collections.abc import Callable
@@ -32,6 +33,7 @@ from runbook.secrets import Account, Mask
 
 USER_AGENT = f"runbook/{__version__}"
 ANSWER_LIMIT_BYTES = 64 * 1024 * 1024
+_log = logging.getLogger(__name__)
 _ENCODED = re.compile(r"/[A-Za-z0-9%/?&=._~-]*")
 # An answer that drips for ever is given up after so many times the wait for its next part.
 DEADLINE_WAITS = 5
@@ -129,12 +131,16 @@ class HttpTransport:
     async def __call__(self, request: Request) -> Outcome:
         """Send one request; a failure of the network is part of the returned value."""
         whole_s = DEADLINE_WAITS * request.timeout_s
+        began_s, how = self._clock.monotonic_s(), ""
         with self._clock.busy():
             try:
                 async with asyncio.timeout(whole_s):
-                    return await self._sent(request)
+                    outcome, how = await self._sent(request)
             except TimeoutError:
-                return Lost(reason=f"{_to(request)}: no complete answer in {whole_s:g} s")
+                outcome = Lost(reason=f"{_to(request)}: no complete answer in {whole_s:g} s")
+        if _log.isEnabledFor(logging.DEBUG):
+            _log_outcome(request, outcome, self._clock.monotonic_s() - began_s, how)
+        return outcome
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -142,16 +148,17 @@ class HttpTransport:
         if self._in_process is not None:
             await self._in_process.aclose()
 
-    async def _sent(self, request: Request) -> Outcome:
+    async def _sent(self, request: Request) -> tuple[Outcome, str]:
+        """Send one request and return what became of it, and over what connection it went."""
         # What the system or the protocol says of a failure may repeat what was sent.
         try:
             got = await self._exchanged(request)
         except _NOT_SENT as problem:
             reason = self._mask.text(_reason(problem, request))
-            return NotSent(reason=reason, hint=_hint(problem))
+            return NotSent(reason=reason, hint=_hint(problem)), ""
         except _MAY_HAVE_ARRIVED as problem:
-            return Lost(reason=self._mask.text(_reason(problem, request)))
-        return self._answer(got)
+            return Lost(reason=self._mask.text(_reason(problem, request))), ""
+        return self._answer(got), "connection reused" if got.reused else "fresh connection"
 
     async def _exchanged(self, request: Request) -> RawAnswer:
         origin, host, target = _address(request.url)
@@ -168,14 +175,9 @@ class HttpTransport:
                 }
             },
         )
-        if self._in_process is None:
+        if self._sockets is None or self._in_process is None:
             return await self._pool.send(origin, built, fresh=request.fresh)
-        return await self._stand_in(built, request)
-
-    async def _stand_in(self, built: httpcore.Request, request: Request) -> RawAnswer:
-        """Send a request through httpx's transport, which tests hand in for the sockets."""
-        assert self._sockets is not None  # noqa: S101 - the caller asked
-        assert self._in_process is not None  # noqa: S101 - made with the sockets
+        # Tests hand in a transport of httpx for the sockets.
         sockets = self._sockets() if request.fresh else self._in_process
         outgoing = httpx.Request(
             request.method, bytes(built.url).decode(), headers=built.headers, content=request.body
@@ -242,8 +244,25 @@ def _tls_context(ca_bundle: Path | None) -> ssl.SSLContext:
     return context
 
 
+def _log_outcome(request: Request, outcome: Outcome, took_s: float, how: str) -> None:
+    match outcome:
+        case Answer(status=status):
+            what = f"{status}, {how}"
+        case NotSent(reason=reason):
+            what = f"not sent: {reason}"
+        case Lost(reason=reason):
+            what = f"lost: {reason}"
+    # Without the query, which may hold what people wrote.
+    parts = urlsplit(request.url)
+    took_ms = round(1000 * took_s)
+    _log.debug("%s %s%s: %d ms, %s", request.method, parts.hostname, parts.path, took_ms, what)
+
+
 def _reason(problem: Exception, request: Request) -> str:
-    return f"{_to(request)}: {str(problem) or type(problem).__name__}"
+    words = str(problem)
+    if not words and isinstance(problem, httpcore.TimeoutException):
+        words = "no answer in time"
+    return f"{_to(request)}: {words or type(problem).__name__}"
 
 
 def _to(request: Request) -> str:
