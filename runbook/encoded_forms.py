@@ -137,7 +137,7 @@ def _base64_anywhere(raw: bytes) -> tuple[bytes, ...]:
         begin = (shift * 8 + 5) // 6
         end = (shift + len(raw)) * 8 // 6
         found.append(coded[begin:end])
-    return tuple(dict.fromkeys((*found, *(one.translate(_FOR_URLS) for one in found))))
+    return tuple(dict.fromkeys((*found, *(form.translate(_FOR_URLS) for form in found))))
 
 
 _FOR_URLS = bytes.maketrans(b"+/", b"-_")
@@ -174,7 +174,7 @@ def _anchors(raw: bytes, shifted: tuple[bytes, ...]) -> tuple[bytes, ...]:
         found |= dict.fromkeys(pieces)
     for piece in _pieces(raw):
         found |= dict.fromkeys((piece.hex().encode(), piece.hex().upper().encode()))
-        found[b"\0".join(bytes([one]) for one in piece)] = None
+        found[b"\0".join(bytes([byte]) for byte in piece)] = None
     return tuple(found)
 
 
@@ -183,4 +183,4 @@ def _pieces(form: bytes) -> list[bytes]:
     for run in _RUN.findall(form):
         middle = len(run) // 2
         halves += (run[:middle], run[middle:]) if len(run) >= 16 else (run,)
-    return [one[:12] for one in sorted(halves, key=len, reverse=True)[:2]]
+    return [half[:12] for half in sorted(halves, key=len, reverse=True)[:2]]

@@ -136,7 +136,7 @@ class JiraSite:
         """Return every remote link of an issue."""
         body, _ = await self._caller.read("GET", LIST, list_path(issue))
         # The document allows a single object here, too.
-        return tuple(record_in(one) for one in (body if isinstance(body, list) else [body]))
+        return tuple(map(record_in, body if isinstance(body, list) else [body]))
 
     async def remote_link(self, issue: str, link_id: int | str) -> Record:
         """Return one remote link by its id."""
@@ -148,7 +148,7 @@ class JiraSite:
         query = (("globalId", global_id),)
         body, _ = await self._caller.read("GET", LIST, list_path(issue), query=query)
         if isinstance(body, list):
-            matching = [one for one in body if record_in(one).get("globalId") == global_id]
+            matching = [link for link in body if record_in(link).get("globalId") == global_id]
             body = matching[0] if matching else None
         return record_in(body)
 
@@ -260,7 +260,7 @@ class JiraSite:
         if not answered:
             return
         issues = await asyncio.gather(*map(self.issue, rest))
-        found |= {key: one for key, one in zip(rest, issues, strict=True) if one is not None}
+        found |= {key: ref for key, ref in zip(rest, issues, strict=True) if ref is not None}
 
     async def bulk_fetch(self, keys: Sequence[str]) -> tuple[IssueRef, ...]:
         """Return the issues of up to 100 keys or ids that are there and visible, with their present keys."""
@@ -270,7 +270,7 @@ class JiraSite:
             "issue/bulkfetch",
             body={"issueIdsOrKeys": list(keys), "fields": ["key"]},
         )
-        return tuple(issue_in(one) for one in list_in(body, "issues"))
+        return tuple(map(issue_in, list_in(body, "issues")))
 
     async def changelogs(
         self, issues: Sequence[str], *, field_ids: Sequence[str] = ()
@@ -286,8 +286,8 @@ class JiraSite:
                 body["nextPageToken"] = token
             path = "changelog/bulkfetch"
             answer, _ = await self._caller.read("POST", path, path, body=body)
-            for one in list_in(answer, "issueChangeLogs"):
-                yield record_in(one)
+            for log in list_in(answer, "issueChangeLogs"):
+                yield record_in(log)
             token = answer.get("nextPageToken")
             if not token or token in seen:
                 return
@@ -342,9 +342,9 @@ class JiraSite:
             },
         )
         granted: dict[str, frozenset[int]] = dict.fromkeys(permissions, frozenset())
-        for one in member_in(body, "projectPermissions", list):
-            ids = member_in(one, "projects", list)
-            granted[member_in(one, "permission", str)] = frozenset(map(number_of, ids))
+        for grant in member_in(body, "projectPermissions", list):
+            ids = member_in(grant, "projects", list)
+            granted[member_in(grant, "permission", str)] = frozenset(map(number_of, ids))
         return granted
 
     async def projects(self, keys: Sequence[str]) -> tuple[Record, ...]:
@@ -358,7 +358,7 @@ class JiraSite:
                 ("maxResults", str(_PROJECT_PAGE)),
             ]
             body, _ = await self._object("project/search", query)
-            records += [record_in(one) for one in member_in(body, "values", list)]
+            records += map(record_in, member_in(body, "values", list))
         return tuple(records)
 
     async def limit_report(self) -> Record:

@@ -161,7 +161,7 @@ def test_a_connection_that_was_ended_meanwhile_is_not_used() -> None:
             await asyncio.sleep(0.05)
         return outcomes
 
-    assert all(isinstance(one, Answer) for one in through(listener, work))
+    assert all(isinstance(outcome, Answer) for outcome in through(listener, work))
     assert listener.connections == 3
 
 
@@ -299,17 +299,17 @@ def test_headers_that_come_twice_stay_two(fresh: bool) -> None:
 
 
 def leaves(kind: type[Exception]) -> set[type[Exception]]:
-    below = [one for one in kind.__subclasses__() if one.__module__.startswith("httpcore")]
-    return {kind}.union(*(leaves(one) for one in below)) if below else {kind}
+    below = [each for each in kind.__subclasses__() if each.__module__.startswith("httpcore")]
+    return {kind}.union(*(leaves(each) for each in below)) if below else {kind}
 
 
 def test_every_error_of_the_kept_connections_is_placed_exactly_once() -> None:
     import inspect
 
     known = {
-        one
-        for _, one in inspect.getmembers(httpcore, inspect.isclass)
-        if issubclass(one, Exception)
+        kind
+        for _, kind in inspect.getmembers(httpcore, inspect.isclass)
+        if issubclass(kind, Exception)
     }
     placed = [*transport_module.POOL_NOT_SENT, *transport_module.POOL_MAY_HAVE_ARRIVED]
     assert len(placed) == len(set(placed))
