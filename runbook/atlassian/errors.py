@@ -40,41 +40,36 @@ class JiraRefusedError(RemoteError):
         )
 
 
-class NotReachedError(RemoteError):
+class _ExchangeError(RunbookError):
+    """What the errors below share: the exchange that tells."""
+
+    def __init__(self, message: str, exchange: Exchange, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.exchange = exchange
+
+
+class NotReachedError(_ExchangeError, RemoteError):
     """No usable answer came, however often it was asked; `answer` is the last one, where any came."""
 
     def __init__(
         self, message: str, exchange: Exchange, *, answer: Answer | None = None, hint: str = ""
     ) -> None:
-        super().__init__(message, hint=hint)
-        self.exchange = exchange
+        super().__init__(message, exchange, hint=hint)
         self.answer = answer
 
 
-class NotDocumentedError(RemoteError):
+class NotDocumentedError(_ExchangeError, RemoteError):
     """An answer that Atlassian does not document for this request."""
 
-    def __init__(self, message: str, exchange: Exchange, *, hint: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.exchange = exchange
 
-
-class LoginLostError(CredentialError):
+class LoginLostError(_ExchangeError, CredentialError):
     """The site does not take the credential, or answers as to nobody."""
 
-    def __init__(self, message: str, exchange: Exchange, *, hint: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.exchange = exchange
 
-
-class WriteUnknownError(RunbookError):
+class WriteUnknownError(_ExchangeError):
     """A write left, and whether it arrived cannot be known."""
 
     exit_code = ExitCode.UNKNOWN
-
-    def __init__(self, message: str, exchange: Exchange, *, hint: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.exchange = exchange
 
 
 _HINTS = {

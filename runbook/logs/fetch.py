@@ -6,7 +6,6 @@ goes to Atlassian's hosts and the plan's own sites only, and never along with a 
 host, where a pre-signed address needs none.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -133,8 +132,8 @@ def _handed_out(answer: Answer) -> str | None:
     if len(answer.body) > 16_384 or not answer.body.lstrip().startswith(b"{"):
         return None
     try:
-        value = json.loads(answer.body)
-    except (ValueError, RecursionError):
+        value = answer.json()
+    except ValueError:
         return None
     address = value.get("downloadUrl") if isinstance(value, dict) else None
     return address if isinstance(address, str) and address.startswith("https://") else None

@@ -244,6 +244,33 @@ def test_time_that_runs_out_loses_the_answer() -> None:
     assert isinstance(through(Silent(OK), work), Lost)
 
 
+class Late(Listener):
+    """A server that answers the first request after everybody gave it up."""
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not self.connections:
+            self.connections += 1
+            await reader.readuntil(b"\r\n\r\n")
+            await reader.read(1)
+            writer.close()
+            return
+        await super().__call__(reader, writer)
+
+
+def test_a_connection_that_failed_is_not_used_again() -> None:
+    """A late answer would be taken for that of the next request."""
+
+    async def work(transport: HttpTransport) -> list[Outcome]:
+        hasty = Request(method="GET", url=f"{ENG}/x", timeout_s=0.2)
+        return [await transport(hasty), await get()(transport), await get()(transport)]
+
+    listener = Late(OK)
+    first, *others = through(listener, work)
+    assert first == Lost(reason="GET to contoso-eng.atlassian.net: no answer in time")
+    assert all(isinstance(outcome, Answer) for outcome in others)
+    assert listener.connections == 2
+
+
 class Dripping(Listener):
     """A server that begins an answer and goes on byte by byte, for ever."""
 
