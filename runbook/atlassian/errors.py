@@ -80,9 +80,9 @@ _HINTS = {
 }
 
 
-def trace_of(answer: Answer) -> str | None:
+def trace_of(answer: Answer, headers: tuple[str, ...] = _TRACE_HEADERS) -> str | None:
     """Return Atlassian's id of a request, which their support asks for."""
-    found = (answer.header(name) for name in _TRACE_HEADERS)
+    found = (answer.header(name) for name in headers)
     return next((value for value in found if value), None)
 
 
