@@ -49,5 +49,5 @@ $(VENV)/.installed: pyproject.toml
 	@$(BIN)/python -c "import pathlib; pathlib.Path('$@').touch()"
 
 $(VENV)/.developing: $(VENV)/.installed
-	$(PIP) install --quiet --editable '.[rehearsal,keyring,fast]' --group dev
+	$(PIP) install --quiet --editable '.[rehearsal,keyring]' --group dev
 	@$(BIN)/python -c "import pathlib; pathlib.Path('$@').touch()"

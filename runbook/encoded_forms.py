@@ -37,7 +37,7 @@ _ESCAPE = re.compile(
 
 
 class EncodedForms:
-    """Every form of one secret, for `spots` to find."""
+    """Every form of one secret, for `matches` to find."""
 
     def __init__(self, plain: str) -> None:
         raw = plain.encode("utf-8", "surrogatepass")
@@ -57,7 +57,7 @@ class EncodedForms:
             return bool(data)
         return any(anchor in data for anchor in self._anchors)
 
-    def spots(self, data: bytes) -> Iterator[tuple[int, int]]:
+    def matches(self, data: bytes) -> Iterator[tuple[int, int]]:
         """Yield where the secret stands: begin and end, in no order, overlapping."""
         for at in range(0, len(data), _CHUNK):
             piece = data[at : at + _CHUNK + self._longest]
@@ -137,7 +137,7 @@ def _base64_anywhere(raw: bytes) -> tuple[bytes, ...]:
         begin = (shift * 8 + 5) // 6
         end = (shift + len(raw)) * 8 // 6
         found.append(coded[begin:end])
-    return tuple(dict.fromkeys((*found, *(one.translate(_FOR_URLS) for one in found))))
+    return tuple(dict.fromkeys((*found, *(form.translate(_FOR_URLS) for form in found))))
 
 
 _FOR_URLS = bytes.maketrans(b"+/", b"-_")
@@ -174,7 +174,7 @@ def _anchors(raw: bytes, shifted: tuple[bytes, ...]) -> tuple[bytes, ...]:
         found |= dict.fromkeys(pieces)
     for piece in _pieces(raw):
         found |= dict.fromkeys((piece.hex().encode(), piece.hex().upper().encode()))
-        found[b"\0".join(bytes([one]) for one in piece)] = None
+        found[b"\0".join(bytes([byte]) for byte in piece)] = None
     return tuple(found)
 
 
@@ -183,4 +183,4 @@ def _pieces(form: bytes) -> list[bytes]:
     for run in _RUN.findall(form):
         middle = len(run) // 2
         halves += (run[:middle], run[middle:]) if len(run) >= 16 else (run,)
-    return [one[:12] for one in sorted(halves, key=len, reverse=True)[:2]]
+    return [half[:12] for half in sorted(halves, key=len, reverse=True)[:2]]

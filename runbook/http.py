@@ -114,20 +114,37 @@ class Lost:
 
 
 Outcome = Answer | NotSent | Lost
+Exchange = dict[str, Any]
+
+
+def exchange_of(request: Request, outcome: Outcome) -> Exchange:
+    """Return a request and what became of it, as the ledger keeps it."""
+    if isinstance(outcome, Answer):
+        return {"request": request.as_json(), "answer": outcome.as_json(), "error": None}
+    return {"request": request.as_json(), "answer": None, "error": outcome.reason}
 
 
 def _deeper(value: Any, levels: int) -> bool:
     level = [value]
     for _ in range(levels):
         level = [
-            one
+            member
             for holder in level
-            for one in (holder.values() if isinstance(holder, dict) else holder)
-            if isinstance(one, dict | list)
+            for member in (holder.values() if isinstance(holder, dict) else holder)
+            if isinstance(member, dict | list)
         ]
         if not level:
             return False
     return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeReading:
+    """Whether a known link is there: `present`, `absent` or `not_asked`, with the reason in `detail`."""
+
+    result: str
+    detail: str = ""
+    exchanges: tuple[dict[str, Any], ...] = ()
 
 
 class Send(Protocol):

@@ -14,8 +14,8 @@ from runbook.atlassian.endpoint import checked_endpoint
 from runbook.atlassian.transport import ANSWER_LIMIT_BYTES, HttpTransport
 from runbook.clock import VirtualClock
 from runbook.errors import CredentialError, UsageError
-from runbook.secrets import Account, Secret
 from runbook.http import Answer, Lost, NotSent, Outcome, Request
+from runbook.secrets import Account, Secret
 
 AT = datetime(2026, 11, 22, 19, 0, tzinfo=UTC)
 CANARY = "canary-T0ken/with+odd=chars"

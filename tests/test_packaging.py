@@ -80,7 +80,7 @@ HEAVY = {"httpx", "rich", "jinja2", "starlette", "uvicorn", "anyio", "sqlite3"}
 @pytest.mark.parametrize(
     ("argv", "kept_out"),
     [
-        (["--help"], HEAVY | {"asyncio", "yaml"}),
+        (["--help"], HEAVY | {"asyncio", "logging", "yaml"}),
         (["--version"], HEAVY | {"asyncio", "yaml"}),
         (["check", "plans/two-sites.yaml"], HEAVY - {"sqlite3"}),
         (["explain", "RB205"], HEAVY),
@@ -111,10 +111,8 @@ def test_no_module_needs_posix(path: Path) -> None:
 
 def test_what_is_imported_is_declared() -> None:
     """Every package that is imported is a dependency, an extra, or of the standard library."""
-    declared = {"runbook", "click", "httpx", "jinja2", "yaml", "rich"}
+    declared = {"runbook", "click", "httpcore", "httpx", "jinja2", "markupsafe", "yaml", "rich"}
     optional = {"starlette", "uvicorn", "keyring"}
-    # These come with httpx, httpx and jinja2 (decision 0007).
-    optional |= {"httpcore", "h11", "markupsafe"}
     used = {name for path in MODULES for name in imported(path)} - set(sys.stdlib_module_names)
     assert used - optional <= declared
 

@@ -1,9 +1,9 @@
 """Keep-alive connections, one request each at a time, for reading a site at its documented limit.
 
-httpx looks through all of its connections for each request, so its pool costs more with every
-connection: ten sites of twenty connections came to 292 requests per second in one process. Here
-each connection is a lane of its own, and the one used last is taken first. Behind a proxy a lane is
-a pool of one of httpcore's, which speaks CONNECT.
+httpcore's own pool looks through all of its connections for each request, so it costs more with every
+connection: ten sites of twenty connections came to 292 requests per second in one process. Here the
+connections to an origin lie on a stack, and the one used last is taken first (decision 0008). Behind a
+proxy a connection is a pool of one of httpcore's, which speaks CONNECT.
 """
 
 import ssl
@@ -14,16 +14,17 @@ from typing import NamedTuple
 import httpcore
 import httpx
 
-from runbook.atlassian.connection import AnswerTooLargeError, Connection, Message, RawAnswer
 from runbook.atlassian.proxies import Proxies
 
 # An idle connection is not used again after this: servers and firewalls close theirs after a minute
 # or more, and one that was closed meanwhile would lose a request.
 _IDLE_S = 30.0
-_IDLE_LANES = 128
+_IDLE_CONNECTIONS = 128
+
+_Connection = httpcore.AsyncHTTPConnection | httpcore.AsyncConnectionPool
 
 
-class Place(NamedTuple):
+class Origin(NamedTuple):
     """Where a connection leads; the host is in ASCII."""
 
     scheme: str
@@ -31,9 +32,25 @@ class Place(NamedTuple):
     port: int
 
 
+class RawAnswer(NamedTuple):
+    """Status, headers as they came, and the body; `reused` tells whether the connection was kept."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+    reused: bool = False
+
+
+class AnswerTooLargeError(Exception):
+    """The body is larger than it may be."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"the answer is larger than {limit_bytes} bytes")
+
+
 @dataclass(slots=True)
-class Lanes:
-    """The lanes of a process; `trust_env` lets proxies of the environment apply.
+class ConnectionPool:
+    """The connections of a process; `trust_env` lets proxies of the environment apply.
 
     Raises httpcore's errors, which the transport turns into values.
     """
@@ -41,97 +58,78 @@ class Lanes:
     tls: ssl.SSLContext | None = None
     trust_env: bool = True
     body_limit_bytes: int = 64 * 1024 * 1024
-    _idle: dict[Place, list[Connection]] = field(default_factory=dict)
+    _idle: dict[Origin, list[_Connection]] = field(default_factory=dict)
     _proxies: Proxies = field(default_factory=Proxies)
-    _proxied: dict[Place, list[httpcore.AsyncConnectionPool]] = field(default_factory=dict)
 
-    async def send(self, place: Place, message: Message) -> RawAnswer:
-        """Send one request on a lane that is free, or on a new one; the body comes unpacked."""
-        proxy = self.proxy(place)
-        if proxy is not None:
-            through = httpcore.Proxy(str(proxy.url), auth=proxy.raw_auth)
-            answer = await self._send_proxied(place, through, message)
-        else:
-            lane = self._free(place) or await Connection.open(
-                place.host,
-                place.port,
-                self.tls if place.scheme == "https" else None,
-                message.connect_s,
-            )
+    async def send(self, origin: Origin, request: httpcore.Request, *, fresh: bool) -> RawAnswer:
+        """Send one request and return its whole answer, the body unpacked.
+
+        A `fresh` request gets a connection of its own, which nobody used before or uses after.
+        """
+        kept = None if fresh else await self._kept(origin)
+        connection = kept or self._new(origin)
+        whole = False
+        try:
+            response = await connection.handle_async_request(request)
             try:
-                answer = await lane.exchange(message, self.body_limit_bytes)
-            except BaseException:
-                lane.close()
-                raise
-            self._idle.setdefault(place, []).append(lane)
+                body = bytearray()
+                async for chunk in response.aiter_stream():
+                    body += chunk
+                    if len(body) > self.body_limit_bytes:
+                        raise AnswerTooLargeError(self.body_limit_bytes)
+            finally:
+                await response.aclose()
+            whole = True
+        finally:
+            # After a failure nobody knows what still comes on a connection, so it is not kept.
+            if whole and not fresh:
+                self._idle.setdefault(origin, []).append(connection)
+            else:
+                await connection.aclose()
+        answer = RawAnswer(response.status, response.headers, bytes(body), kept is not None)
         return _unpacked(answer, self.body_limit_bytes)
 
     async def aclose(self) -> None:
-        """Close every lane."""
-        for lanes in self._idle.values():
-            for lane in lanes:
-                lane.close()
-        for pools in self._proxied.values():
-            for pool in pools:
-                await pool.aclose()
+        """Close every connection."""
+        for connections in self._idle.values():
+            for connection in connections:
+                await connection.aclose()
         self._idle.clear()
-        self._proxied.clear()
 
-    def _free(self, place: Place) -> Connection | None:
-        idle = self._idle.get(place, [])
-        while idle:
-            # The one used last: the others grow old and are closed.
-            lane = idle.pop()
-            if lane.usable(_IDLE_S):
-                while len(idle) > _IDLE_LANES:
-                    idle.pop(0).close()
-                return lane
-            lane.close()
-        return None
-
-    async def _send_proxied(
-        self, place: Place, proxy: httpcore.Proxy, message: Message
-    ) -> RawAnswer:
-        idle = self._proxied.setdefault(place, [])
-        pool = (
-            idle.pop()
-            if idle
-            else httpcore.AsyncConnectionPool(
-                ssl_context=self.tls, proxy=proxy, max_connections=1, keepalive_expiry=_IDLE_S
-            )
-        )
-        url = httpcore.URL(
-            scheme=place.scheme, host=place.host, port=place.port, target=message.target
-        )
-        waits_s = dict.fromkeys(("read", "write", "pool"), message.wait_s)
-        request = httpcore.Request(
-            message.method,
-            url,
-            headers=message.headers,
-            content=message.body or b"",
-            extensions={"timeout": {"connect": message.connect_s, **waits_s}},
-        )
-        try:
-            response = await pool.handle_async_request(request)
-            try:
-                content = bytearray()
-                async for chunk in response.aiter_stream():
-                    content += chunk
-                    if len(content) > self.body_limit_bytes:
-                        raise AnswerTooLargeError(_too_large(self.body_limit_bytes))
-            finally:
-                await response.aclose()
-        finally:
-            idle.append(pool)
-        return RawAnswer(response.status, response.headers, bytes(content))
-
-    def proxy(self, place: Place) -> httpx.Proxy | None:
-        """Return the proxy to a place, None where it is reached directly.
+    def proxy(self, origin: Origin) -> httpx.Proxy | None:
+        """Return the proxy to an origin, None where it is reached directly.
 
         Raises:
             UsageError: the environment names a proxy that cannot be used.
         """
-        return self._proxies.to(place.scheme, place.host) if self.trust_env else None
+        return self._proxies.to(origin.scheme, origin.host) if self.trust_env else None
+
+    async def _kept(self, origin: Origin) -> _Connection | None:
+        idle = self._idle.get(origin, [])
+        while idle:
+            # The one used last: the others grow old and are closed.
+            connection = idle.pop()
+            if isinstance(connection, httpcore.AsyncConnectionPool) or (
+                connection.is_available() and not connection.has_expired()
+            ):
+                while len(idle) > _IDLE_CONNECTIONS:
+                    await idle.pop(0).aclose()
+                return connection
+            await connection.aclose()
+        return None
+
+    def _new(self, origin: Origin) -> _Connection:
+        proxy = self.proxy(origin)
+        if proxy is not None:
+            through = httpcore.Proxy(str(proxy.url), auth=proxy.raw_auth)
+            return httpcore.AsyncConnectionPool(
+                ssl_context=self.tls, proxy=through, max_connections=1, keepalive_expiry=_IDLE_S
+            )
+        return httpcore.AsyncHTTPConnection(
+            httpcore.Origin(origin.scheme.encode(), origin.host.encode(), origin.port),
+            ssl_context=self.tls,
+            keepalive_expiry=_IDLE_S,
+        )
 
 
 def _unpacked(answer: RawAnswer, limit_bytes: int) -> RawAnswer:
@@ -146,9 +144,5 @@ def _unpacked(answer: RawAnswer, limit_bytes: int) -> RawAnswer:
             f"the body is not packed as it says: {problem}"
         ) from problem
     if unpacker.unconsumed_tail:
-        raise AnswerTooLargeError(_too_large(limit_bytes))
-    return RawAnswer(answer.status, answer.headers, body)
-
-
-def _too_large(limit_bytes: int) -> str:
-    return f"the answer is larger than {limit_bytes} bytes"
+        raise AnswerTooLargeError(limit_bytes)
+    return answer._replace(body=body)

@@ -14,14 +14,12 @@ RunbookError
 Each carries the exchange that tells, as the ledger keeps it.
 """
 
-from typing import Any
 from urllib.parse import urlsplit
 
 from runbook.errors import CredentialError, ExitCode, RemoteError, RunbookError
+from runbook.http import Answer, Exchange, NotSent, Outcome, Request, exchange_of
 from runbook.text import shortened
-from runbook.http import Answer, NotSent, Outcome, Request
 
-Exchange = dict[str, Any]
 _TRACE_HEADERS = ("atl-traceid", "atl-request-id", "x-arequestid")
 _LIMIT_CHARACTERS = 300
 
@@ -42,41 +40,36 @@ class JiraRefusedError(RemoteError):
         )
 
 
-class NotReachedError(RemoteError):
+class _ExchangeError(RunbookError):
+    """What the errors below share: the exchange that tells."""
+
+    def __init__(self, message: str, exchange: Exchange, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.exchange = exchange
+
+
+class NotReachedError(_ExchangeError, RemoteError):
     """No usable answer came, however often it was asked; `answer` is the last one, where any came."""
 
     def __init__(
         self, message: str, exchange: Exchange, *, answer: Answer | None = None, hint: str = ""
     ) -> None:
-        super().__init__(message, hint=hint)
-        self.exchange = exchange
+        super().__init__(message, exchange, hint=hint)
         self.answer = answer
 
 
-class NotDocumentedError(RemoteError):
+class NotDocumentedError(_ExchangeError, RemoteError):
     """An answer that Atlassian does not document for this request."""
 
-    def __init__(self, message: str, exchange: Exchange, *, hint: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.exchange = exchange
 
-
-class LoginLostError(CredentialError):
+class LoginLostError(_ExchangeError, CredentialError):
     """The site does not take the credential, or answers as to nobody."""
 
-    def __init__(self, message: str, exchange: Exchange, *, hint: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.exchange = exchange
 
-
-class WriteUnknownError(RunbookError):
+class WriteUnknownError(_ExchangeError):
     """A write left, and whether it arrived cannot be known."""
 
     exit_code = ExitCode.UNKNOWN
-
-    def __init__(self, message: str, exchange: Exchange, *, hint: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.exchange = exchange
 
 
 _HINTS = {
@@ -85,13 +78,6 @@ _HINTS = {
     404: "the issue or link is not there, or this account may not see it",
     413: "the issue holds as many remote links as Jira allows (2000); remove some first",
 }
-
-
-def exchange_of(request: Request, outcome: Outcome) -> Exchange:
-    """Return a request and what became of it, as the ledger keeps it."""
-    if isinstance(outcome, Answer):
-        return {"request": request.as_json(), "answer": outcome.as_json(), "error": None}
-    return {"request": request.as_json(), "answer": None, "error": outcome.reason}
 
 
 def trace_of(answer: Answer, headers: tuple[str, ...] = _TRACE_HEADERS) -> str | None:
@@ -110,28 +96,25 @@ def messages_of(answer: Answer) -> tuple[str, ...]:
         body = answer.json()
     except ValueError:
         text = "" if answer.is_html() else answer.text().strip()
-        return (_short(text),) if text else ()
+        return (shortened(text, _LIMIT_CHARACTERS),) if text else ()
     if not isinstance(body, dict):
         return ()
     said: list[str] = []
     listed = body.get("errorMessages")
     if isinstance(listed, list):
-        said += [str(one) for one in listed]
+        said += [str(text) for text in listed]
     named = body.get("errors")
     if isinstance(named, dict):
         said += [f"{name}: {text}" for name, text in named.items()]
     elif isinstance(named, list):
         said += [
-            str(one.get("message", one)) if isinstance(one, dict) else str(one) for one in named
+            str(error.get("message", error)) if isinstance(error, dict) else str(error)
+            for error in named
         ]
     if not said:
         names = ("message", "errorMessage", "error", "detail")
         said += [str(body[name]) for name in names if isinstance(body.get(name), str)]
-    return tuple(_short(one) for one in said if one.strip())
-
-
-def _short(text: str) -> str:
-    return shortened(text, _LIMIT_CHARACTERS)
+    return tuple(shortened(text, _LIMIT_CHARACTERS) for text in said if text.strip())
 
 
 def what(request: Request) -> str:

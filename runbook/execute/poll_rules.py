@@ -13,9 +13,9 @@ from urllib.parse import quote
 
 from runbook.atlassian.retry import retry_after_s
 from runbook.execute.submit_rules import words_of
+from runbook.http import Answer, Outcome, Request
 from runbook.jobs import API
 from runbook.view import JobState, JobView
-from runbook.http import Answer, Outcome, Request
 
 FIRST_INTERVAL_S = 5.0
 LAST_INTERVAL_S = 60.0
@@ -73,7 +73,9 @@ def reading_of(outcome: Outcome, now: datetime) -> Reading:
         return Reading(warning=f"not reached: {outcome.reason}", failing=True)
     status = outcome.status
     if status == 429:
-        return Reading(warning="rate limited, asking again later", wait_s=retry_after_s(outcome, now))
+        return Reading(
+            warning="rate limited, asking again later", wait_s=retry_after_s(outcome, now)
+        )
     if status == 401:
         return Reading(warning=f"credential refused: {words_of(outcome)}", refused=True)
     if outcome.is_html():

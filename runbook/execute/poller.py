@@ -1,6 +1,5 @@
 """Poll one job until it ends, however long that takes and whatever the answers look like."""
 
-from runbook.atlassian.errors import exchange_of
 from runbook.clock import isoformat_utc
 from runbook.execute.poll_rules import (
     Reading,
@@ -12,6 +11,7 @@ from runbook.execute.poll_rules import (
 )
 from runbook.execute.ports import Pace
 from runbook.execute.session import RunSession
+from runbook.http import exchange_of
 from runbook.ledger.events import JobPolled, JobStalled
 from runbook.view import AT_ATLASSIAN, JobState
 

@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from runbook.clock import Clock
+from runbook.http import ProbeReading, Send
 from runbook.jobs import SUBMIT_INTERVAL_S
 from runbook.ledger.codec import Event, Row
-from runbook.http import ProbeReading
-from runbook.http import Send
 
 
 class Recorder(Protocol):

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from runbook.atlassian.retry import backoff_s
+from runbook.atlassian.tenant import PATH, site_id_in
 from runbook.clock import Clock
 from runbook.errors import CredentialError, PlanError, RemoteError
 from runbook.execute.submit_rules import likely_causes, words_of
+from runbook.http import Answer, Outcome, Request, Send
 from runbook.jobs import API
 from runbook.plan.model import Plan
-from runbook.http import Answer, Outcome, Request, Send
 
 NO_JOB = "00000000-0000-0000-0000-000000000000"
 ATTEMPTS = 4
@@ -67,19 +68,12 @@ async def identify_sites(plan: Plan, send: Send, clock: Clock) -> tuple[Identifi
 
 
 async def _identify(site: str, send: Send, clock: Clock) -> Identified:
-    # No credential: the page needs none, and a host that is no cloud site must not get one.
-    request = Request(
-        method="GET", url=f"{site}/_edge/tenant_info", headers=(("Accept", "application/json"),)
-    )
+    request = Request(method="GET", url=f"{site}{PATH}", headers=(("Accept", "application/json"),))
     answer = await _answered(request, send, clock, who=f"site `{site}`")
-    try:
-        value = answer.json()
-    except ValueError:
-        value = None
-    site_id = value.get("cloudId") if isinstance(value, dict) else None
-    if not 200 <= answer.status < 300 or not isinstance(site_id, str) or not site_id:
+    site_id = site_id_in(answer)
+    if site_id is None:
         raise RemoteError(
-            f"site `{site}` does not say its id: answer {answer.status} of `/_edge/tenant_info` holds no `cloudId` ({words_of(answer) or 'empty'})",
+            f"site `{site}` does not say its id: answer {answer.status} of `{PATH}` holds no `cloudId` ({words_of(answer) or 'empty'})",
             hint="is it a Jira Cloud site, and spelled as in the browser? a proxy may answer in its place",
         )
     return Identified(site=site, site_id=site_id, request=request, answer=answer)

@@ -13,10 +13,10 @@ from datetime import timedelta
 from runbook.clock import isoformat_utc
 from runbook.execute.ports import Interrupts, Ports
 from runbook.execute.schedule import Brakes
+from runbook.http import ProbeReading
 from runbook.ledger.codec import Event, Row, recorded
 from runbook.ledger.events import JobNotAttempted, JobResolved, ProbeRead, StopRequested
 from runbook.plan.model import Probe
-from runbook.http import ProbeReading
 from runbook.view import SENDABLE, JobState, JobView, after_event
 from runbook.windows import Pair
 

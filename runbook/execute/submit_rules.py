@@ -12,10 +12,10 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from runbook.atlassian import refusals
+from runbook.atlassian import errors
 from runbook.atlassian.retry import retry_after_s
-from runbook.jobs import HEADERS, SITE_ID_PLACEHOLDER, CmaJob
 from runbook.http import Answer, Lost, NotSent, Outcome, Request
+from runbook.jobs import HEADERS, SITE_ID_PLACEHOLDER, CmaJob
 
 ID_FIELDS = ("uuid", "jobId", "id")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -178,7 +178,7 @@ def _words(value: Any) -> list[str]:
 
 def trace_of(answer: Answer) -> str | None:
     """Return the id under which Atlassian's support finds the request, None where none came."""
-    traced = refusals.trace_of(answer, _TRACE_HEADERS)
+    traced = errors.trace_of(answer, _TRACE_HEADERS)
     if traced is not None:
         return traced
     try:

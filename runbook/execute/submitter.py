@@ -4,7 +4,6 @@ import asyncio
 from datetime import timedelta
 
 from runbook.atlassian.retry import backoff_s
-from runbook.atlassian.errors import exchange_of
 from runbook.errors import LedgerError
 from runbook.execute.ports import Pace
 from runbook.execute.schedule import Submit, next_step
@@ -18,6 +17,7 @@ from runbook.execute.submit_rules import (
     request_of,
     result_of,
 )
+from runbook.http import Answer, NotSent, Outcome, Request, exchange_of
 from runbook.ledger.codec import Event
 from runbook.ledger.events import (
     JobResolved,
@@ -27,7 +27,6 @@ from runbook.ledger.events import (
     SubmitNotSent,
 )
 from runbook.view import JobView
-from runbook.http import Answer, NotSent, Outcome, Request
 
 NOT_SENT_FIRST_S = 2.0
 NOT_SENT_LAST_S = 60.0

@@ -7,6 +7,7 @@ lease is checked in the transaction of each append that needs it.
 
 import contextlib
 import json
+import logging
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -45,6 +46,7 @@ class Damage:
 
 
 BATCH_ROWS = 500
+_log = logging.getLogger(__name__)
 _BEFORE_ALL = -(2**63)
 
 
@@ -280,6 +282,7 @@ class Ledger:
                 (me.token, me.operator, me.pid, me.machine, now, now, self._head()[0]),
             )
         self._lease = me
+        _log.info("lease of %s taken by %s (process %d)", self.path, me.operator, me.pid)
 
     def heartbeat(self) -> None:
         """Say that this process still leads.
@@ -300,6 +303,7 @@ class Ledger:
         token, self._lease = self._lease.token, None
         with self._writing():
             self._db.execute("DELETE FROM lease WHERE token = ?", (token,))
+        _log.info("lease of %s given back", self.path)
 
     def _check_lease(self, me: Me) -> None:
         held = self.lease()
@@ -414,6 +418,7 @@ def _opened(path: Path, clock: Clock, mask: Mask, *, read_only: bool, fresh: boo
         except BaseException:
             db.close()
             raise
+    _log.info("ledger %s %s%s", path, "created" if fresh else "opened", " to read" * read_only)
     return Ledger(path, db, clock, mask)
 
 

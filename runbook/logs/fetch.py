@@ -6,15 +6,14 @@ goes to Atlassian's hosts and the plan's own sites only, and never along with a 
 host, where a pre-signed address needs none.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, urljoin, urlsplit
 
 from runbook.errors import CredentialError, RemoteError, UsageError
-from runbook.text import shortened
 from runbook.http import Answer, Lost, NotSent, Request, Send
+from runbook.text import shortened
 
 PLACEHOLDERS = ("siteId", "jobId", "product", "productURL")
 BY_HAND = "download it by hand at admin.atlassian.com (Product links) and keep it with `runbook logs import`"
@@ -41,7 +40,7 @@ def filled(template: str, values: Mapping[str, str]) -> str:
         if name not in PLACEHOLDERS:
             raise UsageError(
                 f"the log address has an unknown placeholder `{{{name}}}`",
-                hint="known are " + ", ".join(f"`{{{one}}}`" for one in PLACEHOLDERS),
+                hint="known are " + ", ".join(f"`{{{known}}}`" for known in PLACEHOLDERS),
             )
     url = _PLACEHOLDER.sub(lambda found: quote(values[found[1]], safe=""), template)
     parts = urlsplit(url)
@@ -133,8 +132,8 @@ def _handed_out(answer: Answer) -> str | None:
     if len(answer.body) > 16_384 or not answer.body.lstrip().startswith(b"{"):
         return None
     try:
-        value = json.loads(answer.body)
-    except (ValueError, RecursionError):
+        value = answer.json()
+    except ValueError:
         return None
     address = value.get("downloadUrl") if isinstance(value, dict) else None
     return address if isinstance(address, str) and address.startswith("https://") else None

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbook.errors import UsageError
+from runbook.text_file import DELIMITERS, encoding_of, told_delimiter
 
 MOST_BYTES = 256 * 1024 * 1024
 MOST_MEMBERS = 200
 MOST_ROWS = 2_000_000
-_DELIMITERS = (",", ";", "\t", "|")
 _SNIFFED_LINES = 50
 
 ROLES = ("issue", "old", "new", "status", "type", "at")
@@ -104,8 +104,11 @@ def _unzipped(data: bytes) -> list[tuple[str, bytes]]:
     left = MOST_BYTES
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            members = [one for one in archive.infolist() if not one.is_dir()]
-            members = [one for one in members if not one.filename.startswith("__MACOSX/")]
+            members = [
+                member
+                for member in archive.infolist()
+                if not member.is_dir() and not member.filename.startswith("__MACOSX/")
+            ]
             if len(members) > MOST_MEMBERS:
                 raise UsageError(f"the zip holds {len(members)} files, at most {MOST_MEMBERS}")
             for member in members:
@@ -147,12 +150,12 @@ def _too_large() -> UsageError:
 
 
 def _decoded(data: bytes, notes: list[str]) -> str:
-    encoding = _encoding(data)
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError:
+    encoding = encoding_of([data])
+    if encoding.bad_line:
         notes.append("it is not UTF-8; read as Windows-1252, so accents may be wrong")
         text = data.decode("cp1252", "replace")
+    else:
+        text = data.decode(encoding.codec or "utf-8-sig", "replace")
     if not text.strip():
         raise UsageError(
             "the log is empty", hint="a run that changed no link may have no log; nothing was kept"
@@ -162,20 +165,6 @@ def _decoded(data: bytes, notes: list[str]) -> str:
             "the log is no text", hint="CSV, JSON, or one of them in a zip or gzip is read"
         )
     return text
-
-
-def _encoding(data: bytes) -> str:
-    if data.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
-        return "utf-32"
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "utf-16"
-    start = data[:400]
-    # Without a mark, the zero bytes of Latin text tell UTF-16 and its order.
-    if start and start[1::2].count(0) > len(start) // 4 > start[::2].count(0):
-        return "utf-16-le"
-    if start and start[::2].count(0) > len(start) // 4 > start[1::2].count(0):
-        return "utf-16-be"
-    return "utf-8-sig"
 
 
 # Text to rows
@@ -197,7 +186,7 @@ def _json_rows(text: str) -> list[dict[str, str]] | None:
         raise UsageError(
             "the JSON holds no list of rows", hint="a list of objects is read, also a wrapped one"
         )
-    return [_flat(one) for one in found]
+    return [_flat(row) for row in found]
 
 
 def _json_lines(text: str) -> list[dict[str, str]] | None:
@@ -217,35 +206,36 @@ def _json_lines(text: str) -> list[dict[str, str]] | None:
 
 def _objects(value: Any, *, depth: int) -> list[dict[str, Any]] | None:
     if isinstance(value, list):
-        return [one for one in value if isinstance(one, dict)] or ([] if not value else None)
+        return [row for row in value if isinstance(row, dict)] or ([] if not value else None)
     if isinstance(value, dict) and depth:
         lists = (
-            _objects(one, depth=depth - 1) for one in value.values() if isinstance(one, list | dict)
+            _objects(member, depth=depth - 1)
+            for member in value.values()
+            if isinstance(member, list | dict)
         )
-        found = [one for one in lists if one is not None]
+        found = [rows for rows in lists if rows is not None]
         return max(found, key=len) if found else None
     return None
 
 
 def _flat(value: Mapping[str, Any], prefix: str = "", depth: int = 6) -> dict[str, str]:
     row: dict[str, str] = {}
-    for name, one in value.items():
-        if isinstance(one, dict) and depth:
-            row |= _flat(one, f"{prefix}{name}.", depth - 1)
-        elif isinstance(one, str):
-            row[prefix + name] = one
+    for name, cell in value.items():
+        if isinstance(cell, dict) and depth:
+            row |= _flat(cell, f"{prefix}{name}.", depth - 1)
+        elif isinstance(cell, str):
+            row[prefix + name] = cell
         else:
-            row[prefix + name] = "" if one is None else json.dumps(one, ensure_ascii=False)
+            row[prefix + name] = "" if cell is None else json.dumps(cell, ensure_ascii=False)
     return row
 
 
 def _csv_rows(text: str) -> tuple[list[dict[str, str]], bool]:
     """Return the rows of CSV, and whether its columns had to be given names."""
     csv.field_size_limit(16 * 1024 * 1024)
-    # Some spreadsheets write the delimiter into a line of its own.
-    told = re.match(r"sep=(.)\r?\n", text)
-    delimiter = told[1] if told else _delimiter(text)
-    body = text[told.end() :] if told else text
+    first, _, rest = text.partition("\n")
+    told = told_delimiter(first)
+    delimiter, body = (told, rest) if told else (_delimiter(text), text)
     try:
         lines = [
             line
@@ -278,7 +268,7 @@ def _delimiter(text: str) -> str:
         usual = max(set(widths), key=widths.count, default=0)
         return (widths.count(usual) if usual > 1 else 0), usual
 
-    return max(_DELIMITERS, key=columns)
+    return max(DELIMITERS, key=columns)
 
 
 def _is_header(cells: list[str]) -> bool:
@@ -312,7 +302,7 @@ def _roles(columns: Iterable[str], mapping: Mapping[str, str]) -> dict[str, str]
         if column not in columns:
             raise UsageError(
                 f"the log has no column `{column}`",
-                hint=f"its columns are {', '.join(f'`{one}`' for one in columns[:20])}",
+                hint=f"its columns are {', '.join(f'`{name}`' for name in columns[:20])}",
             )
         roles[role] = column
     ranked = sorted(

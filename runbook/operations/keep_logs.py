@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from runbook.logs.fetch import BY_HAND, download, filled, takes_job_id
-from runbook.logs.rows import Earlier, JobSpan, attribute, fingerprint
-from runbook.logs.read import read_log
 from runbook.errors import UsageError
+from runbook.http import Send
 from runbook.ledger.handover_events import LogKept
+from runbook.logs.fetch import BY_HAND, download, filled, takes_job_id
+from runbook.logs.read import read_log
+from runbook.logs.rows import Earlier, JobSpan, attribute, fingerprint
 from runbook.operations.find_run import find_run, read_runs, runs_in
 from runbook.operations.root import Root
 from runbook.plan import load_plan_bytes
 from runbook.plan.model import Plan
 from runbook.text import printable
 from runbook.view import JobView, RunView
-from runbook.http import Send
 
 LogKind = Literal["audit", "history"]
 KINDS: tuple[LogKind, ...] = ("audit", "history")

@@ -12,6 +12,7 @@ from runbook.atlassian.jira import JiraSite
 from runbook.atlassian.limits import Limits
 from runbook.clock import Clock
 from runbook.errors import CredentialError, LedgerError, RunbookError, UsageError
+from runbook.http import Send
 from runbook.ledger.link_events import VerifyStarted
 from runbook.ledger.store import Ledger
 from runbook.plan.model import Plan
@@ -42,7 +43,6 @@ from runbook.remotelinks.verification import (
 )
 from runbook.remotelinks.writes import Order, Purpose, WriteList, WriteLog, Writer
 from runbook.view import RunView, run_of
-from runbook.http import Send
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,14 +68,12 @@ class LinkPorts:
         if self.send is None:
             return
         for site in self.plan.sites:
-            self.sites[site.url] = JiraSite(
+            self.sites[site.url] = JiraSite.of(
+                site,
                 send=self.send,
-                url=site.url,
-                account=site.account,
                 clock=self.clock,
                 limits=self.limits,
                 random=self.random,
-                site_id=site.site_id,
             )
 
 

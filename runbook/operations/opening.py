@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from runbook import __version__
-from runbook.atlassian.errors import exchange_of
 from runbook.checks.checked_plan import CheckedPlan
 from runbook.execute.ports import Audience
 from runbook.execute.preflight import Asked
 from runbook.execute.selection import Sending
+from runbook.http import exchange_of
 from runbook.ledger.codec import Event
 from runbook.ledger.events import (
     AccountProbed,

@@ -19,6 +19,7 @@ from runbook.errors import ExitCode, foremost
 from runbook.execute.executor import Ending
 from runbook.execute.ports import Observer, Pace
 from runbook.findings import Finding, counts
+from runbook.http import Send
 from runbook.ledger.events import JobResolved
 from runbook.ledger.store import Ledger, create_ledger
 from runbook.operations.check_plan import checked_plan
@@ -42,7 +43,6 @@ from runbook.simulator.server import serving
 from runbook.simulator.world import World
 from runbook.text import added_up, moment, plural, span
 from runbook.view import JobState, RunView, runs_of
-from runbook.http import Send
 
 TAKES = 6
 OPERATOR = "rehearsal"

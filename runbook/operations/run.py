@@ -19,6 +19,7 @@ from runbook.execute.ports import Audience, Interrupts, Observer, Pace, Ports
 from runbook.execute.preflight import Asked, check_accounts, identify_sites
 from runbook.execute.selection import Sending, SendOptions, last_run, what_to_send
 from runbook.execute.session import Assignment
+from runbook.http import Send
 from runbook.ledger.approvals import approvals_for
 from runbook.ledger.store import Ledger
 from runbook.operations.check_plan import checked_plan
@@ -26,7 +27,6 @@ from runbook.operations.opening import OpeningEvents
 from runbook.operations.root import Root
 from runbook.secrets import Account
 from runbook.view import SENDABLE, JobState, RunView, runs_of
-from runbook.http import Send
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,13 +10,11 @@ from typing import Literal
 from runbook.atlassian.jira import JiraSite
 from runbook.atlassian.limits import Limits
 from runbook.atlassian.outcomes import Patience
-from runbook.http import Exchange
 from runbook.clock import Clock
 from runbook.errors import RunbookError
+from runbook.http import Exchange, ProbeReading, Send
 from runbook.plan.model import Plan, Site
-from runbook.http import ProbeReading
 from runbook.remotelinks.pointing import Addresses
-from runbook.http import Send
 
 ProbeResult = Literal["present", "absent", "not_asked"]
 _PATIENCE = Patience(attempts=3, limited_attempts=5, longest_wait_s=120.0)
@@ -84,14 +82,12 @@ class RemoteLinkProber:
         return ProbeReading(result=result, detail=detail, exchanges=tuple(exchanges))
 
     def _client(self, site: Site, exchanges: list[Exchange]) -> JiraSite:
-        return JiraSite(
+        return JiraSite.of(
+            site,
             send=self._send,
-            url=site.url,
-            account=site.account,
             clock=self._clock,
             limits=self._limits,
             random=self._random,
             patience=_PATIENCE,
-            site_id=site.site_id,
             watch=exchanges.append,
         )

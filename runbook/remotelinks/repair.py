@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from runbook.atlassian.jira import JiraSite, Record, create_write
 from runbook.atlassian.errors import JiraRefusedError
+from runbook.atlassian.jira import JiraSite, Record, create_write
 from runbook.errors import UsageError
 from runbook.plan.model import Plan
 from runbook.remotelinks.comparison import Comparison, MissingRow

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from runbook.atlassian.jira import JiraSite, Record, delete_write, update_write
 from runbook.atlassian.errors import JiraRefusedError
+from runbook.atlassian.jira import JiraSite, Record, delete_write, update_write
 from runbook.errors import RunbookError
 from runbook.ledger.link_events import LinksArrived
 from runbook.ledger.store import Ledger

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
+from runbook.atlassian.jira_values import GLOBAL_ID_LIMIT
 from runbook.json_text import json_text
 from runbook.remotelinks.model import content, writable
 
-GLOBAL_ID_LIMIT = 255
 _OF_ONE_TARGET = ("summary", "status", "title", "url")
 _MARK = "&issueId="
 

@@ -9,12 +9,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from runbook.atlassian.errors import JiraRefusedError, NotDocumentedError, NotReachedError
 from runbook.atlassian.jira import JiraSite, Resolution
 from runbook.atlassian.limits import Limits
 from runbook.atlassian.outcomes import Patience
-from runbook.atlassian.errors import JiraRefusedError, NotDocumentedError, NotReachedError
 from runbook.clock import Clock
 from runbook.errors import RemoteError, RunbookError
+from runbook.http import Send
 from runbook.plan.model import Plan, Site
 from runbook.remotelinks.model import link_of
 from runbook.remotelinks.pointing import Addresses
@@ -26,7 +27,6 @@ from runbook.remotelinks.snapshot_file import (
     ResolvedRow,
     SnapshotFile,
 )
-from runbook.http import Send
 
 CHUNK_ISSUES = 1000
 # Requests of one site that may be under way or waiting for their place: 100/s at 1 s latency.
@@ -96,15 +96,13 @@ async def take(
     readers = [
         _SiteReader(
             site=site,
-            jira=JiraSite(
+            jira=JiraSite.of(
+                site,
                 send=send,
-                url=site.url,
-                account=site.account,
                 clock=clock,
                 limits=shared,
                 random=random,
                 patience=patience,
-                site_id=site.site_id,
             ),
             file=file,
             clock=clock,

@@ -15,6 +15,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Generic, Literal, TypeVar, get_args
 
+from runbook.atlassian.errors import (
+    JiraRefusedError,
+    LoginLostError,
+    NotDocumentedError,
+    NotReachedError,
+    WriteUnknownError,
+)
 from runbook.atlassian.jira import (
     GLOBAL_ID_LIMIT,
     JiraSite,
@@ -25,13 +32,6 @@ from runbook.atlassian.jira import (
     delete_by_global_id_write,
     delete_write,
     update_write,
-)
-from runbook.atlassian.errors import (
-    JiraRefusedError,
-    LoginLostError,
-    NotDocumentedError,
-    NotReachedError,
-    WriteUnknownError,
 )
 from runbook.clock import Clock
 from runbook.errors import RemoteError, RunbookError, UsageError

@@ -14,14 +14,14 @@ import httpcore
 import pytest
 
 from runbook.atlassian import transport as transport_module
+from runbook.atlassian.connection_pool import ConnectionPool, Origin
 from runbook.atlassian.jira import create_write, delete_by_global_id_write
-from runbook.atlassian.connection_pool import Lanes, Place
 from runbook.atlassian.transport import HttpTransport
 from runbook.clock import SystemClock
 from runbook.errors import CredentialError, UsageError
 from runbook.execute.submit_rules import request_of
-from runbook.jobs import jobs_of
 from runbook.http import Answer, Lost, NotSent, Outcome, Request
+from runbook.jobs import jobs_of
 from tests.atlassian.scripted import ACCOUNT, ENG, client
 from tests.canary import CANARY
 from tests.evening import small_plan
@@ -169,7 +169,7 @@ def test_a_connection_that_was_ended_meanwhile_is_not_used() -> None:
             await asyncio.sleep(0.05)
         return outcomes
 
-    assert all(isinstance(one, Answer) for one in through(listener, work))
+    assert all(isinstance(outcome, Answer) for outcome in through(listener, work))
     assert listener.connections == 3
 
 
@@ -252,6 +252,33 @@ def test_time_that_runs_out_loses_the_answer() -> None:
     assert isinstance(through(Silent(OK), work), Lost)
 
 
+class Late(Listener):
+    """A server that answers the first request after everybody gave it up."""
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not self.connections:
+            self.connections += 1
+            await reader.readuntil(b"\r\n\r\n")
+            await reader.read(1)
+            writer.close()
+            return
+        await super().__call__(reader, writer)
+
+
+def test_a_connection_that_failed_is_not_used_again() -> None:
+    """A late answer would be taken for that of the next request."""
+
+    async def work(transport: HttpTransport) -> list[Outcome]:
+        hasty = Request(method="GET", url=f"{ENG}/x", timeout_s=0.2)
+        return [await transport(hasty), await get()(transport), await get()(transport)]
+
+    listener = Late(OK)
+    first, *others = through(listener, work)
+    assert first == Lost(reason="GET to contoso-eng.atlassian.net: no answer in time")
+    assert all(isinstance(outcome, Answer) for outcome in others)
+    assert listener.connections == 2
+
+
 class Dripping(Listener):
     """A server that begins an answer and goes on byte by byte, for ever."""
 
@@ -311,19 +338,19 @@ def test_headers_that_come_twice_stay_two(fresh: bool) -> None:
 
 
 def leaves(kind: type[Exception]) -> set[type[Exception]]:
-    below = [one for one in kind.__subclasses__() if one.__module__.startswith("httpcore")]
-    return {kind}.union(*(leaves(one) for one in below)) if below else {kind}
+    below = [each for each in kind.__subclasses__() if each.__module__.startswith("httpcore")]
+    return {kind}.union(*(leaves(each) for each in below)) if below else {kind}
 
 
 def test_every_error_of_the_kept_connections_is_placed_exactly_once() -> None:
     import inspect
 
     known = {
-        one
-        for _, one in inspect.getmembers(httpcore, inspect.isclass)
-        if issubclass(one, Exception)
+        kind
+        for _, kind in inspect.getmembers(httpcore, inspect.isclass)
+        if issubclass(kind, Exception)
     }
-    placed = [*transport_module.LANES_NOT_SENT, *transport_module.LANES_MAY_HAVE_ARRIVED]
+    placed = [*transport_module.POOL_NOT_SENT, *transport_module.POOL_MAY_HAVE_ARRIVED]
     assert len(placed) == len(set(placed))
     assert known == set(placed)
 
@@ -364,16 +391,16 @@ def test_a_proxy_of_the_environment_is_asked_for_other_hosts_only(
 ) -> None:
     monkeypatch.setenv("https_proxy", "http://me:secret@proxy.example:3128")
     monkeypatch.setenv("no_proxy", "contoso-ops.atlassian.net,localhost")
-    lanes = Lanes()
-    proxy = lanes.proxy(Place("https", "contoso-eng.atlassian.net", 443))
+    pool = ConnectionPool()
+    proxy = pool.proxy(Origin("https", "contoso-eng.atlassian.net", 443))
     assert proxy is not None
     assert (proxy.url.host, proxy.url.port, proxy.raw_auth) == (
         "proxy.example",
         3128,
         (b"me", b"secret"),
     )
-    assert lanes.proxy(Place("https", "contoso-ops.atlassian.net", 443)) is None
-    assert Lanes(trust_env=False).proxy(Place("https", "x.example", 443)) is None
+    assert pool.proxy(Origin("https", "contoso-ops.atlassian.net", 443)) is None
+    assert ConnectionPool(trust_env=False).proxy(Origin("https", "x.example", 443)) is None
 
 
 ODD_PROXIES = {
@@ -408,9 +435,9 @@ def test_a_proxy_for_all_matters_only_where_there_is_none_for_the_protocol(
     monkeypatch.setenv("https_proxy", "proxy.example:3128")
     monkeypatch.setenv("all_proxy", "socks5://proxy.example:1080")
     monkeypatch.setenv("no_proxy", "contoso-ops.atlassian.net")
-    lanes = Lanes()
-    assert lanes.proxy(Place("https", "contoso-ops.atlassian.net", 443)) is None
-    proxy = lanes.proxy(Place("https", "contoso-eng.atlassian.net", 443))
+    pool = ConnectionPool()
+    assert pool.proxy(Origin("https", "contoso-ops.atlassian.net", 443)) is None
+    proxy = pool.proxy(Origin("https", "contoso-eng.atlassian.net", 443))
     assert proxy is not None
     assert str(proxy.url) == "http://proxy.example:3128"
 

@@ -16,11 +16,11 @@ from runbook.checks.facts import Facts
 from runbook.checks.online import ONLINE_CHECKS, NotTold, OldBase, OnlineFacts, Told, online_lines
 from runbook.clock import VirtualClock
 from runbook.findings import Finding, Severity
+from runbook.http import Outcome, Request
 from runbook.plan.model import Place
 from runbook.simulator.app import make_app
 from runbook.simulator.faults import Fault, FaultKind
 from runbook.simulator.populate import world_of
-from runbook.http import Outcome, Request
 from tests.atlassian.scripted import ACCOUNT
 from tests.canary import leaks
 from tests.simulator.openapi import DOCUMENT, validate_request

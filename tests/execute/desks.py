@@ -9,13 +9,12 @@ from typing import Any
 from runbook.clock import VirtualClock
 from runbook.execute.ports import Audience, Interrupts, Ports
 from runbook.execute.session import Assignment, RunSession
+from runbook.http import Answer, Outcome, ProbeReading, Request
 from runbook.jobs import CmaJob
 from runbook.ledger.codec import Event, Row
 from runbook.ledger.store import Ledger, create_ledger
-from runbook.http import ProbeReading
 from runbook.secrets import Mask
 from runbook.view import JobView
-from runbook.http import Answer, Outcome, Request
 from tests.evening import RUN, START, UUID
 
 SITE, OTHER = "https://a.atlassian.net", "https://b.atlassian.net"

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from runbook.execute.poll_rules import next_interval_s, reading_of, stalled
-from runbook.view import JobState
 from runbook.http import Answer, Lost, NotSent
+from runbook.view import JobState
 
 NOW = datetime(2026, 11, 22, 19, 0, tzinfo=UTC)
 

@@ -7,8 +7,8 @@ import pytest
 
 from runbook.execute.poller import Poller
 from runbook.execute.ports import Pace
-from runbook.view import JobState
 from runbook.http import NotSent, Outcome
+from runbook.view import JobState
 from tests.evening import START, UUID
 from tests.execute.desks import Desk, answer, desk, status, view_of
 

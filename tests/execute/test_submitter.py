@@ -11,12 +11,12 @@ import pytest
 from runbook.errors import LedgerError
 from runbook.execute.ports import Pace
 from runbook.execute.submitter import Submitter
+from runbook.http import Lost, NotSent, Outcome
 from runbook.ledger.codec import Event, Row
 from runbook.ledger.events import StopRequested, SubmitAnswered
 from runbook.plan.model import Wave
 from runbook.view import JobState, Submission
 from runbook.windows import WINDOW, pair_of
-from runbook.http import Lost, NotSent, Outcome
 from tests.evening import START, UUID
 from tests.execute.desks import ACCEPTED, Desk, answer, desk, view_of
 

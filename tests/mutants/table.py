@@ -347,7 +347,11 @@ MUTANTS = (
     mutant(
         "M5",
         "a credential inside a longer base64 text is found",
-        ("runbook/encoded_forms.py", "    for shift in range(3):\n", "    for shift in range(1):\n"),
+        (
+            "runbook/encoded_forms.py",
+            "    for shift in range(3):\n",
+            "    for shift in range(1):\n",
+        ),
         tests="test_secrets.py test_wire.py",
     ),
     mutant(

@@ -11,13 +11,13 @@ import pytest
 
 from runbook.atlassian.transport import HttpTransport
 from runbook.clock import VirtualClock
+from runbook.http import Answer, Lost, NotSent, Outcome, Request, Send
 from runbook.secrets import Account, Secret
 from runbook.simulator.app import make_app
 from runbook.simulator.faults import Fault, FaultKind
 from runbook.simulator.levels import SUBMIT, faults_for
 from runbook.simulator.server import serving
 from runbook.simulator.world import World
-from runbook.http import Answer, Lost, NotSent, Outcome, Request, Send
 from tests.simulator.worlds import (
     EMAIL,
     ENG,

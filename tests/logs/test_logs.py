@@ -12,8 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runbook.errors import CredentialError, RemoteError, RunbookError, UsageError
+from runbook.http import Answer, Lost, NotSent
 from runbook.logs import read as logs_module
 from runbook.logs.fetch import download, filled
+from runbook.logs.read import read_log
 from runbook.logs.rows import (
     NO_JOB,
     NOTHING_SAID,
@@ -24,9 +27,6 @@ from runbook.logs.rows import (
     fingerprint,
     moment_of,
 )
-from runbook.logs.read import read_log
-from runbook.errors import CredentialError, RemoteError, RunbookError, UsageError
-from runbook.http import Answer, Lost, NotSent
 
 HEADER = ["Issue key", "Old link", "New link", "Result", "Date"]
 ROW = [
