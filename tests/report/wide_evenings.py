@@ -84,8 +84,7 @@ def varied_plan() -> str:
         "instances:",
     ]
     app_links = [
-        "{authorized: true, as: admin@contoso.example, by: J. Doe,"
-        + " at: 2026-11-20T09:15:00+01:00, evidence: evidence/first.png}",
+        "{authorized: true, as: a@contoso.example, at: 2026-11-20T09:15:00+01:00, evidence: 1.png}",
         "{authorized: true, by: J. Doe, at: 2026-11-20T00:15:00+01:00}",
         "{authorized: false}",
         "{authorized: true, as: admin@contoso.example, evidence: evidence/unlisted.png}",
@@ -137,7 +136,7 @@ def _findings() -> list[dict[str, Any]]:
 
 def _evidence() -> list[dict[str, Any]]:
     return [
-        {"path": "evidence/first.png", "sha256": "a1" * 32, "bytes": 123_456, "instance": "one"},
+        {"path": "1.png", "sha256": "a1" * 32, "bytes": 123_456, "instance": "one"},
         {"path": "evidence/gone.png", "sha256": None, "bytes": None, "instance": None},
     ]
 
