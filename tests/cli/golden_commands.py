@@ -225,25 +225,35 @@ def bad_night(scene: Scene) -> None:
     scene.step("unknown-run-again", "run", plan, "--yes")
     scene.step("unknown-status", "status", "latest")
     scene.step("unknown-report-json", "report", "latest", "--format", "json")
-    unknown = next(
-        line.split()[0]
-        for line in scene.steps["unknown-status"].splitlines()
-        if "unknown" in line and "-to-" in line.split()[0]
-    )
+    unknown = "ops-to-eng"
     scene.step("resolve-no-word", "resolve", "latest", unknown)
     scene.step(
         "resolve", "resolve", "latest", unknown, "--send-again", "--by", "M. Muster",
         "--note", "not in the audit log",
     )  # fmt: skip
     scene.step("only-run", "run", plan, "--yes", "--only", unknown)
-    scene.step("stop", "stop", "latest", "--reason", "ticket storm")
-    scene.step("stopped-run", "run", plan, "--yes")
-    scene.step("stopped-status", "status", "latest")
     scene.step(
         "again-run", "run", plan, "--yes", "--again", unknown, "--reason", "the app link is mended"
     )
     scene.step("again-runs", "runs")
     scene.step("again-ledger-export", "ledger", "export")
+
+
+def halted_night(scene: Scene) -> None:
+    """Play an evening that is begun with one job, stopped by a person, and taken up again."""
+    scene.plays(plan_text(("eng", "ops", "hr")))
+    plan = "plan.yaml"
+    scene.step("only-run", "run", plan, "--yes", "--only", "eng-to-ops")
+    scene.step("only-status", "status", "latest")
+    scene.step("stop", "stop", "latest", "--reason", "ticket storm")
+    scene.step("stop-again", "stop", "latest")
+    scene.step("stopped-run", "run", plan, "--yes")
+    scene.step("stopped-status", "status", "latest")
+    scene.step("stopped-bundle", "bundle", "latest", "-o", "stopped.zip", show="stopped.zip")
+    scene.fault(FaultKind.STATUS, SUBMIT, status=401, times=9)
+    scene.step("held-run", "run", plan, "--yes", "--again", "--reason", "the storm is over")
+    scene.step("held-status", "status", "latest")
+    scene.step("held-ledger-export", "ledger", "export")
 
 
 def at_the_desk(scene: Scene) -> None:
@@ -365,6 +375,7 @@ def words_of_the_tool(scene: Scene) -> None:
 SCENES: tuple[Callable[[Scene], None], ...] = (
     whole_night,
     bad_night,
+    halted_night,
     at_the_desk,
     written_down,
     plans_on_disk,
