@@ -228,7 +228,7 @@ def test_a_file_that_is_no_link_is_refused_before_anything_is_asked(
     done = desk.set("--yes")
     assert done.code == 2
     assert words in done.err
-    assert not desk.world.counts
+    assert not desk.world.log
 
 
 @pytest.mark.parametrize(
@@ -275,7 +275,7 @@ def test_no_credential_goes_to_a_host_that_is_no_cloud_site(site: str, desk: Des
     assert done.code == 2
     assert "is no Jira Cloud site" in done.err
     assert "`.atlassian.net` or `.jira.com`" in done.err
-    assert not desk.world.counts
+    assert not desk.world.log
 
 
 @pytest.mark.parametrize("site", ["https://X.Atlassian.NET", "https://x.jira.com/"])
