@@ -399,7 +399,7 @@ def test_counts_add_up_after_any_sequence_of_events(events: list[Any], led: str 
         assert job.submissions <= len(job.sent) + len(job.resolutions)
         assert led == RUN or job.state is not JobState.SUBMITTING
     if found.state is RunState.COMPLETE:
-        assert all(job.state is JobState.COMPLETE or job.spoken for job in found.jobs)
+        assert all(job.state is JobState.COMPLETE or job.settled_by_person for job in found.jobs)
 
 
 @given(st.lists(any_event, max_size=15))

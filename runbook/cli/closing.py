@@ -39,7 +39,7 @@ def advice_for(job: JobView, run: str, plan: Path) -> list[str]:
     """Return what a person should know and do about a job, empty where nothing."""
     lines: list[str] = []
     state = job.state.value
-    if state == "unknown" and not job.spoken:
+    if state == "unknown" and not job.settled_by_person:
         lines += [
             f"  {job.id}: unknown - {printable(job.detail)}",
             "    look at the site's link-fixing page or the audit log, then say what happened:",

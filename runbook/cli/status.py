@@ -141,7 +141,7 @@ def _notes(view: RunView) -> str:
         lines.append(
             "jobs that Atlassian has accepted go on there, although nothing here asks for them now"
         )
-    if any(job.spoken and job.state is JobState.UNKNOWN for job in view.jobs):
+    if any(job.settled_by_person and job.state is JobState.UNKNOWN for job in view.jobs):
         lines.append("accepted without an id: only `runbook verify` can tell what such a job did")
     return "\n".join(lines)
 

@@ -166,7 +166,9 @@ def _selected(
         sendable = tuple(job_id for job_id in sendable if job_id in round_jobs)
     if options.on_unknown == "resubmit":
         sendable += tuple(
-            view.id for view in views.values() if view.state is JobState.UNKNOWN and not view.spoken
+            view.id
+            for view in views.values()
+            if view.state is JobState.UNKNOWN and not view.settled_by_person
         )
     if not options.only:
         return sendable, left

@@ -8,7 +8,7 @@ from runbook.errors import UsageError
 from runbook.ledger.events import JobNotAttempted, JobResolved, StopRequested
 from runbook.operations.find_run import find_run, runs_in
 from runbook.operations.root import Root
-from runbook.view import AT_ATLASSIAN, SENDABLE, JobState, JobView, RunState, takes_word
+from runbook.view import AT_ATLASSIAN, SENDABLE, JobState, JobView, RunState, accepts_resolution
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +130,7 @@ def _refuse_pointless(job: JobView, resolution: str) -> None:
             f"`{job.id}` is {job.state.value.replace('_', ' ')}: the next `run` sends it anyway",
             hint="`resolve` is for unknown outcomes and for jobs that were sent elsewhere",
         )
-    if not takes_word(job, resolution):
+    if not accepts_resolution(job, resolution):
         raise UsageError(
             f"the outcome of `{job.id}` is known: {job.state.value.replace('_', ' ')}",
             hint='to send it once more: `runbook run PLAN --again ID --reason "…"`',

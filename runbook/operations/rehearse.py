@@ -317,7 +317,7 @@ class _Evening:
         """Settle unknown outcomes with what truly happened; return whether there was any."""
         view = self._view()
         bodies = {job.id: job.body for job in checked.jobs}
-        unknown = [j for j in view.jobs if j.state is JobState.UNKNOWN and not j.spoken]
+        unknown = [j for j in view.jobs if j.state is JobState.UNKNOWN and not j.settled_by_person]
         for job in unknown:
             truth = world.true_outcome(bodies[job.id])
             word = "send_again" if truth is None else "accepted"

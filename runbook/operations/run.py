@@ -300,7 +300,9 @@ def _assignment(
         run=view.id,
         jobs={job.id: replace(job, job=planned.get(job.id, job.job)) for job in view.jobs},
         todo=[job.id for job in chosen if job.state in SENDABLE],
-        resubmit=[job.id for job in chosen if job.state is JobState.UNKNOWN and not job.spoken],
+        resubmit=[
+            job.id for job in chosen if job.state is JobState.UNKNOWN and not job.settled_by_person
+        ],
         not_selected=_still_planned(view, sending.not_selected),
         may_send=may_send,
         pairs=checked.pairs,

@@ -25,7 +25,7 @@ STANDINGS = (
 def standing_of(job: JobView) -> str:
     """Return where a job that is not done stands, as one of `STANDINGS`."""
     match job.state:
-        case JobState.UNKNOWN if job.spoken:
+        case JobState.UNKNOWN if job.settled_by_person:
             return "spoken"
         case JobState.COMPLETE:
             return "not_arrived" if job.needs_person() else "unprobed"
@@ -48,7 +48,7 @@ def why_not(job: JobView, w: Words) -> str:
     """Return in fixed words why a job is not done."""
     if job.state is JobState.COMPLETE:
         return w("why_probe_not_arrived" if job.needs_person() else "why_unprobed")
-    if job.state is JobState.UNKNOWN and job.spoken:
+    if job.state is JobState.UNKNOWN and job.settled_by_person:
         return w("why_unknown_spoken")
     if job.why is not None and w.has(f"why_{job.why}"):
         return w(f"why_{job.why}")

@@ -119,7 +119,7 @@ def _window_clocks(
     found = _round_clocks(due, plan, at, zone, w)
     ends: dict[tuple[datetime, datetime], list[str]] = defaultdict(list)
     for job in undone_jobs(view):
-        if job.state in AT_ATLASSIAN or job.spoken:
+        if job.state in AT_ATLASSIAN or job.settled_by_person:
             continue
         pairs = [pair for pair in job.windows if (job.id, pair) not in waiting]
         over = (WindowState.CLOSED, WindowState.NEVER)

@@ -110,7 +110,7 @@ def job_chip(state: str, w: Words, *, clean: bool = False) -> Chip:
 def chip_of(job: JobView, w: Words, *, clean: bool = False) -> Chip:
     """Return a job's state, with what one word of state does not tell apart."""
     chip = job_chip(job.state.value, w, clean=clean)
-    if job.state is JobState.UNKNOWN and job.spoken:
+    if job.state is JobState.UNKNOWN and job.settled_by_person:
         return Chip(tone=chip.tone, symbol="~", word=w("state_unknown_spoken"))
     if job.state is JobState.COMPLETE and job.needs_person():
         return Chip(tone="unknown", symbol="?", word=w("state_complete_not_arrived"))

@@ -3,7 +3,7 @@
 No table holds a status, so the screen, the report and a resumed run cannot disagree.
 """
 
-from runbook.view.job import UNANSWERED, after_event, job_views, takes_word
+from runbook.view.job import UNANSWERED, accepts_resolution, after_event, job_views
 from runbook.view.model import (
     AT_ATLASSIAN,
     SENDABLE,
@@ -33,6 +33,7 @@ __all__ = [
     "Submission",
     "Verification",
     "Write",
+    "accepts_resolution",
     "after_event",
     "count_states",
     "job_views",
@@ -40,5 +41,4 @@ __all__ = [
     "runs_of",
     "served_at",
     "settled_state",
-    "takes_word",
 ]

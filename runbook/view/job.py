@@ -61,7 +61,7 @@ def _known_after(job: JobView, event: Any, at: datetime) -> JobView:
                 detail="",
                 uuid=None,
                 ended_at=None,
-                spoken=False,
+                settled_by_person=False,
                 stalled_since=None,
                 probed_from=len(job.probes),
                 sent=(
@@ -82,7 +82,7 @@ def _known_after(job: JobView, event: Any, at: datetime) -> JobView:
             state = JobState.PLANNED if event.why == "not_selected" else JobState.NOT_ATTEMPTED
             return dataclasses.replace(job, state=state, why=event.why, detail=event.detail)
         case JobResolved():
-            return _after_word(job, event, at)
+            return _after_resolution(job, event, at)
         case ProbeRead():
             return dataclasses.replace(job, probes=(*job.probes, (at, event)))
         case _:
@@ -183,32 +183,29 @@ def _error_detail(event: JobPolled) -> str:
     return f"Atlassian reports {event.word}: {answer.get('body') or 'no further words'}"
 
 
-def takes_word(job: JobView, word: str) -> bool:
-    """Return whether a person's word on a job is wanted: its outcome is unknown, or theirs already.
-
-    `word` is `accepted`, `accepted_no_id` or `send_again`.
-    """
+def accepts_resolution(job: JobView, resolution: str) -> bool:
+    """Return whether a person may settle a job so: its outcome is unknown, or was settled so before."""
     if job.state in (JobState.UNKNOWN, JobState.SUBMITTING) or job.state in SENDABLE:
         return True
     if job.state in AT_ATLASSIAN:
         # A mistyped id would be polled for ever.
         return bool(job.resolutions) and job.uuid == job.resolutions[-1][1].uuid
     # Complete, but a known link did not arrive: a person goes on without it, or sends again.
-    return job.state is JobState.COMPLETE and job.needs_person() and word != "accepted"
+    return job.state is JobState.COMPLETE and job.needs_person() and resolution != "accepted"
 
 
-def _after_word(job: JobView, event: JobResolved, at: datetime) -> JobView:
-    heeded = takes_word(job, event.resolution)
+def _after_resolution(job: JobView, event: JobResolved, at: datetime) -> JobView:
+    accepted = accepts_resolution(job, event.resolution)
     job = dataclasses.replace(job, resolutions=(*job.resolutions, (at, event)))
-    if not heeded:
-        # An answer came before the word did: what is known is not unsaid.
+    if not accepted:
+        # An answer came before the person's word did: what is known is not unsaid.
         return job
     match event.resolution:
         case "accepted":
             return dataclasses.replace(
                 job,
                 state=JobState.PENDING,
-                spoken=False,
+                settled_by_person=False,
                 probed_from=len(job.probes),
                 uuid=event.uuid,
                 why=None,
@@ -218,12 +215,12 @@ def _after_word(job: JobView, event: JobResolved, at: datetime) -> JobView:
                 detail=f"accepted by the word of {event.by}",
             )
         case "accepted_no_id" if job.state is JobState.COMPLETE:
-            return dataclasses.replace(job, spoken=True)
+            return dataclasses.replace(job, settled_by_person=True)
         case "accepted_no_id":
             return dataclasses.replace(
                 job,
                 state=JobState.UNKNOWN,
-                spoken=True,
+                settled_by_person=True,
                 why=None,
                 submitted_at=job.submitted_at or at,
                 submissions=max(job.submissions, 1),
@@ -250,7 +247,7 @@ def reopened(job: JobView, at: datetime, event: RoundOpened) -> JobView:
         ended_at=None,
         stalled_since=None,
         last_status=None,
-        spoken=False,
+        settled_by_person=False,
         detail=f"to be sent once more: {event.reason}",
         transitions=(*job.transitions, (at, JobState.PLANNED)),
         rounds=(*job.rounds, (at, event)),

@@ -103,7 +103,7 @@ class JobView:
     """Everything known of one job.
 
     `why` is set for jobs that were not attempted; `probe_links` are the links to look for, and
-    `probed_from` counts the readings that belong to earlier submissions; `spoken` says that a person has settled an
+    `probed_from` counts the readings that belong to earlier submissions; `settled_by_person` says that a person has settled an
     outcome that cannot be known; `polls` are those that changed something, `poll_count` counts all.
     """
 
@@ -119,7 +119,7 @@ class JobView:
     submissions: int = 0
     last_status: str | None = None
     stalled_since: datetime | None = None
-    spoken: bool = False
+    settled_by_person: bool = False
     transitions: tuple[tuple[datetime, JobState], ...] = ()
     sent: tuple[Submission, ...] = ()
     polls: tuple[Poll, ...] = ()
@@ -146,14 +146,14 @@ class JobView:
 
     def unprobed(self) -> tuple[Probe, ...]:
         """Return the links that are still to be looked for, now that the job is complete."""
-        if self.state is not JobState.COMPLETE or self.spoken:
+        if self.state is not JobState.COMPLETE or self.settled_by_person:
             return ()
         known = self.probe_results()
         return tuple(link for link in self.probe_links if (link.issue, link.target) not in known)
 
     def needs_person(self) -> bool:
         """Return whether only a person can say how this job goes on."""
-        if self.spoken:
+        if self.settled_by_person:
             return False
         return self.state is JobState.UNKNOWN or (
             self.state is JobState.COMPLETE and "not_arrived" in self.probe_results().values()
