@@ -11,7 +11,7 @@ from runbook.cli.options import format_option, ledger_option
 from runbook.operations.find_run import LATEST, find_run, read_runs
 from runbook.operations.root import Root
 from runbook.text import added_up, aligned, moment, plural, printable, shortened, span, zone_of
-from runbook.view import AT_ATLASSIAN, JobState, JobView, RunState, RunView
+from runbook.view import AT_ATLASSIAN, SUSPECTS, JobState, JobView, RunState, RunView, next_for
 from runbook.windows import WindowState
 
 _STATE_WORDS = {
@@ -58,7 +58,7 @@ def status_text(view: RunView, at: datetime) -> str:
     if waiting:
         blocks.append(
             "\n\n".join(
-                ["needs a person:", *(_words_for_person(view.id, job, zone) for job in waiting)]
+                ["needs a person:", *(_words_for_person(view, job, zone) for job in waiting)]
             )
         )
     return "\n\n".join(blocks)
@@ -146,30 +146,33 @@ def _notes(view: RunView) -> str:
     return "\n".join(lines)
 
 
-def _words_for_person(run: str, job: JobView, zone: tzinfo) -> str:
-    call = f"    runbook resolve {run} {printable(job.id)}"
-    if job.state is JobState.COMPLETE:
+def _words_for_person(view: RunView, job: JobView, zone: tzinfo) -> str:
+    plan = view.started.plan_file or "PLAN"
+    advice = next_for(job, view, plan)
+    commands = [f"    {printable(command)}" for command in advice.commands]
+    if advice.key == "probe":
         absent = [
             f"{printable(issue)} -> {printable(target)}"
             for (issue, target), result in job.probe_results().items()
             if result == "not_arrived"
         ]
+        again, no_id = commands
         return "\n".join(
             [
                 f"  {printable(job.id)}: Atlassian reports Complete, but a known link did not arrive ({', '.join(absent)})",
-                "  suspects in this order: the account that authorized the app link, `migratedFrom`, the window,",
-                "  the style of booleans, a link that was deleted in the cloud",
-                f"{call} --send-again        # after the cause is fixed",
-                f"{call} --accepted-no-id    # go on without it; verification will list what is missing",
+                f"  suspects in this order: {'; '.join(SUSPECTS)}",
+                f"{again}    # after the cause is fixed",
+                f"{no_id}    # go on without it; verification will list what is missing",
             ]
         )
     sent = moment(job.submitted_at, zone) if job.submitted_at else "an unknown moment"
+    send_again, accepted, no_id = commands
     return "\n".join(
         [
             f"  {printable(job.id)}: sent at {sent}, the outcome is unknown: {printable(job.detail) or 'no answer is on disk'}",
-            f"{call} --send-again        # recommended: links already updated are left out; may repeat a backup",
-            f"{call} --accepted UUID     # Atlassian told you the job's id",
-            f"{call} --accepted-no-id    # it surely arrived, the id is not known",
+            f"{send_again}        # recommended: links already updated are left out; may repeat a backup",
+            f"{accepted}     # Atlassian told you the job's id",
+            f"{no_id}    # it surely arrived, the id is not known",
         ]
     )
 

@@ -5,7 +5,7 @@ from collections import Counter
 from runbook.report.states import done_jobs
 from runbook.report.text import clip, thousands
 from runbook.report.translations import Words
-from runbook.view import AT_ATLASSIAN, JobState, JobView, RunState, RunView
+from runbook.view import AT_ATLASSIAN, JobState, JobView, RunView, next_for
 
 # In the order in which they are named; with the jobs that are done they add up to all jobs.
 STANDINGS = (
@@ -58,34 +58,5 @@ def why_not(job: JobView, w: Words) -> str:
 def what_next(job: JobView, view: RunView, w: Words) -> str:
     """Return in fixed words what settles a job that is not done."""
     values = {"run": clip(view.id, 60), "job": clip(job.id, 60)}
-    key = _next_of(job, view)
+    key = f"next_{next_for(job, view).key}"
     return w(key, **{name: text for name, text in values.items() if f"{{{name}}}" in w(key)})
-
-
-def _next_of(job: JobView, view: RunView) -> str:
-    running, stopped = view.state is RunState.RUNNING, view.stop is not None
-    if job.needs_person():
-        return "next_unknown" if job.state is JobState.UNKNOWN else "next_probe"
-    match job.state:
-        case JobState.UNKNOWN:
-            return "next_verify"
-        case state if state in AT_ATLASSIAN:
-            return "next_followed" if running else "next_moving"
-        case JobState.SUBMITTING:
-            return "next_running"
-        case JobState.COMPLETE:
-            return "next_running" if running else "next_unprobed"
-        case JobState.ERROR:
-            return "next_error"
-        case JobState.REFUSED:
-            return "next_error" if stopped else "next_refused"
-        case _ if stopped:
-            return "next_stopped"
-        case _ if running:
-            return "next_running"
-        case JobState.NOT_ATTEMPTED if job.why == "window":
-            return "next_window"
-        case JobState.NOT_ATTEMPTED if job.why == "probe":
-            return "next_held"
-        case _:
-            return "next_again"

@@ -760,6 +760,23 @@ def test_a_probe_that_did_not_arrive_takes_a_persons_word_either_way(evening: Ma
     assert results == ["absent", "not_arrived", "absent", "arrived"]
 
 
+def test_the_advice_after_a_probe_that_did_not_arrive_works_when_followed(evening: Maker) -> None:
+    """`run --again JOB --reason` sends the job once more, and the link is looked for again."""
+    one = evening(
+        text=plan_text(
+            TWO, pairs=(("eng", "ops"),), extra=lambda *_: "probe: [{issue: ENG-1, target: OPS-1}]"
+        )
+    )
+    one.world.fates[url_of("eng"), url_of("ops")] = "empty"
+    told = one.run()
+    assert told.code == 7
+    assert '--again eng-to-ops --reason "…"' in told.err
+    assert '--again eng-to-ops --reason "…"' in one.on_ledger("status").out
+    one.world.fates.clear()
+    assert one.run("--again", "eng-to-ops", "--reason", "the account was mended").code == 0
+    assert one.posts() == {("eng", "ops"): 2}
+
+
 def test_going_on_without_a_probe_is_a_persons_word_too(evening: Maker) -> None:
     def probed(source: str, target: str) -> str:
         return f"probe: [{{issue: {source.upper()}-1, target: {target.upper()}-1}}]"

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 from datetime import timedelta
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
@@ -26,7 +27,7 @@ from runbook.report.page import (
 from runbook.report.planned import windows_json
 from runbook.report.states import KINDS, sum_of
 from runbook.report.translations import words_of
-from runbook.view import JobState, RunState
+from runbook.view import AdviceKey, JobState, RunState
 from tests.report import evenings
 
 ENGLISH, GERMAN = words_of("en").texts, words_of("de").texts
@@ -512,7 +513,7 @@ def test_every_text_of_the_catalogue_is_used() -> None:
     files = [*folder.glob("runbook/report/*.py"), *folder.glob("templates/*")]
     source = "".join(f.read_text("utf-8") for f in files if not f.name.startswith("words_"))
     prefixes = ("state_", "run_", "verification_", "kind_", "finding_", "window_", "outcome_",
-                "why_", "un_", "np_", "sign_", "word_", "phase_", "purpose_", "action_", "log_",
+                "why_", "next_", "un_", "np_", "sign_", "word_", "phase_", "purpose_", "action_", "log_",
                 "verdict_", "tally_", "head_", "note_verified_", "clock_window_", "clock_round_", "f_", "tool_", "refresh_")  # fmt: skip
     unused = [
         key
@@ -524,6 +525,12 @@ def test_every_text_of_the_catalogue_is_used() -> None:
         and not key.endswith(("_one", "_many"))
     ]
     assert unused == []
+
+
+def test_every_advice_has_its_words() -> None:
+    """The page words what `view.advice` decides, and nothing besides."""
+    worded = {key for key in ENGLISH if key.startswith("next_")}
+    assert worded == {f"next_{key}" for key in get_args(AdviceKey)}
 
 
 def test_a_language_or_logo_that_is_none_is_refused() -> None:
