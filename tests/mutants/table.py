@@ -42,9 +42,9 @@ SUBMITTER = "runbook/execute/submitter.py"
 TRANSPORT = "runbook/atlassian/transport.py"
 REPAIR = "runbook/remotelinks/repair.py"
 ROLLBACK = "runbook/remotelinks/rollback.py"
-WRITES = "runbook/remotelinks/writing.py"
+WRITES = "runbook/remotelinks/writes.py"
 BY_HAND = "runbook/remotelinks/single.py"
-START = "runbook/cli/running.py"
+START = "runbook/execute/selection.py"
 
 MUTANTS = (
     # Guarantee 1: nothing is sent twice without a word for it; the intent is on disk first.
@@ -100,7 +100,7 @@ MUTANTS = (
     mutant(
         "M10",
         "every submission opens a connection of its own",
-        ("runbook/execute/requests.py", "        fresh=True,\n", "        fresh=False,\n"),
+        ("runbook/execute/submit_rules.py", "        fresh=True,\n", "        fresh=False,\n"),
         tests="atlassian/test_lanes.py",
     ),
     mutant(
@@ -278,14 +278,14 @@ MUTANTS = (
     mutant(
         "M17",
         "a file is on the disk before it takes the old one's place",
-        ("runbook/cli/files.py", "                os.fsync(stream.fileno())\n", ""),
+        ("runbook/atomic_file.py", "                os.fsync(stream.fileno())\n", ""),
         tests="cli/test_files.py",
     ),
     mutant(
         "N10",
         "a link of an issue that was not read is not looked at, neither there nor missing",
         (
-            "runbook/remotelinks/staging.py",
+            "runbook/remotelinks/comparison_join.py",
             'kind = Kind.SOURCE_ABSENT if state == "absent" else Kind.NOT_LOOKED_AT',
             'kind = Kind.SOURCE_ABSENT if state == "absent" else Kind.RECREATED',
         ),
@@ -487,7 +487,7 @@ MUTANTS = (
         "N21",
         "no credential goes to a host that is no site of Jira Cloud",
         (
-            "runbook/cli/sites.py",
+            "runbook/operations/sites.py",
             "if not (stand_in or _CLOUD_HOST.fullmatch(parts.netloc.lower())):",
             "if False:",
         ),
@@ -497,7 +497,7 @@ MUTANTS = (
     mutant(
         "M16",
         "a report shows markup from outside as text",
-        ("runbook/report/render.py", "autoescape=True", "autoescape=False"),
+        ("runbook/report/templates.py", "autoescape=True", "autoescape=False"),
         tests="report/test_report_html.py",
     ),
     mutant(
