@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 endif
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: rehearse test lint bench build clean
+.PHONY: rehearse test lint mutants bench build clean
 
 rehearse: $(VENV)/.installed
 	$(BIN)/runbook rehearse plans/contoso-split.yaml --report rehearsal-report.html
@@ -21,6 +21,9 @@ lint: $(VENV)/.developing
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+mutants: $(VENV)/.developing
+	$(BIN)/python -m tests.mutants
 
 bench: $(VENV)/.developing
 	$(PIP) install --quiet --group bench
@@ -46,5 +49,5 @@ $(VENV)/.installed: pyproject.toml
 	@$(BIN)/python -c "import pathlib; pathlib.Path('$@').touch()"
 
 $(VENV)/.developing: $(VENV)/.installed
-	$(PIP) install --quiet --editable '.[rehearsal,keyring,fast]' --group dev
+	$(PIP) install --quiet --editable '.[rehearsal,keyring]' --group dev
 	@$(BIN)/python -c "import pathlib; pathlib.Path('$@').touch()"

@@ -26,12 +26,18 @@ TIMES_A_PEER = 18.0
 
 def measure() -> list[dict[str, Any]]:
     """Return the rows of design section 9 about `snapshot`."""
-    one, one_limited = snapshot(1)
-    ten, ten_limited = snapshot(10)
+    one, _, one_limited = snapshot(1)
+    ten, cpu_ms, ten_limited = snapshot(10)
     peers = {name: peer(name) for name in ("jira", "atlassian-python-api")}
     rows = [
         _row("snapshot of one site, GET/s", one, ONE_SITE_PER_S, f"{ISSUES} issues, 200 ms"),
         _row("snapshot of ten sites, GET/s", ten, TEN_SITES_PER_S, f"10 x {ISSUES} issues, 200 ms"),
+        {
+            "name": "CPU of ten sites, ms per GET",
+            "value": cpu_ms,
+            "limit": None,
+            "detail": "of the reading process, parsing and file included",
+        },
         {
             "name": "answers 429 provoked by both",
             "value": one_limited + ten_limited,
@@ -52,21 +58,21 @@ def measure() -> list[dict[str, Any]]:
     return rows
 
 
-def snapshot(sites: int, issues: int = ISSUES) -> tuple[float, int]:
-    """Return issues read per second over several sites, and how many answers were 429."""
+def snapshot(sites: int, issues: int = ISSUES) -> tuple[float, float, int]:
+    """Return issues read per second over several sites, CPU in ms per issue, and answers 429."""
     with server(issues) as endpoint:
-        spent_s = float(_child("ours", endpoint, str(sites)))
+        spent_s, cpu_s = map(float, _child("ours", endpoint, str(sites)).split())
         with urllib.request.urlopen(f"{endpoint}/counts") as told:
             counts = json.load(told)
     if counts["read"] < sites * issues:
         raise SystemExit(f"only {counts['read']} of {sites * issues} issues were read")
-    return counts["read"] / spent_s, counts["limited"]
+    return counts["read"] / spent_s, 1000 * cpu_s / counts["read"], counts["limited"]
 
 
 def peer(name: str) -> float:
     """Return issues read per second by another client."""
     with server(PEER_ISSUES) as endpoint:
-        return PEER_ISSUES / float(_child(name, endpoint, str(PEER_ISSUES)))
+        return PEER_ISSUES / float(_child(name, endpoint, str(PEER_ISSUES)).split()[0])
 
 
 @contextlib.contextmanager
@@ -165,4 +171,4 @@ def with_atlassian(endpoint: str, issues: int) -> float:
 if __name__ == "__main__":
     part, address, count = sys.argv[1:]
     parts = {"ours": ours, "jira": with_jira, "atlassian-python-api": with_atlassian}
-    print(parts[part](address, int(count)))
+    print(parts[part](address, int(count)), time.process_time())

@@ -46,13 +46,13 @@ def events_of(plan: Plan) -> tuple[CalendarEvent, ...]:
         times[event.key] = times.get(event.key, 0) + 1
         if times[event.key] > 1:
             found[position] = replace(event, key=f"{event.key}\n{times[event.key]}")
-    return tuple(sorted(found, key=lambda one: (_moment(one.at), one.key)))
+    return tuple(sorted(found, key=lambda event: (_moment(event.at), event.key)))
 
 
 def calendar_of(plan: Plan) -> bytes:
     """Return a plan's deadlines as the bytes of an `.ics` file."""
     events = events_of(plan)
-    stamp = plan.cutover or max((_moment(one.at) for one in events), default=_EPOCH)
+    stamp = plan.cutover or max((_moment(event.at) for event in events), default=_EPOCH)
     lines = [
         "BEGIN:VCALENDAR",
         "VERSION:2.0",

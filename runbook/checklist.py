@@ -44,7 +44,7 @@ class Direction:
     @property
     def state(self) -> LinkState:
         """Return the worst state of its jobs."""
-        states = {state_of(one.app_link) for one in self.instances}
+        states = {state_of(instance.app_link) for instance in self.instances}
         return next(
             state
             for state in (LinkState.OPEN, LinkState.INCOMPLETE, LinkState.DONE)
@@ -54,7 +54,10 @@ class Direction:
     @property
     def link(self) -> AppLink | None:
         """Return the attestation of the first job that has one."""
-        return next((one.app_link for one in self.instances if one.app_link is not None), None)
+        return next(
+            (instance.app_link for instance in self.instances if instance.app_link is not None),
+            None,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +98,7 @@ def groups_of(plan: Plan) -> tuple[Group, ...]:
         )
         if members:
             site = plan.site(source)
-            probes = (p for one in members for job in one.instances for p in job.probe)
+            probes = (p for direction in members for job in direction.instances for p in job.probe)
             groups.append(
                 Group(
                     site=source,
@@ -123,7 +126,7 @@ def host(url: str) -> str:
 
 def preparation(group: Group) -> tuple[str, ...]:
     """Return what to do once per site: sign in, and see that the app links exist."""
-    others = ", ".join(host(one.destination) for one in group.directions)
+    others = ", ".join(host(direction.destination) for direction in group.directions)
     return (
         f"Sign in to {printable(group.site)} with account `{group.account}`, whose API token submits the jobs: an authorization belongs to whoever is signed in.",
         f"See that an app link exists to {others}, and create it where it is missing: Jira settings > Products > Application links, usually at {printable(group.site)}{ADMIN_PATH}",
@@ -181,18 +184,20 @@ def checklist_text(plan: Plan, groups: tuple[Group, ...]) -> str:
     for group in groups:
         lines += ["", f"{printable(group.site)}, signed in with account `{group.account}`"]
         for direction in group.directions:
-            ids = ", ".join(printable(one.id) for one in direction.instances)
+            ids = ", ".join(printable(instance.id) for instance in direction.instances)
             lines.append(
                 f"  {marks[direction.state]} to {host(direction.destination)} ({ids}): "
                 f"{attested(direction, plan.zone)}"
             )
-        open_ones = [one for one in group.directions if one.state is LinkState.OPEN]
-        if open_ones:
+        open_directions = [
+            direction for direction in group.directions if direction.state is LinkState.OPEN
+        ]
+        if open_directions:
             lines += [f"      {text}" for text in preparation(group)]
-            steps = clicks(group, open_ones[0])
+            steps = clicks(group, open_directions[0])
             lines += [f"      {number}. {text}" for number, text in enumerate(steps, start=1)]
-            if len(open_ones) > 1:
-                rest = ", ".join(host(one.destination) for one in open_ones[1:])
+            if len(open_directions) > 1:
+                rest = ", ".join(host(direction.destination) for direction in open_directions[1:])
                 lines.append(f"      then again from step 2 for {rest}")
     return "\n".join(lines)
 
@@ -210,7 +215,7 @@ def checklist_json(plan: Plan, groups: tuple[Group, ...]) -> dict[str, Any]:
                 "account": group.account,
                 "admin_url": group.site + ADMIN_PATH,
                 "preparation": list(preparation(group)),
-                "directions": [_direction_json(group, one) for one in group.directions],
+                "directions": [_direction_json(group, direction) for direction in group.directions],
             }
             for group in groups
         ],
@@ -220,7 +225,7 @@ def checklist_json(plan: Plan, groups: tuple[Group, ...]) -> dict[str, Any]:
 def _direction_json(group: Group, direction: Direction) -> dict[str, Any]:
     link = direction.link
     return {
-        "ids": [one.id for one in direction.instances],
+        "ids": [instance.id for instance in direction.instances],
         "from": direction.source,
         "to": direction.destination,
         "state": direction.state.value,

@@ -152,10 +152,20 @@ def isoformat_utc(moment: datetime) -> str:
 
 
 def to_the_second(moment: datetime) -> str:
-    """Return a moment as `isoformat_utc` writes it, without its fractions, for messages."""
-    return isoformat_utc(moment.replace(microsecond=0))
+    """Return a moment in UTC without its fractions, for messages."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}Z"
 
 
 def parse_utc(text: str) -> datetime:
     """Return the moment that `isoformat_utc` wrote."""
     return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def moment_or_none(text: object) -> datetime | None:
+    """Return the moment that a text from outside names, None where it names none."""
+    try:
+        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    # Without an offset it would be read in this machine's own zone.
+    return None if moment is None or moment.tzinfo is None else moment.astimezone(UTC)

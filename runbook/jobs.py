@@ -4,18 +4,20 @@
 plan. What is bound by an approval is `jobs_digest`.
 """
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from runbook.canonical import canonical_json
+from runbook.json_text import sha256_of
 from runbook.plan.model import BooleanStyle, Instance, Plan
 
 API = "https://api.atlassian.com/links/v1"
 SITE_ID_PLACEHOLDER = "{siteId}"
+SUBMIT_INTERVAL_S = 12.0
+"""Seconds between two submissions: five in a minute, what a sibling API documents (links-api.md 2.3)."""
+
 HEADERS: tuple[tuple[str, str], ...] = (
     ("Accept", "application/json"),
     ("Content-Type", "application/json"),
@@ -151,4 +153,4 @@ def jobs_of(plan: Plan) -> tuple[CmaJob, ...]:
 
 def jobs_digest(jobs: Iterable[CmaJob]) -> str:
     """Return the SHA-256, in hex, of the ordered list of what is sent."""
-    return hashlib.sha256(canonical_json([job.sent_json() for job in jobs])).hexdigest()
+    return sha256_of([job.sent_json() for job in jobs])

@@ -13,19 +13,24 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from runbook.clock import isoformat_utc
-from runbook.jobs import HEADERS, SITE_ID_PLACEHOLDER, CmaJob, jobs_digest, jobs_of
+from runbook.jobs import (
+    HEADERS,
+    SITE_ID_PLACEHOLDER,
+    SUBMIT_INTERVAL_S,
+    CmaJob,
+    jobs_digest,
+    jobs_of,
+    ordered,
+)
 from runbook.plan.model import Instance, Plan, Site
 from runbook.text import aligned, moment, plural, printable, span
-from runbook.windows import Pair, WindowState, pairs_of_sites, rounds, unservable
+from runbook.windows import Pair, WindowState, pairs_of, rounds, unservable
 
 Expected = Mapping[str | tuple[str, str, str] | None, int]
 """Links expected per job id, and per (job id, wave of productURL, wave of destinationURL).
 
 Under None stands how many belong to no job.
 """
-
-SUBMIT_INTERVAL_S = 12
-"""Seconds between two submissions: five in a minute, what a sibling API documents (links-api.md 2.3)."""
 
 _NO_WAY_BACK = (
     "nothing can be cancelled or undone: once Atlassian has accepted a job, no endpoint stops it,\n"
@@ -50,21 +55,21 @@ def preview_json(
     as well as finished ones.
     """
     jobs = jobs_of(plan)
-    pairs = _pairs(plan, jobs, use_planned=use_planned)
+    pairs = _pairs(plan, use_planned=use_planned)
     return {
         "format": 1,
         "plan": {"name": plan.name, "digest": plan.digest, "jobs_digest": jobs_digest(jobs)},
         "at": isoformat_utc(at),
         "rounds": [
             {
-                "from": isoformat_utc(one.begins),
-                "until": isoformat_utc(one.until),
+                "from": isoformat_utc(round_.begins),
+                "until": isoformat_utc(round_.until),
                 "pairs": [
                     {"job": pair.job, "from": pair.from_wave.name, "to": pair.to_wave.name}
-                    for pair in one.pairs
+                    for pair in round_.pairs
                 ],
             }
-            for one in rounds((pair for found in pairs.values() for pair in found), at)
+            for round_ in rounds((pair for found in pairs.values() for pair in found), at)
         ],
         "jobs": [
             {
@@ -96,18 +101,12 @@ def _expected_of(pair: Pair, expected: Expected | None) -> int | None:
     return expected.get((pair.job, pair.from_wave.name, pair.to_wave.name), 0)
 
 
-def _pairs(
-    plan: Plan, jobs: tuple[CmaJob, ...], *, use_planned: bool
-) -> dict[str, tuple[Pair, ...]]:
-    sites = {site.url: site for site in plan.sites}
-    result: dict[str, tuple[Pair, ...]] = {}
-    for job in jobs:
-        source, destination = sites.get(job.site), sites.get(job.destination)
-        if not job.recreate_as_remote or source is None or destination is None:
-            result[job.id] = ()
-        else:
-            result[job.id] = pairs_of_sites(job.id, source, destination, use_planned=use_planned)
-    return result
+def _pairs(plan: Plan, *, use_planned: bool) -> dict[str, tuple[Pair, ...]]:
+    """Return the pairs of each job, in the order of the jobs."""
+    return {
+        instance.id: pairs_of(plan, instance, use_planned=use_planned)
+        for instance in ordered(plan.instances)
+    }
 
 
 def preview_text(
@@ -115,7 +114,7 @@ def preview_text(
 ) -> str:
     """Return the dry run as plain text; times in the plan's own offset."""
     jobs = jobs_of(plan)
-    pairs = _pairs(plan, jobs, use_planned=use_planned)
+    pairs = _pairs(plan, use_planned=use_planned)
     every = tuple(pair for found in pairs.values() for pair in found)
     blocks = [
         aligned(_head(plan, jobs, at)),
@@ -143,7 +142,7 @@ def _head(plan: Plan, jobs: tuple[CmaJob, ...], at: datetime) -> Iterator[tuple[
     sites = len({job.site for job in jobs})
     yield (
         "jobs",
-        f"{len(jobs)} on {plural(sites, 'site')}: one at a time per site, sites in parallel, {SUBMIT_INTERVAL_S} s between submissions",
+        f"{len(jobs)} on {plural(sites, 'site')}: one at a time per site, sites in parallel, {SUBMIT_INTERVAL_S:.0f} s between submissions",
     )
     for host, why in hosts(plan, jobs):
         yield "host", f"{printable(host)} ({why})"
@@ -155,8 +154,8 @@ def _head(plan: Plan, jobs: tuple[CmaJob, ...], at: datetime) -> Iterator[tuple[
 def hosts(plan: Plan, jobs: tuple[CmaJob, ...]) -> tuple[tuple[str, str], ...]:
     """Return every host that `run` would talk to, each with why."""
     found = {"api.atlassian.com": "submits and polls the jobs"}
-    probed = {one.product_url for one in plan.instances if one.probe}
-    probed |= {one.destination_url for one in plan.instances if one.probe}
+    probed = {instance.product_url for instance in plan.instances if instance.probe}
+    probed |= {instance.destination_url for instance in plan.instances if instance.probe}
     for url in dict.fromkeys([*(job.site for job in jobs), *sorted(probed)]):
         why = ["site id, without a credential"] if any(job.site == url for job in jobs) else []
         why += ["probe links, read only"] if url in probed else []
@@ -214,19 +213,19 @@ def _rounds_text(plan: Plan, pairs: tuple[Pair, ...], at: datetime) -> str:
     lines = [
         f"rounds: {plural(len(needed), 'moment')} can serve every pair of waves that can still be served"
     ]
-    for number, one in enumerate(needed, start=1):
+    for number, round_ in enumerate(needed, start=1):
         lines.append(
-            f"  {number}. from {moment(one.begins, plan.zone)} until {moment(one.until, plan.zone)}: {plural(len(one.pairs), 'pair')}"
+            f"  {number}. from {moment(round_.begins, plan.zone)} until {moment(round_.until, plan.zone)}: {plural(len(round_.pairs), 'pair')}"
         )
-        lines += [f"     {_pair_name(pair)}" for pair in one.pairs]
-    lost = unservable(pairs, at)
-    if lost:
-        lines.append(f"  served by no moment, only repair helps: {plural(len(lost), 'pair')}")
-        lines += [f"     {_pair_name(pair)}" for pair in lost]
-    undated = [pair for pair in pairs if pair.opens is None]
-    if undated:
-        lines.append(f"  without a date, so without a round: {plural(len(undated), 'pair')}")
-        lines += [f"     {_pair_name(pair)}" for pair in undated]
+        lines += [f"     {_pair_name(pair)}" for pair in round_.pairs]
+    undated = tuple(pair for pair in pairs if pair.opens is None)
+    for words, left in (
+        ("served by no moment, only repair helps", unservable(pairs, at)),
+        ("without a date, so without a round", undated),
+    ):
+        if left:
+            lines.append(f"  {words}: {plural(len(left), 'pair')}")
+            lines += [f"     {_pair_name(pair)}" for pair in left]
     return "\n".join(lines)
 
 
@@ -244,9 +243,9 @@ def not_known(
         lines.append(
             f"the site ids of {', '.join(map(printable, open_ids))}: `run` asks each at /_edge/tenant_info and puts it where {SITE_ID_PLACEHOLDER} stands"
         )
-    recreating = [one for one in plan.instances if one.recreate_as_remote]
+    recreating = [instance for instance in plan.instances if instance.recreate_as_remote]
     if recreating:
-        attested = [one for one in recreating if _attested(one)]
+        attested = [instance for instance in recreating if _attested(instance)]
         lines.append(
             f"whether the app links are authorized: no endpoint tells; {len(attested)} of {plural(len(recreating), 'direction')} attested by a person"
         )

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from runbook.encodings import SHORTEST, Disguises, letters_escaped
+from runbook.encoded_forms import SHORTEST, EncodedForms, letters_escaped
 
 MASKED = "***"
 _OWN_WORD = re.compile("[a-z_]{1,24}")
@@ -65,15 +65,15 @@ class Mask:
     """
 
     def __init__(self, accounts: tuple[Account, ...] = ()) -> None:
-        self._needles: tuple[Disguises, ...] = ()
+        self._needles: tuple[EncodedForms, ...] = ()
         for account in accounts:
             self.add(account)
 
     def add(self, account: Account) -> None:
         """Mask this account's token, alone and inside its basic-auth pair, from now on."""
         token = account.token.reveal()
-        if len(token) >= SHORTEST and not any(one.of(token) for one in self._needles):
-            self._needles = (*self._needles, Disguises(token))
+        if len(token) >= SHORTEST and not any(forms.of(token) for forms in self._needles):
+            self._needles = (*self._needles, EncodedForms(token))
 
     def text(self, text: str) -> str:
         """Return `text` without any registered secret."""
@@ -85,15 +85,15 @@ class Mask:
 
     def data(self, data: bytes) -> bytes:
         """Return bytes without any registered secret: `data` itself where there is none."""
-        if not any(one.maybe_in(data) for one in self._needles) and not (
+        if not any(forms.maybe_in(data) for forms in self._needles) and not (
             self._needles and letters_escaped(data)
         ):
             return data
-        spots = sorted(spot for one in self._needles for spot in one.spots(data))
-        if not spots:
+        matches = sorted(match for forms in self._needles for match in forms.matches(data))
+        if not matches:
             return data
         parts, last = list[bytes](), 0
-        for begin, end in spots:
+        for begin, end in matches:
             if begin >= last:
                 parts += (data[last:begin], MASKED.encode())
             last = max(last, end)
@@ -109,8 +109,8 @@ class Mask:
             case str():
                 return value if _OWN_WORD.fullmatch(value) else self.text(value)
             case dict():
-                return {key: self.value(one) for key, one in value.items()}
+                return {key: self.value(member) for key, member in value.items()}
             case list() | tuple():
-                return [self.value(one) for one in value]
+                return [self.value(member) for member in value]
             case _:
                 return value

@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from runbook.clock import isoformat_utc, parse_utc
-from runbook.plan.model import Instance, Plan, Site, Wave
+from runbook.clock import isoformat_utc, moment_or_none
+from runbook.plan.model import Instance, Plan, Wave
 
 WINDOW = timedelta(days=14)
 AUDIT_LOG_KEPT = timedelta(days=29)
@@ -61,48 +61,38 @@ class Pair:
             return WindowState.OPEN
         return WindowState.LATE if at < self.closes else WindowState.CLOSED
 
-    def servable(self, at: datetime) -> bool:
-        """Return whether a job submitted at this moment can serve the pair."""
-        return self.state(at) in (WindowState.OPEN, WindowState.LATE)
-
     def as_json(self) -> dict[str, Any]:
-        """Return the window as `run.started` keeps it."""
+        """Return the pair as `run.started` keeps it: names of waves, moments in UTC or null."""
+
+        def text(moment: datetime | None) -> str | None:
+            return None if moment is None else isoformat_utc(moment)
+
         return {
             "from": self.from_wave.name,
             "to": self.to_wave.name,
-            "opens": _moment_json(self.opens),
-            "safe_closes": _moment_json(self.safe_closes),
-            "closes": _moment_json(self.closes),
+            "opens": text(self.opens),
+            "safe_closes": text(self.safe_closes),
+            "closes": text(self.closes),
             "start_assumed": self.start_assumed,
         }
 
     @classmethod
     def from_json(cls, job: str, value: Mapping[str, Any]) -> "Pair":
-        """Return the window that `as_json` wrote; its waves have a name only.
-
-        A moment that cannot be read counts as none: the ledgers and bundles of others are read, too.
-        """
+        """Return the pair that `as_json` wrote; a moment that cannot be read is none."""
         return cls(
             job=job,
             from_wave=Wave(name=str(value.get("from") or "")),
             to_wave=Wave(name=str(value.get("to") or "")),
-            opens=_moment_of(value.get("opens")),
-            safe_closes=_moment_of(value.get("safe_closes")),
-            closes=_moment_of(value.get("closes")),
+            opens=moment_or_none(value.get("opens")),
+            safe_closes=moment_or_none(value.get("safe_closes")),
+            closes=moment_or_none(value.get("closes")),
             start_assumed=bool(value.get("start_assumed")),
             planned=False,
         )
 
-
-def _moment_json(moment: datetime | None) -> str | None:
-    return None if moment is None else isoformat_utc(moment)
-
-
-def _moment_of(text: str | None) -> datetime | None:
-    try:
-        return parse_utc(text) if text else None
-    except ValueError:
-        return None
+    def servable(self, at: datetime) -> bool:
+        """Return whether a job submitted at this moment can serve the pair."""
+        return self.state(at) in (WindowState.OPEN, WindowState.LATE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,23 +141,16 @@ def pair_of(job: str, source: Wave, destination: Wave, *, use_planned: bool) -> 
     )
 
 
-def pairs_of_sites(
-    job: str, source: Site, destination: Site, *, use_planned: bool
-) -> tuple[Pair, ...]:
-    """Return every pair of a wave of `source` and a wave of `destination`, in plan order."""
-    return tuple(
-        pair_of(job, one, other, use_planned=use_planned)
-        for one in source.waves
-        for other in destination.waves
-    )
-
-
 def pairs_of(plan: Plan, instance: Instance, *, use_planned: bool) -> tuple[Pair, ...]:
-    """Return the pairs of one job; none for a job without a window or with an unknown site."""
+    """Return the pairs of one job in plan order; none without a window or with an unknown site."""
     source, destination = plan.site(instance.product_url), plan.site(instance.destination_url)
     if not instance.recreate_as_remote or source is None or destination is None:
         return ()
-    return pairs_of_sites(instance.id, source, destination, use_planned=use_planned)
+    return tuple(
+        pair_of(instance.id, source_wave, destination_wave, use_planned=use_planned)
+        for source_wave in source.waves
+        for destination_wave in destination.waves
+    )
 
 
 def all_pairs(plan: Plan, *, use_planned: bool) -> tuple[Pair, ...]:

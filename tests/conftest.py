@@ -1,5 +1,6 @@
 """What tests of several subjects share."""
 
+import atexit
 import contextlib
 import os
 import shutil
@@ -10,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from runbook.clock import VirtualClock
 from tests.canary import CANARY, leaking_files, leaks
@@ -19,10 +20,11 @@ __all__ = ["CANARY"]
 
 MEMORY = Path("/dev/shm")
 ENOUGH_BYTES = 1 << 30
-KEPT_IN_MEMORY = pytest.StashKey[Path]()
 
 # How long an example takes says more about what else the machine does than about the program.
-settings.register_profile("no deadline", deadline=None)
+settings.register_profile(
+    "no deadline", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("no deadline")
 
 
@@ -42,19 +44,12 @@ def pytest_configure(config: pytest.Config) -> None:
             if left.stat().st_mtime < time.time() - 86_400:
                 shutil.rmtree(left, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix="runbook-tests-", dir=MEMORY))
-    config.stash[KEPT_IN_MEMORY] = folder
+    # At the very end: what keeps temporary files for the whole process clears up before.
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     config.option.basetemp = str(folder / "pytest")
     # The workers of this run, and the processes that tests start, keep theirs here too.
     os.environ["TMPDIR"] = str(folder)
     tempfile.tempdir = None
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Leave nothing behind in memory."""
-    folder = config.stash.get(KEPT_IN_MEMORY, None)
-    if folder is not None:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)

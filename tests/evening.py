@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from runbook.clock import isoformat_utc
+from runbook.clock import isoformat_utc, parse_utc
 from runbook.jobs import jobs_digest, jobs_of
 from runbook.ledger.codec import Recorded
 from runbook.ledger.events import (
@@ -115,6 +115,14 @@ def recorded(*events: Any, run: str | None = RUN) -> tuple[Recorded, ...]:
         job, event = item if isinstance(item, tuple) else (None, item)
         at = isoformat_utc(START + timedelta(seconds=seq))
         result.append(
-            Recorded(seq=seq, at=at, kind=event.KIND, run=run, job=job, event=event, hash=f"h{seq}")
+            Recorded(
+                seq=seq,
+                at=parse_utc(at),
+                kind=event.KIND,
+                run=run,
+                job=job,
+                event=event,
+                hash=f"h{seq}",
+            )
         )
     return tuple(result)

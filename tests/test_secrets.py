@@ -42,10 +42,10 @@ ENCODINGS = {
     "in JSON as Gson escapes it": CANARY.replace("=", "\\u003d").replace("+", "\\u002b"),
     "in JSON escaped in upper case": CANARY.replace("=", "\\u003D").replace("/", "\\u002F"),
     "in JSON inside JSON": CANARY.replace("=", "\\\\u003d").replace("/", "\\\\/"),
-    "in JSON with every character escaped": "".join(f"\\u{ord(one):04x}" for one in CANARY),
-    "percent-encoded to the last letter": "".join(f"%{ord(one):02X}" for one in CANARY),
+    "in JSON with every character escaped": "".join(f"\\u{ord(letter):04x}" for letter in CANARY),
+    "percent-encoded to the last letter": "".join(f"%{ord(letter):02X}" for letter in CANARY),
     "percent-encoded twice": quote(quote(CANARY, safe=""), safe=""),
-    "in HTML by number": "".join(f"&#{ord(one)};" for one in CANARY),
+    "in HTML by number": "".join(f"&#{ord(letter)};" for letter in CANARY),
     "in HTML by hexadecimal number": CANARY.replace("/", "&#x2F;").replace("=", "&#x3D;"),
     "in HTML by name": CANARY.replace("/", "&sol;").replace("+", "&plus;").replace("=", "&equals;"),
     "in base64 broken into lines": base64.encodebytes(b"x" * 40 + PAIR.encode()).decode(),
@@ -105,7 +105,7 @@ def test_a_token_is_found_in_the_encoding_of_any_longer_text(
     text = coded if isinstance(coded, str) else coded.decode()
     masked = Mask((ACCOUNT,)).text(text)
     assert "***" in masked
-    assert not any(CANARY[2:-2] in one for one in decoded(masked))
+    assert not any(CANARY[2:-2] in text for text in decoded(masked))
 
 
 @given(st.lists(st.integers(0, 4), min_size=len(CANARY), max_size=len(CANARY)))

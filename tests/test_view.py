@@ -20,7 +20,7 @@ from runbook.ledger.events import (
 )
 from runbook.ledger.handover_events import ApprovalGiven
 from runbook.ledger.link_events import VerifyEnded, VerifyFound, VerifyStarted, WriteIntended
-from runbook.view import JobState, RunState, RunView, run_of, runs_of
+from runbook.view import JobState, RunState, RunView, next_for, run_of, runs_of
 from tests.evening import (
     RUN,
     UUID,
@@ -420,3 +420,74 @@ def test_the_view_does_not_depend_on_having_been_through_the_ledger(events: list
         for one in direct
     ]
     assert runs_of(direct) == runs_of(through)
+
+
+STOP = StopRequested(reason="no-go", by="J. Doe")
+RESOLVE = f"runbook resolve {RUN} one"
+AGAIN = 'runbook run plan.yaml --again one --reason "…"'
+ADVICE: dict[str, tuple[tuple[Any, ...], str | None, str, tuple[str, ...]]] = {
+    "nothing was sent": ((), None, "again", ("runbook run plan.yaml",)),
+    "it is sent right now": ((("one", intended()),), RUN, "running", ()),
+    "the run follows it": (complete("one")[:2], RUN, "followed", ()),
+    "nobody follows it": (complete("one")[:2], None, "moving", ("runbook run plan.yaml",)),
+    "its outcome is unknown": (
+        (("one", intended()), ("one", lost())),
+        None,
+        "unknown",
+        (f"{RESOLVE} --send-again", f"{RESOLVE} --accepted UUID", f"{RESOLVE} --accepted-no-id"),
+    ),
+    "a person has settled it without an id": (
+        (("one", intended()), ("one", lost()), ("one", resolved("accepted_no_id"))),
+        None,
+        "verify",
+        (f"runbook verify {RUN}",),
+    ),
+    "complete, but a known link did not arrive": (
+        (*complete("one"), ("one", probe)),
+        None,
+        "probe",
+        (AGAIN, f"{RESOLVE} --accepted-no-id"),
+    ),
+    "it ended in error": (
+        (*complete("one")[:2], ("one", polled("error"))),
+        None,
+        "error",
+        (AGAIN,),
+    ),
+    "it was refused": (
+        (("one", intended()), ("one", answered("refused"))),
+        None,
+        "refused",
+        ("runbook run plan.yaml",),
+    ),
+    "it was refused, and the run was stopped": (
+        (("one", intended()), ("one", answered("refused")), STOP),
+        None,
+        "error",
+        (AGAIN,),
+    ),
+    "the run was stopped before it": ((STOP,), None, "stopped", (AGAIN,)),
+    "no window was open": (
+        (("one", not_attempted("window")),),
+        None,
+        "window",
+        ("runbook run plan.yaml",),
+    ),
+    "its site is held by another job": (
+        (("one", not_attempted("probe")),),
+        None,
+        "held",
+        ("runbook run plan.yaml",),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ADVICE.values(), ids=ADVICE.keys())
+def test_what_settles_a_job(case: tuple[tuple[Any, ...], str | None, str, tuple[str, ...]]) -> None:
+    """Each standing has one advice, with its commands; the recommended one comes first."""
+    events, led, key, commands = case
+    found = view(*events, led=led)
+    job = found.job("one")
+    assert job is not None
+    advice = next_for(job, found, "plan.yaml")
+    assert (advice.key, advice.commands) == (key, commands)

@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
+from runbook.atlassian.errors import JiraRefusedError, LoginLostError
 from runbook.atlassian.jira import JiraSite, Record
 from runbook.atlassian.jira_values import member_in, number_of
 from runbook.atlassian.limits import Limits
 from runbook.atlassian.outcomes import Patience
-from runbook.atlassian.refusals import JiraRefusedError, LoginLostError
+from runbook.atlassian.tenant import PATH, ask_site_id, site_id_in
 from runbook.checks.online import (
     NotTold,
     OldBase,
@@ -28,8 +29,8 @@ from runbook.checks.online import (
 )
 from runbook.clock import Clock
 from runbook.errors import CredentialError, RunbookError
+from runbook.http import Answer, Request, Send
 from runbook.plan.model import Plan, Site
-from runbook.wire import Answer, Outcome, Request, Send
 
 Value = TypeVar("Value")
 
@@ -144,43 +145,31 @@ def _why_nothing(login: Refused | NotTold, unreachable: str) -> str:
 async def _ask_site_id(url: str, send: Send, clock: Clock) -> tuple[Told[str] | NotTold, str]:
     """Return the site's id, and why the host was not reached, where it was not."""
     at = clock.now()
-    outcome = await _get(f"{url}/_edge/tenant_info", send)
-    body = _json_object(outcome)
-    found = body.get("cloudId") if body else None
-    if isinstance(found, str) and found:
+    outcome = await ask_site_id(send, url, timeout_s=_TIMEOUT_S)
+    found = site_id_in(outcome)
+    if found is not None:
         return Told(found, at), ""
     if isinstance(outcome, Answer):
-        return NotTold(f"`/_edge/tenant_info` answered {outcome.status} without an id"), ""
+        return NotTold(f"`{PATH}` answered {outcome.status} without an id"), ""
     return NotTold("the site does not answer"), outcome.reason
 
 
 async def _ask_old_base(url: str, send: Send, clock: Clock) -> OldBase:
     """Return what a Data Center reports about itself, asked without a credential."""
     at = clock.now()
-    outcome = await _get(f"{url}/rest/api/2/serverInfo", send)
-    body = _json_object(outcome)
-    found = body.get("baseUrl") if body else None
+    address = f"{url}/rest/api/2/serverInfo"
+    outcome = await send(Request(method="GET", url=address, timeout_s=_TIMEOUT_S))
+    if not isinstance(outcome, Answer):
+        return OldBase(url=url, base_url=NotTold(outcome.reason))
+    try:
+        body = outcome.json() if outcome.status == 200 else None
+    except ValueError:
+        body = None
+    found = body.get("baseUrl") if isinstance(body, dict) else None
     if isinstance(found, str) and found:
         return OldBase(url=url, base_url=Told(found, at))
-    if isinstance(outcome, Answer):
-        reason = f"it answered {outcome.status} without a base URL"
-    else:
-        reason = outcome.reason
+    reason = f"it answered {outcome.status} without a base URL"
     return OldBase(url=url, base_url=NotTold(reason))
-
-
-async def _get(url: str, send: Send) -> Outcome:
-    return await send(Request(method="GET", url=url, timeout_s=_TIMEOUT_S))
-
-
-def _json_object(outcome: Outcome) -> Record | None:
-    if not isinstance(outcome, Answer) or outcome.status != 200:
-        return None
-    try:
-        body = outcome.json()
-    except (ValueError, RecursionError):
-        return None
-    return body if isinstance(body, dict) else None
 
 
 async def _told(clock: Clock, question: Callable[[], Awaitable[Value]]) -> Told[Value] | NotTold:
@@ -251,8 +240,9 @@ async def _near_limit(jira: JiraSite) -> tuple[tuple[str, int], ...]:
 async def _projects(jira: JiraSite, keys: tuple[str, ...]) -> tuple[ProjectUse, ...]:
     if not keys:
         return ()
-    records = {member_in(one, "key", str).upper(): one for one in await jira.projects(keys)}
-    ids = {key: number_of(one.get("id")) for key, one in records.items()}
+    there = await jira.projects(keys)
+    records = {member_in(record, "key", str).upper(): record for record in there}
+    ids = {key: number_of(record.get("id")) for key, record in records.items()}
     granted = (
         await jira.check_permissions(("BROWSE_PROJECTS", "LINK_ISSUES"), tuple(ids.values()))
         if ids

@@ -2,14 +2,15 @@
 
 In: one site and one account. Out: Atlassian's records as received, and small values. The six
 remote-link operations carry whole records, since a field left out of a write becomes null
-(jira-rest.md B1). Errors are those of `runbook.atlassian.refusals`.
+(jira-rest.md B1). Errors are those of `runbook.atlassian.errors`.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from typing import Any, Self
 
-from runbook.atlassian.calls import Caller, Query
+from runbook.atlassian.caller import Caller, Query
+from runbook.atlassian.errors import JiraRefusedError, NotDocumentedError
 from runbook.atlassian.jira_values import (
     GLOBAL_ID_LIMIT,
     LIST,
@@ -37,14 +38,10 @@ from runbook.atlassian.jira_values import (
 from runbook.atlassian.limits import Limits
 from runbook.atlassian.login import Login, Me
 from runbook.atlassian.outcomes import Patience
-from runbook.atlassian.refusals import (
-    Exchange,
-    JiraRefusedError,
-    NotDocumentedError,
-    exchange_of,
-)
+from runbook.atlassian.retry import RetryingSender
 from runbook.clock import Clock
-from runbook.wire import Answer, Outcome, Request, Send
+from runbook.http import Answer, Exchange, Outcome, Request, Send, exchange_of
+from runbook.plan.model import Site
 
 __all__ = [
     "GLOBAL_ID_LIMIT",
@@ -86,29 +83,41 @@ class JiraSite:
         fresh_writes: bool = True,
         watch: Callable[[Exchange], None] | None = None,
     ) -> None:
-        patience = patience or Patience()
-        send = send if watch is None else _watched(send, watch)
+        sender = RetryingSender(
+            send=send if watch is None else _watched(send, watch),
+            clock=clock,
+            limits=limits,
+            random=random,
+            patience=patience or Patience(),
+        )
         self.url = url.rstrip("/")
         self.account = account
-        login = Login(
+        self._login = Login(sender, site=url, account=account, site_id=site_id)
+        self._caller = Caller(sender, self._login, fresh_writes=fresh_writes)
+
+    @classmethod
+    def of(
+        cls,
+        site: Site,
+        *,
+        send: Send,
+        clock: Clock,
+        limits: Limits,
+        random: Callable[[], float] = lambda: 0.5,
+        patience: Patience | None = None,
+        watch: Callable[[Exchange], None] | None = None,
+    ) -> Self:
+        """Return a client of a plan's site, as the account that the plan names for it."""
+        return cls(
             send=send,
-            site=url,
-            account=account,
+            url=site.url,
+            account=site.account,
             clock=clock,
             limits=limits,
             random=random,
             patience=patience,
-            site_id=site_id,
-        )
-        self._login = login
-        self._caller = Caller(
-            send=send,
-            login=login,
-            clock=clock,
-            limits=limits,
-            random=random,
-            patience=patience,
-            fresh_writes=fresh_writes,
+            site_id=site.site_id,
+            watch=watch,
         )
 
     # Who we are
@@ -121,13 +130,13 @@ class JiraSite:
         """Ask again who we are; raises `LoginLostError` where the site no longer knows us."""
         return await self._login.confirm()
 
-    # The six remote-link operations
+    # Remote links
 
     async def remote_links(self, issue: str) -> tuple[Record, ...]:
         """Return every remote link of an issue."""
         body, _ = await self._caller.read("GET", LIST, list_path(issue))
         # The document allows a single object here, too.
-        return tuple(record_in(one) for one in (body if isinstance(body, list) else [body]))
+        return tuple(map(record_in, body if isinstance(body, list) else [body]))
 
     async def remote_link(self, issue: str, link_id: int | str) -> Record:
         """Return one remote link by its id."""
@@ -139,25 +148,9 @@ class JiraSite:
         query = (("globalId", global_id),)
         body, _ = await self._caller.read("GET", LIST, list_path(issue), query=query)
         if isinstance(body, list):
-            matching = [one for one in body if record_in(one).get("globalId") == global_id]
+            matching = [link for link in body if record_in(link).get("globalId") == global_id]
             body = matching[0] if matching else None
         return record_in(body)
-
-    async def create_or_update(self, issue: str, record: Mapping[str, Any]) -> Written:
-        """Create a link (201), or update the one with the same `globalId` (200)."""
-        return await self.perform(create_write(issue, record))
-
-    async def update(self, issue: str, link_id: int | str, record: Mapping[str, Any]) -> Written:
-        """Replace the whole of a link (204)."""
-        return await self.perform(update_write(issue, link_id, record))
-
-    async def delete(self, issue: str, link_id: int | str) -> Written:
-        """Remove a link by its id (204)."""
-        return await self.perform(delete_write(issue, link_id))
-
-    async def delete_by_global_id(self, issue: str, global_id: str) -> Written:
-        """Remove the link with a `globalId` (204)."""
-        return await self.perform(delete_by_global_id_write(issue, global_id))
 
     def request_json(self, write: LinkWrite) -> dict[str, Any]:
         """Return the request of a write as the ledger keeps it; settle the login first (`myself`)."""
@@ -267,7 +260,7 @@ class JiraSite:
         if not answered:
             return
         issues = await asyncio.gather(*map(self.issue, rest))
-        found |= {key: one for key, one in zip(rest, issues, strict=True) if one is not None}
+        found |= {key: ref for key, ref in zip(rest, issues, strict=True) if ref is not None}
 
     async def bulk_fetch(self, keys: Sequence[str]) -> tuple[IssueRef, ...]:
         """Return the issues of up to 100 keys or ids that are there and visible, with their present keys."""
@@ -277,7 +270,7 @@ class JiraSite:
             "issue/bulkfetch",
             body={"issueIdsOrKeys": list(keys), "fields": ["key"]},
         )
-        return tuple(issue_in(one) for one in list_in(body, "issues"))
+        return tuple(map(issue_in, list_in(body, "issues")))
 
     async def changelogs(
         self, issues: Sequence[str], *, field_ids: Sequence[str] = ()
@@ -293,8 +286,8 @@ class JiraSite:
                 body["nextPageToken"] = token
             path = "changelog/bulkfetch"
             answer, _ = await self._caller.read("POST", path, path, body=body)
-            for one in list_in(answer, "issueChangeLogs"):
-                yield record_in(one)
+            for log in list_in(answer, "issueChangeLogs"):
+                yield record_in(log)
             token = answer.get("nextPageToken")
             if not token or token in seen:
                 return
@@ -349,9 +342,9 @@ class JiraSite:
             },
         )
         granted: dict[str, frozenset[int]] = dict.fromkeys(permissions, frozenset())
-        for one in member_in(body, "projectPermissions", list):
-            ids = member_in(one, "projects", list)
-            granted[member_in(one, "permission", str)] = frozenset(map(number_of, ids))
+        for grant in member_in(body, "projectPermissions", list):
+            ids = member_in(grant, "projects", list)
+            granted[member_in(grant, "permission", str)] = frozenset(map(number_of, ids))
         return granted
 
     async def projects(self, keys: Sequence[str]) -> tuple[Record, ...]:
@@ -365,18 +358,13 @@ class JiraSite:
                 ("maxResults", str(_PROJECT_PAGE)),
             ]
             body, _ = await self._object("project/search", query)
-            records += [record_in(one) for one in member_in(body, "values", list)]
+            records += map(record_in, member_in(body, "values", list))
         return tuple(records)
 
     async def limit_report(self) -> Record:
         """Return which issues approach or breach the limits, by issue key."""
         body, _ = await self._object("issue/limit/report", (("isReturningKeys", "true"),))
         return body
-
-    async def link_types(self) -> tuple[Record, ...]:
-        """Return the site's link types: `name`, `inward`, `outward`."""
-        body, _ = await self._object("issueLinkType")
-        return tuple(record_in(one) for one in list_in(body, "issueLinkTypes"))
 
     async def _object(self, path: str, query: Query = ()) -> tuple[Record, Answer]:
         body, answer = await self._caller.read("GET", path, path, query=query)

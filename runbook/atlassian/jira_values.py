@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from runbook.atlassian.refusals import Exchange, NotDocumentedError, WriteUnknownError
-from runbook.wire import Answer
+from runbook.atlassian.errors import NotDocumentedError, WriteUnknownError
+from runbook.http import Answer, Exchange
 
 Record = dict[str, Any]
 Member = TypeVar("Member")
@@ -147,14 +147,14 @@ def matched(
     return rest
 
 
+def _not_documented(words: str) -> NotDocumentedError:
+    return NotDocumentedError(words, {}, hint="check what stands between this machine and the site")
+
+
 def record_in(value: Any) -> Record:
     """Return a JSON object of an answer."""
     if not isinstance(value, dict):
-        raise NotDocumentedError(
-            "an answer holds something other than the documented JSON object",
-            {},
-            hint="check what stands between this machine and the site",
-        )
+        raise _not_documented("an answer holds something other than the documented JSON object")
     return value
 
 
@@ -162,11 +162,7 @@ def list_in(value: Any, name: str) -> list[Any]:
     """Return a list of an answer's object, empty where it is absent."""
     listed = record_in(value).get(name, [])
     if not isinstance(listed, list):
-        raise NotDocumentedError(
-            f"an answer's `{name}` is no list",
-            {},
-            hint="check what stands between this machine and the site",
-        )
+        raise _not_documented(f"an answer's `{name}` is no list")
     return listed
 
 
@@ -178,11 +174,7 @@ def member_in(value: Any, name: str, kind: type[Member]) -> Member:
     """
     member = record_in(value).get(name)
     if not isinstance(member, kind) or (isinstance(member, bool) and kind is not bool):
-        raise NotDocumentedError(
-            f"an answer has no `{name}` as documented",
-            {},
-            hint="check what stands between this machine and the site",
-        )
+        raise _not_documented(f"an answer has no `{name}` as documented")
     return member
 
 
@@ -196,10 +188,8 @@ def number_of(value: Any) -> int:
         return value
     if isinstance(value, str) and len(value) <= _MOST_DIGITS and value.isdecimal():
         return int(value)
-    raise NotDocumentedError(
-        "an answer has something other than a whole number where one is documented",
-        {},
-        hint="check what stands between this machine and the site",
+    raise _not_documented(
+        "an answer has something other than a whole number where one is documented"
     )
 
 
@@ -209,11 +199,7 @@ def issue_in(value: Any) -> IssueRef:
     try:
         return IssueRef(id=int(record["id"]), key=str(record["key"]))
     except (KeyError, TypeError, ValueError):
-        raise NotDocumentedError(
-            "an answer names an issue without `id` and `key`",
-            {},
-            hint="check what stands between this machine and the site",
-        ) from None
+        raise _not_documented("an answer names an issue without `id` and `key`") from None
 
 
 def written_id(answer: Answer, exchange: Exchange) -> str:

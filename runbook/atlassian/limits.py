@@ -134,7 +134,6 @@ class Limits:
         self._paces: dict[tuple[str, str, str], Pace] = {}
         self._writes: dict[tuple[str, str], IssueWrites] = {}
         self._paused_until_s: dict[tuple[str, ...], float] = {}
-        self.refusals = 0
 
     async def enter(self, call: Call) -> None:
         """Return when the request may leave."""
@@ -154,7 +153,6 @@ class Limits:
 
     def refused(self, call: Call, reason: str | None, wait_s: float) -> Pauses:
         """Pause what a 429 pauses for `wait_s` seconds, and slow its endpoint down."""
-        self.refusals += 1
         scope = paused_by(reason)
         now_s = self._clock.monotonic_s()
         key = _pause_key(call, scope)

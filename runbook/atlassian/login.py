@@ -7,25 +7,23 @@ requests too.
 """
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from runbook.atlassian.limits import Call, Limits
-from runbook.atlassian.outcomes import Meaning, Patience, backoff_s, login_lost, meaning_of_read
-from runbook.atlassian.refusals import (
+from runbook.atlassian.errors import (
     JiraRefusedError,
     LoginLostError,
-    exchange_of,
     messages_of,
     not_reached,
     odd_answer,
     what,
 )
-from runbook.atlassian.told_wait import told_wait_s
-from runbook.clock import Clock
-from runbook.wire import Answer, Outcome, Request, Send
+from runbook.atlassian.limits import Call
+from runbook.atlassian.outcomes import Meaning, login_lost, meaning_of_read
+from runbook.atlassian.retry import RetryingSender
+from runbook.atlassian.tenant import ask_site_id, site_id_in
+from runbook.http import Answer, Outcome, Request, exchange_of
 
 GATEWAY = "https://api.atlassian.com/ex/jira"
 _THREE_CAUSES = (
@@ -49,23 +47,15 @@ class Login:
 
     def __init__(
         self,
+        sender: RetryingSender,
         *,
-        send: Send,
         site: str,
         account: str,
-        clock: Clock,
-        limits: Limits,
-        random: Callable[[], float],
-        patience: Patience,
         site_id: str | None = None,
     ) -> None:
         self.site = site.rstrip("/")
         self.account = account
-        self._send = send
-        self._clock = clock
-        self._limits = limits
-        self._random = random
-        self._patience = patience
+        self._sender = sender
         self._site_id = site_id
         self._lock = asyncio.Lock()
         self._base: str | None = None
@@ -119,7 +109,7 @@ class Login:
         if not (isinstance(outcome, Answer) and outcome.status == 401):
             self._me, self._base = self._read_me(self.site, outcome, "site"), self.site
             return
-        site_id = self._site_id or await cloud_id(self._send, self.site)
+        site_id = self._site_id or site_id_in(await ask_site_id(self._sender.send, self.site))
         if site_id is None:
             raise self._lost(self.site, outcome)
         gateway = f"{GATEWAY}/{quote(site_id, safe='')}"
@@ -129,27 +119,9 @@ class Login:
         self._me, self._base = self._read_me(gateway, second, "gateway"), gateway
 
     async def _myself(self, base: str) -> Outcome:
-        """Ask who we are, as often as it takes to be answered."""
-        request = self._myself_request(base)
         call = Call(site=self.site, method="GET", endpoint="myself")
-        failed = 0
-        while True:
-            await self._limits.enter(call)
-            outcome = await self._send(request)
-            meaning = meaning_of_read(outcome)
-            if meaning not in (Meaning.NOT_SENT, Meaning.PASSING, Meaning.LIMITED):
-                return outcome
-            failed += 1
-            answer = outcome if isinstance(outcome, Answer) else None
-            told_s = None if answer is None else told_wait_s(answer, self._clock.now())
-            wait_s = backoff_s(failed, told_s, self._random())
-            limited = meaning is Meaning.LIMITED and answer is not None
-            if limited and answer is not None:
-                self._limits.refused(call, answer.header("ratelimit-reason"), wait_s)
-            attempts = self._patience.limited_attempts if limited else self._patience.attempts
-            if failed >= attempts or wait_s > self._patience.longest_wait_s:
-                return outcome
-            await self._clock.sleep(wait_s)
+        request = self._myself_request(base)
+        return (await self._sender.settle(call, request, meaning_of_read)).outcome
 
     def _myself_request(self, base: str) -> Request:
         return Request(method="GET", url=f"{base}/rest/api/3/myself", account=self.account)
@@ -177,7 +149,7 @@ class Login:
             case Meaning.ODD:
                 raise odd_answer(request, outcome)
             case _:
-                raise not_reached(request, outcome, self._patience.attempts)
+                raise not_reached(request, outcome, self._sender.patience.attempts)
 
     def _lost(self, base: str, outcome: Outcome) -> LoginLostError:
         said = ""
@@ -192,16 +164,3 @@ class Login:
             exchange_of(self._myself_request(base), outcome),
             hint=hint,
         )
-
-
-async def cloud_id(send: Send, site: str) -> str | None:
-    """Return a site's cloud id from `/_edge/tenant_info`, asked without a credential; None where it does not say."""
-    outcome = await send(Request(method="GET", url=f"{site}/_edge/tenant_info"))
-    if not isinstance(outcome, Answer) or outcome.status != 200:
-        return None
-    try:
-        body = outcome.json()
-    except ValueError:
-        return None
-    found = body.get("cloudId") if isinstance(body, dict) else None
-    return found if isinstance(found, str) and found else None

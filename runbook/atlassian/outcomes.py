@@ -8,13 +8,10 @@ a time-out and a lost connection leave it unknown.
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from runbook.wire import Answer, Lost, NotSent, Outcome
+from runbook.http import Answer, Lost, NotSent, Outcome
 
 SERAPH = "x-seraph-loginreason"
 _SERAPH_LOST = ("AUTHENTICATED_FAILED", "AUTHENTICATION_DENIED")
-
-FIRST_BACKOFF_S = 2.0
-LONGEST_BACKOFF_S = 30.0
 
 
 class Meaning(Enum):
@@ -84,17 +81,3 @@ def login_lost(answer: Answer) -> bool:
     """Return whether Jira took the request as nobody's although a credential was sent (jira-rest.md B8)."""
     reason = (answer.header(SERAPH) or "").upper()
     return any(word in reason for word in _SERAPH_LOST)
-
-
-def backoff_s(failed: int, told_s: float | None, chance: float) -> float:
-    """Return how long to wait after failure number `failed` (from 1).
-
-    `told_s` is what the server asked for, as a minimum; `chance`, from 0 to 1, becomes a factor
-    from 0.7 to 1.3 on the computed wait (jira-rest.md B5).
-    """
-    steps_s = min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2.0 ** min(failed - 1, 16))
-    computed_s: float = steps_s * (0.7 + 0.6 * chance)
-    if told_s is None:
-        return computed_s
-    # A little is added to what was told, so that those who wait do not all come at once.
-    return max(told_s + min(1.0, steps_s) * 0.5 * chance, computed_s if told_s == 0 else 0.0)

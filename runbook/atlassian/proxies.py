@@ -61,5 +61,5 @@ def _proxy(address: str, kind: str) -> httpx.Proxy:
 
 def _named(kind: str) -> str:
     name = f"{kind}_proxy"
-    variable = next((one for one in (name, name.upper()) if os.environ.get(one)), None)
+    variable = next((key for key in (name, name.upper()) if os.environ.get(key)), None)
     return f"the system's setting of a proxy for {kind}" if variable is None else f"`{variable}`"

@@ -1,4 +1,4 @@
-"""The only place that speaks HTTP, and the only one that sees a token.
+"""The only origin that speaks HTTP, and the only one that sees a token.
 
 Every failure becomes a value that answers the operator's question: could the request have
 arrived? Redirects are never followed, so no credential reaches a host it was not meant for. What
@@ -7,10 +7,10 @@ echoes is ever cut, encoded or kept.
 """
 
 import asyncio
+import logging
 import re
 import ssl
 from collections.abc import Callable
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,16 +19,21 @@ import httpcore
 import httpx
 
 from runbook import __version__
-from runbook.atlassian.connection import AnswerTooLargeError, Message, RawAnswer
-from runbook.atlassian.lanes import Lanes, Place
+from runbook.atlassian.connection_pool import (
+    AnswerTooLargeError,
+    ConnectionPool,
+    Origin,
+    RawAnswer,
+)
 from runbook.clock import Clock
-from runbook.encodings import SHORTEST
+from runbook.encoded_forms import SHORTEST
 from runbook.errors import CredentialError, UsageError
+from runbook.http import Answer, Lost, NotSent, Outcome, Request
 from runbook.secrets import Account, Mask
-from runbook.wire import Answer, Lost, NotSent, Outcome, Request
 
 USER_AGENT = f"runbook/{__version__}"
 ANSWER_LIMIT_BYTES = 64 * 1024 * 1024
+_log = logging.getLogger(__name__)
 _ENCODED = re.compile(r"/[A-Za-z0-9%/?&=._~-]*")
 # An answer that drips for ever is given up after so many times the wait for its next part.
 DEADLINE_WAITS = 5
@@ -45,7 +50,7 @@ NOT_SENT: tuple[type[Exception], ...] = (
     httpx.InvalidURL,
 )
 # The same for the connections that are kept, which are httpcore's own.
-LANES_NOT_SENT: tuple[type[Exception], ...] = (
+POOL_NOT_SENT: tuple[type[Exception], ...] = (
     httpcore.ConnectError,
     httpcore.ConnectTimeout,
     httpcore.ConnectionNotAvailable,
@@ -53,7 +58,7 @@ LANES_NOT_SENT: tuple[type[Exception], ...] = (
     httpcore.ProxyError,
     httpcore.UnsupportedProtocol,
 )
-LANES_MAY_HAVE_ARRIVED: tuple[type[Exception], ...] = (
+POOL_MAY_HAVE_ARRIVED: tuple[type[Exception], ...] = (
     httpcore.LocalProtocolError,
     httpcore.RemoteProtocolError,
     httpcore.ProtocolError,
@@ -73,6 +78,14 @@ MAY_HAVE_ARRIVED: tuple[type[Exception], ...] = (
     httpx.WriteTimeout,
     httpx.CloseError,
     httpx.DecodingError,
+)
+
+_NOT_SENT: tuple[type[Exception], ...] = (*NOT_SENT, *POOL_NOT_SENT)
+_MAY_HAVE_ARRIVED: tuple[type[Exception], ...] = (
+    *MAY_HAVE_ARRIVED,
+    *POOL_MAY_HAVE_ARRIVED,
+    AnswerTooLargeError,
+    OSError,
 )
 
 
@@ -104,65 +117,83 @@ class HttpTransport:
         self._accounts = {account.profile: account for account in accounts}
         self._mask = Mask(accounts) if mask is None else mask
         self._clock = clock
-        self._stand_in = None if endpoint is None else httpx.URL(endpoint)
-        self._place = None if endpoint is None else _address(endpoint)[0]
+        self._origin = None if endpoint is None else _address(endpoint)[0]
         self._sockets = sockets
+        self._in_process = None if sockets is None else sockets()
         self._connect_timeout_s = connect_timeout_s
-        self._tls = self._tls_context(ca_bundle) if endpoint is None and sockets is None else None
-        # A stand-in for sockets is httpx's; real ones are kept in lanes of their own.
-        self._kept = None if sockets is None else self._client(keep=True)
-        self._lanes = Lanes(
-            tls=self._tls, trust_env=endpoint is None, body_limit_bytes=ANSWER_LIMIT_BYTES
+        real = endpoint is None and sockets is None
+        self._pool = ConnectionPool(
+            tls=_tls_context(ca_bundle) if real else None,
+            trust_env=endpoint is None,
+            body_limit_bytes=ANSWER_LIMIT_BYTES,
         )
 
     async def __call__(self, request: Request) -> Outcome:
         """Send one request; a failure of the network is part of the returned value."""
         whole_s = DEADLINE_WAITS * request.timeout_s
+        began_s, how = self._clock.monotonic_s(), ""
         with self._clock.busy():
             try:
                 async with asyncio.timeout(whole_s):
-                    return self._masked(await self._sent(request))
+                    outcome, how = await self._sent(request)
             except TimeoutError:
-                return Lost(reason=f"{_to(request)}: no complete answer in {whole_s:g} s")
-
-    async def _sent(self, request: Request) -> Outcome:
-        if not request.fresh:
-            return await (
-                self._send_kept(request) if self._kept is None else self._send(self._kept, request)
-            )
-        async with self._client(request, keep=False) as client:
-            return await self._send(client, request)
+                outcome = Lost(reason=f"{_to(request)}: no complete answer in {whole_s:g} s")
+        if _log.isEnabledFor(logging.DEBUG):
+            _log_outcome(request, outcome, self._clock.monotonic_s() - began_s, how)
+        return outcome
 
     async def aclose(self) -> None:
         """Close every connection."""
-        await self._lanes.aclose()
-        if self._kept is not None:
-            await self._kept.aclose()
+        await self._pool.aclose()
+        if self._in_process is not None:
+            await self._in_process.aclose()
 
-    async def _send_kept(self, request: Request) -> Outcome:
+    async def _sent(self, request: Request) -> tuple[Outcome, str]:
+        """Send one request and return what became of it, and over what connection it went."""
+        # What the system or the protocol says of a failure may repeat what was sent.
         try:
-            place, host, target = _address(request.url)
-            headers = self._headers(request, host) | {"Accept-Encoding": "gzip"}
-            if request.body is not None:
-                headers["Content-Length"] = str(len(request.body))
-            message = Message(
-                request.method,
-                target,
-                [(name.encode("ascii"), text.encode("latin-1")) for name, text in headers.items()],
-                request.body,
-                self._connect_timeout_s,
-                request.timeout_s,
-            )
-            got = await self._lanes.send(self._place or place, message)
-        except LANES_NOT_SENT as problem:
-            return NotSent(reason=_reason(problem, request), hint=_hint(problem))
-        except httpx.InvalidURL as problem:
-            return NotSent(reason=_reason(problem, request))
-        except LANES_MAY_HAVE_ARRIVED as problem:
-            return Lost(reason=_reason(problem, request))
-        except (AnswerTooLargeError, OSError) as problem:
-            return Lost(reason=_reason(problem, request))
-        return self._answer(got)
+            got = await self._exchanged(request)
+        except _NOT_SENT as problem:
+            reason = self._mask.text(_reason(problem, request))
+            return NotSent(reason=reason, hint=_hint(problem)), ""
+        except _MAY_HAVE_ARRIVED as problem:
+            return Lost(reason=self._mask.text(_reason(problem, request))), ""
+        return self._answer(got), "connection reused" if got.reused else "fresh connection"
+
+    async def _exchanged(self, request: Request) -> RawAnswer:
+        origin, host, target = _address(request.url)
+        origin = self._origin or origin
+        built = httpcore.Request(
+            request.method,
+            httpcore.URL(scheme=origin.scheme, host=origin.host, port=origin.port, target=target),
+            headers=self._headers(request, host),
+            content=request.body,
+            extensions={
+                "timeout": {
+                    "connect": self._connect_timeout_s,
+                    **dict.fromkeys(("read", "write", "pool"), request.timeout_s),
+                }
+            },
+        )
+        if self._sockets is None or self._in_process is None:
+            return await self._pool.send(origin, built, fresh=request.fresh)
+        # Tests hand in a transport of httpx for the sockets.
+        sockets = self._sockets() if request.fresh else self._in_process
+        outgoing = httpx.Request(
+            request.method, bytes(built.url).decode(), headers=built.headers, content=request.body
+        )
+        response = await sockets.handle_async_request(outgoing)
+        try:
+            body = bytearray()
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > ANSWER_LIMIT_BYTES:
+                    raise AnswerTooLargeError(ANSWER_LIMIT_BYTES)
+        finally:
+            await response.aclose()
+            if request.fresh:
+                await sockets.aclose()
+        return RawAnswer(response.status_code, response.headers.raw, bytes(body), not request.fresh)
 
     def _answer(self, got: RawAnswer) -> Answer:
         pairs = got.headers
@@ -180,53 +211,15 @@ class HttpTransport:
             at=self._clock.now(),
         )
 
-    def _masked(self, outcome: Outcome) -> Outcome:
-        """Mask what the system or the protocol says of a failure; answers are masked when made."""
-        match outcome:
-            case NotSent():
-                return replace(outcome, reason=self._mask.text(outcome.reason))
-            case Lost():
-                return replace(outcome, reason=self._mask.text(outcome.reason))
-            case Answer():
-                return outcome
-
-    async def _send(self, client: httpx.AsyncClient, request: Request) -> Outcome:
-        try:
-            built = self._built(client, request)
-            response = await client.send(built, stream=True)
-            try:
-                body = bytearray()
-                async for chunk in response.aiter_bytes():
-                    body += chunk
-                    if len(body) > ANSWER_LIMIT_BYTES:
-                        return Lost(reason=f"the answer is larger than {ANSWER_LIMIT_BYTES} bytes")
-            finally:
-                await response.aclose()
-        except NOT_SENT as problem:
-            return NotSent(reason=_reason(problem, request), hint=_hint(problem))
-        except MAY_HAVE_ARRIVED as problem:
-            return Lost(reason=_reason(problem, request))
-        except (httpx.HTTPError, OSError) as problem:
-            return Lost(reason=_reason(problem, request))
-        return self._answer(RawAnswer(response.status_code, response.headers.raw, bytes(body)))
-
-    def _built(self, client: httpx.AsyncClient, request: Request) -> httpx.Request:
-        url = httpx.URL(request.url)
-        headers = self._headers(request, url.netloc.decode("ascii"))
-        if self._stand_in is not None:
-            url = url.copy_with(scheme="http", host=self._stand_in.host, port=self._stand_in.port)
-        timeout = httpx.Timeout(request.timeout_s, connect=self._connect_timeout_s)
-        return client.build_request(
-            request.method, url, headers=headers, content=request.body, timeout=timeout
-        )
-
-    def _headers(self, request: Request, host: str) -> dict[str, str]:
+    def _headers(self, request: Request, host: str) -> list[tuple[bytes, bytes]]:
         headers = {"Host": host, "Accept": "application/json"}
         headers |= dict(request.headers)
-        headers["User-Agent"] = USER_AGENT
+        headers |= {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip"}
+        if request.body is not None:
+            headers["Content-Length"] = str(len(request.body))
         if request.account is not None:
             headers["Authorization"] = self._account(request.account).basic().reveal()
-        return headers
+        return [(name.encode("ascii"), text.encode("latin-1")) for name, text in headers.items()]
 
     def _account(self, profile: str) -> Account:
         account = self._accounts.get(profile)
@@ -237,36 +230,39 @@ class HttpTransport:
             )
         return account
 
-    def _client(self, request: Request | None = None, *, keep: bool) -> httpx.AsyncClient:
-        limits = httpx.Limits(max_connections=100, max_keepalive_connections=20 if keep else 0)
-        # A stand-in, for hosts or for sockets, is never reached through a proxy.
-        direct = request is None or self._stand_in is not None or self._sockets is not None
-        proxy = None if direct or request is None else self._lanes.proxy(_address(request.url)[0])
-        return httpx.AsyncClient(
-            transport=None if self._sockets is None else self._sockets(),
-            verify=self._tls if self._tls is not None else False,
-            limits=limits,
-            follow_redirects=False,
-            proxy=proxy,
-            trust_env=False,
-        )
 
-    @staticmethod
-    def _tls_context(ca_bundle: Path | None) -> ssl.SSLContext:
-        context = httpx.create_ssl_context()
-        if ca_bundle is not None:
-            try:
-                context.load_verify_locations(cafile=str(ca_bundle))
-            except (OSError, ssl.SSLError) as problem:
-                raise UsageError(
-                    f"cannot read certificates from `{ca_bundle}`: {problem}",
-                    hint="`--ca-bundle` takes a file in PEM form",
-                ) from problem
-        return context
+def _tls_context(ca_bundle: Path | None) -> ssl.SSLContext:
+    context = httpx.create_ssl_context()
+    if ca_bundle is not None:
+        try:
+            context.load_verify_locations(cafile=str(ca_bundle))
+        except (OSError, ssl.SSLError) as problem:
+            raise UsageError(
+                f"cannot read certificates from `{ca_bundle}`: {problem}",
+                hint="`--ca-bundle` takes a file in PEM form",
+            ) from problem
+    return context
+
+
+def _log_outcome(request: Request, outcome: Outcome, took_s: float, how: str) -> None:
+    match outcome:
+        case Answer(status=status):
+            what = f"{status}, {how}"
+        case NotSent(reason=reason):
+            what = f"not sent: {reason}"
+        case Lost(reason=reason):
+            what = f"lost: {reason}"
+    # Without the query, which may hold what people wrote.
+    parts = urlsplit(request.url)
+    took_ms = round(1000 * took_s)
+    _log.debug("%s %s%s: %d ms, %s", request.method, parts.hostname, parts.path, took_ms, what)
 
 
 def _reason(problem: Exception, request: Request) -> str:
-    return f"{_to(request)}: {str(problem) or type(problem).__name__}"
+    words = str(problem)
+    if not words and isinstance(problem, httpcore.TimeoutException):
+        words = "no answer in time"
+    return f"{_to(request)}: {words or type(problem).__name__}"
 
 
 def _to(request: Request) -> str:
@@ -289,7 +285,7 @@ def _hint(problem: Exception) -> str:
     return "check the network, the VPN, and HTTPS_PROXY"
 
 
-def _address(url: str) -> tuple[Place, str, bytes]:
+def _address(url: str) -> tuple[Origin, str, bytes]:
     """Return where a URL leads, its `Host`, and the path with the query as they go out.
 
     A path that is percent-encoded already, as all of ours are, goes out as it is; httpx encodes any other.
@@ -299,17 +295,17 @@ def _address(url: str) -> tuple[Place, str, bytes]:
     """
     scheme, _, rest = url.partition("://")
     netloc, slash, path = rest.partition("/")
-    place, host = _place(scheme, netloc)
+    origin, host = _origin(scheme, netloc)
     target = slash + path
     if not _ENCODED.fullmatch(target):
-        return place, host, httpx.URL(url).raw_path
-    return place, host, target.encode("ascii")
+        return origin, host, httpx.URL(url).raw_path
+    return origin, host, target.encode("ascii")
 
 
 @lru_cache(maxsize=1024)
-def _place(scheme: str, netloc: str) -> tuple[Place, str]:
+def _origin(scheme: str, netloc: str) -> tuple[Origin, str]:
     url = httpx.URL(f"{scheme}://{netloc}")
     if url.scheme not in ("http", "https") or not url.host or url.userinfo:
         raise httpx.InvalidURL(f"`{scheme}://{netloc}` is no address of a web server")
     port = url.port or (443 if url.scheme == "https" else 80)
-    return Place(url.scheme, url.raw_host.decode("ascii"), port), url.netloc.decode("ascii")
+    return Origin(url.scheme, url.raw_host.decode("ascii"), port), url.netloc.decode("ascii")

@@ -1,13 +1,15 @@
-"""The documentation of the checks, shipped with the package and equal to `docs/checks.md`."""
+"""The documentation of the checks: `docs/checks.md`, which a wheel carries as `checks/catalog.md`."""
 
-from importlib.resources import files
+from pathlib import Path
 
-_NAME = "catalog.md"
+_SHIPPED = Path(__file__).with_name("catalog.md")
+_IN_CHECKOUT = Path(__file__).parents[2] / "docs" / "checks.md"
 
 
 def catalog() -> str:
     """Return the whole document, in Markdown."""
-    return files("runbook.checks").joinpath(_NAME).read_text(encoding="utf-8")
+    path = _SHIPPED if _SHIPPED.is_file() else _IN_CHECKOUT
+    return path.read_text(encoding="utf-8")
 
 
 def sections() -> dict[str, str]:

@@ -1,6 +1,6 @@
-"""Every code with its severity and its one-line meaning; `catalog.md` explains each at length."""
+"""Every code with its severity and its one-line meaning; `docs/checks.md` explains each at length."""
 
-from runbook.findings import Finding, Severity, Waived
+from runbook.findings import Finding, Severity
 from runbook.plan.model import Instance, Plan
 
 _E, _W, _N = Severity.ERROR, Severity.WARNING, Severity.NOTE
@@ -69,7 +69,6 @@ def finding(
     instance: Instance | None = None,
     severity: Severity | None = None,
     sites: tuple[str, str] | None = None,
-    waived: Waived | None = None,
 ) -> Finding:
     """Return a finding that stands at the value of `path`; severity is the code's own by default."""
     place = plan.place(path)
@@ -85,7 +84,6 @@ def finding(
         file=plan.file,
         line=place.line,
         column=place.column,
-        waived=waived,
         sites=sites,
     )
 

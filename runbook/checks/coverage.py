@@ -79,19 +79,19 @@ def _waived_pairs(plan: Plan, linked: dict[str, set[str]]) -> Iterator[Finding]:
     for waiver in plan.waivers:
         if waiver.code != "RB502" or waiver.sites is None:
             continue
-        one, other = (plan.site(url) for url in waiver.sites)
-        if one and other and one is not other and other.url not in linked[one.url]:
-            yield _pair(plan, one, other)
+        first, other = (plan.site(url) for url in waiver.sites)
+        if first and other and first is not other and other.url not in linked[first.url]:
+            yield _pair(plan, first, other)
 
 
-def _pair(plan: Plan, one: Site, other: Site) -> Finding:
+def _pair(plan: Plan, first: Site, other: Site) -> Finding:
     return finding(
         "RB502",
         plan,
         f"{other.path}.url",
-        f"`{one.url}` and `{other.url}` are not linked at all",
+        f"`{first.url}` and `{other.url}` are not linked at all",
         hint="add a job for each direction, or waive this with a reason if no issue of one links to the other",
-        sites=(one.url, other.url),
+        sites=(first.url, other.url),
     )
 
 

@@ -11,7 +11,6 @@ from typing import Generic, TypeVar
 
 from runbook.checks.codes import few, finding
 from runbook.checks.facts import Facts
-from runbook.checks.silence import nobody_asked
 from runbook.findings import Finding
 from runbook.plan.model import Plan, Site
 from runbook.text import moment, plural, printable
@@ -115,7 +114,7 @@ class OnlineFacts:
 def _each(plan: Plan, facts: Facts) -> Iterator[tuple[Site, SiteFacts]]:
     if not isinstance(facts.online, OnlineFacts):
         return
-    by_url = {one.site: one for one in facts.online.sites}
+    by_url = {said.site: said for said in facts.online.sites}
     for site in plan.sites:
         if site.url in by_url:
             yield site, by_url[site.url]
@@ -185,7 +184,7 @@ def judge_limits(plan: Plan, facts: Facts) -> Iterator[Finding]:
     for site, said in _each(plan, facts):
         if isinstance(said.near_limit, NotTold) or not said.near_limit.value:
             continue
-        worst = sorted(said.near_limit.value, key=lambda one: (-one[1], one[0]))
+        worst = sorted(said.near_limit.value, key=lambda issue: (-issue[1], issue[0]))
         named = [f"{printable(key)} ({count})" for key, count in worst]
         yield finding(
             "RB606",
@@ -205,7 +204,7 @@ def judge_clock(plan: Plan, facts: Facts) -> Iterator[Finding]:
     ]
     if not told:
         return
-    size_s, off_s, site = min(told, key=lambda one: one[0])
+    size_s, off_s, site = min(told, key=lambda clock: clock[0])
     if size_s > CLOCK_TOLERANCE_S:
         way = "ahead of" if off_s > 0 else "behind"
         yield finding(
@@ -245,7 +244,9 @@ def judge_projects(plan: Plan, facts: Facts) -> Iterator[Finding]:
     for site, said in _each(plan, facts):
         if isinstance(said.projects, NotTold):
             continue
-        problems = {one.key: one.problem for one in said.projects.value if one.problem}
+        problems = {
+            project.key: project.problem for project in said.projects.value if project.problem
+        }
         for number, project in enumerate(site.projects):
             problem = problems.get(project.key)
             if problem is not None:
@@ -263,9 +264,9 @@ def judge_old_bases(plan: Plan, facts: Facts) -> Iterator[Finding]:
     if not isinstance(facts.online, OnlineFacts):
         return
     reported = {
-        one.url: one.base_url.value
-        for one in facts.online.old_bases
-        if isinstance(one.base_url, Told)
+        old.url: old.base_url.value
+        for old in facts.online.old_bases
+        if isinstance(old.base_url, Told)
     }
     for instance in plan.instances:
         base = reported.get(instance.migrated_from)
@@ -286,7 +287,6 @@ def judge_old_bases(plan: Plan, facts: Facts) -> Iterator[Finding]:
 def judge_silence(plan: Plan, facts: Facts) -> Iterator[Finding]:
     """RB690: what was not asked, with the reason; one note per site and reason."""
     if not isinstance(facts.online, OnlineFacts):
-        yield nobody_asked(plan, facts)
         return
     for site, said in _each(plan, facts):
         by_reason: dict[str, list[str]] = {}
@@ -302,9 +302,9 @@ def judge_silence(plan: Plan, facts: Facts) -> Iterator[Finding]:
                 hint="ask again with `runbook check PLAN --online` when that is settled",
             )
     silent = {
-        one.url: one.base_url.reason
-        for one in facts.online.old_bases
-        if isinstance(one.base_url, NotTold)
+        old.url: old.base_url.reason
+        for old in facts.online.old_bases
+        if isinstance(old.base_url, NotTold)
     }
     for instance in plan.instances:
         reason = silent.pop(instance.migrated_from, "")
@@ -368,7 +368,7 @@ def online_lines(plan: Plan, online: OnlineFacts) -> tuple[str, ...]:
         if isinstance(said.linking, Told) and said.linking.value:
             parts.append("issue linking on")
         if isinstance(said.projects, Told) and said.projects.value:
-            usable = sum(1 for one in said.projects.value if not one.problem)
+            usable = sum(1 for project in said.projects.value if not project.problem)
             parts.append(f"{usable} of {plural(len(said.projects.value), 'project')} usable")
         words = ", ".join(printable(part) for part in parts) or "no answer"
         lines.append(f"{said.site}: {words} (asked {moment(online.asked_at, plan.zone)})")

@@ -44,20 +44,24 @@ def outlook(plan: Plan, facts: Facts, findings: tuple[Finding, ...]) -> Outlook:
         if pair.opens is not None and pair.state(facts.at) is WindowState.NOT_YET
     ]
     open_links = {
-        one.instance
-        for one in findings
-        if one.code in ("RB301", "RB302") and one.waived is None and one.instance
+        finding.instance
+        for finding in findings
+        if finding.code in ("RB301", "RB302") and finding.waived is None and finding.instance
     }
     links: dict[str, list[Instance]] = {}
     for instance in plan.instances:
         if instance.id in open_links:
             links.setdefault(instance.product_url, []).append(instance)
     errors: dict[str, int] = {}
-    for one in findings:
-        elsewhere = one.code in ("RB201", "RB301", "RB302")
-        if one.severity is Severity.ERROR and one.waived is None and not elsewhere:
-            errors[one.code] = errors.get(one.code, 0) + 1
-    asked = {one.instance for one in findings if one.code == "RB201" and one.waived is None}
+    for finding in findings:
+        elsewhere = finding.code in ("RB201", "RB301", "RB302")
+        if finding.severity is Severity.ERROR and finding.waived is None and not elsewhere:
+            errors[finding.code] = errors.get(finding.code, 0) + 1
+    asked = {
+        finding.instance
+        for finding in findings
+        if finding.code == "RB201" and finding.waived is None
+    }
     used = {
         url
         for instance in plan.instances
@@ -81,7 +85,7 @@ def outlook(plan: Plan, facts: Facts, findings: tuple[Finding, ...]) -> Outlook:
         errors=errors,
         rounds=rounds(pairs, facts.at),
         closing=closing,
-        opening=None if closing else min(coming, key=lambda one: one[1], default=None),
+        opening=None if closing else min(coming, key=lambda start: start[1], default=None),
         unservable=unservable(pairs, facts.at),
     )
 

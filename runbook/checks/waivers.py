@@ -17,7 +17,7 @@ def apply_waivers(plan: Plan, facts: Facts, findings: Iterable[Finding]) -> tupl
     for waiver in plan.waivers:
         waivers.setdefault(_key(waiver), waiver)
     used: set[str] = set()
-    result = [_judged(one, waivers, used) for one in findings]
+    result = [_judged(problem, waivers, used) for problem in findings]
     if plan.broken:
         # Something was not looked at, so nobody can say that a waiver waives nothing.
         return tuple(result)
@@ -44,19 +44,24 @@ def _key(waiver: Waiver) -> _Key:
     )
 
 
-def _judged(one: Finding, waivers: dict[_Key, Waiver], used: set[str]) -> Finding:
-    if not waivers or (one.code.startswith("RB1") and one.severity is Severity.ERROR):
-        return one
-    pair = None if one.sites is None else frozenset(one.sites)
+def _judged(problem: Finding, waivers: dict[_Key, Waiver], used: set[str]) -> Finding:
+    if not waivers or (problem.code.startswith("RB1") and problem.severity is Severity.ERROR):
+        return problem
+    pair = None if problem.sites is None else frozenset(problem.sites)
     waiver = None
-    for instance, sites in ((one.instance, pair), (one.instance, None), (None, pair), (None, None)):
-        found = waivers.get((one.code, instance, sites))
+    for instance, sites in (
+        (problem.instance, pair),
+        (problem.instance, None),
+        (None, pair),
+        (None, None),
+    ):
+        found = waivers.get((problem.code, instance, sites))
         if found is not None:
             used.add(found.path)
             waiver = waiver or found
     if waiver is None:
-        return one
-    return replace(one, waived=Waived(by=waiver.by, reason=waiver.reason))
+        return problem
+    return replace(problem, waived=Waived(by=waiver.by, reason=waiver.reason))
 
 
 def _waives_nothing(plan: Plan, waiver: Waiver) -> Finding:

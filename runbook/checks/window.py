@@ -12,7 +12,7 @@ from runbook.checks.facts import Facts
 from runbook.findings import Finding, Severity
 from runbook.plan.model import Instance, Plan, Site, Wave
 from runbook.text import moment, span
-from runbook.windows import Pair, WindowState, pairs_of_sites
+from runbook.windows import Pair, WindowState, pairs_of
 
 SOON = timedelta(hours=72)
 _PAIRS_NAMED = 4
@@ -32,7 +32,7 @@ def judge_windows(plan: Plan, facts: Facts) -> Iterator[Finding]:
         if undated:
             yield _no_date(plan, instance, undated)
             continue
-        pairs = pairs_of_sites(instance.id, source, destination, use_planned=not facts.running)
+        pairs = pairs_of(plan, instance, use_planned=not facts.running)
         yield from _judge_job(plan, facts, instance, pairs)
 
 
@@ -80,7 +80,7 @@ def _judge_job(
     plan: Plan, facts: Facts, instance: Instance, pairs: tuple[Pair, ...]
 ) -> Iterator[Finding]:
     states = [(pair, pair.state(facts.at)) for pair in pairs]
-    served = [pair for pair, state in states if state in (WindowState.OPEN, WindowState.LATE)]
+    served = [pair for pair in pairs if pair.servable(facts.at)]
     if not served:
         yield _nothing_served(plan, facts, instance, states)
         return
@@ -100,11 +100,7 @@ def _judge_job(
             hint="plan an earlier cutover, or make sure that nothing can delay this one",
             instance=instance,
         )
-    unserved = [
-        pair
-        for pair, state in states
-        if pair.opens is not None and state not in (WindowState.OPEN, WindowState.LATE)
-    ]
+    unserved = [pair for pair in pairs if pair.opens is not None and not pair.servable(facts.at)]
     if unserved:
         yield _unserved(plan, facts, instance, unserved)
 
@@ -163,11 +159,7 @@ def _nothing_served(
 
 
 def _later(plan: Plan, states: list[tuple[Pair, WindowState]], otherwise: str) -> str:
-    coming = [
-        pair.opens
-        for pair, state in states
-        if state is WindowState.NOT_YET and pair.opens is not None
-    ]
+    coming = [pair.opens for pair, state in states if state is WindowState.NOT_YET and pair.opens]
     if not coming:
         return otherwise
     return f"the next pair of waves opens at {moment(min(coming), plan.zone)}"

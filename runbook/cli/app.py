@@ -154,6 +154,12 @@ def cli(ctx: click.Context, no_color: bool, verbose: bool) -> None:
         ctx.obj = held.root
     ctx.obj.verbose = verbose
     ctx.obj.ask, ctx.obj.warn = _ask, _warn
+    if verbose:
+        # Only here: a quick start does without the log.
+        from runbook.cli.verbose import hide_log, show_log
+
+        show_log()
+        ctx.call_on_close(hide_log)
     ctx.obj.no_color = no_color or bool(ctx.obj.environ.get("NO_COLOR"))
     if ctx.obj.no_color:
         ctx.color = False

@@ -12,6 +12,7 @@ from runbook.cli.options import (
     plan_argument,
     with_options,
 )
+from runbook.clock import isoformat_utc
 from runbook.operations.approve import ApproveOptions, approve_plan
 from runbook.operations.root import Root
 from runbook.text import plural, printable
@@ -47,7 +48,9 @@ def approve(root: Root, options: ApproveOptions) -> None:
         err=True,
     )
     for at, earlier in approval.earlier:
-        click.echo(f"approved before, too: by {printable(earlier.by)} at {at}", err=True)
+        click.echo(
+            f"approved before, too: by {printable(earlier.by)} at {isoformat_utc(at)}", err=True
+        )
     if event.evidence is not None:
         click.echo(
             f"evidence `{printable(event.evidence['path'])}` has SHA-256 {event.evidence['sha256']}",

@@ -7,7 +7,7 @@ from runbook.errors import ExitCode
 from runbook.execute.executor import Ending
 from runbook.ledger.store import Ledger
 from runbook.text import added_up, printable
-from runbook.view import JobView, run_of
+from runbook.view import SUSPECTS, JobState, JobView, RunView, next_for, run_of
 
 
 def closing(ledger: Ledger, run: str, ending: "Ending", *, plan: Path) -> None:
@@ -20,7 +20,7 @@ def closing(ledger: Ledger, run: str, ending: "Ending", *, plan: Path) -> None:
     if ending.detail:
         say(f"  {printable(ending.detail)}")
     for job in view.jobs:
-        for line in advice_for(job, run, plan):
+        for line in advice_for(job, view, plan):
             say(line)
     match ending.exit_code:
         case ExitCode.DONE if ending.state.value == "complete":
@@ -35,34 +35,35 @@ def closing(ledger: Ledger, run: str, ending: "Ending", *, plan: Path) -> None:
             pass
 
 
-def advice_for(job: JobView, run: str, plan: Path) -> list[str]:
+def advice_for(job: JobView, view: RunView, plan: Path) -> list[str]:
     """Return what a person should know and do about a job, empty where nothing."""
     lines: list[str] = []
+    advice = next_for(job, view, str(plan))
     state = job.state.value
-    if state == "unknown" and not job.settled_by_person:
+    if advice.key == "unknown":
+        send_again, accepted, no_id = advice.commands
         lines += [
             f"  {job.id}: unknown - {printable(job.detail)}",
             "    look at the site's link-fixing page or the audit log, then say what happened:",
-            f"      runbook resolve {run} {job.id} --send-again      (recommended: links already updated are left out; a backup may be repeated)",
-            f"      runbook resolve {run} {job.id} --accepted UUID   (where its job id is known)",
-            f"      runbook resolve {run} {job.id} --accepted-no-id  (accepted, id not known: only verification can tell)",
+            f"      {send_again}      (recommended: links already updated are left out; a backup may be repeated)",
+            f"      {accepted}   (where its job id is known)",
+            f"      {no_id}  (accepted, id not known: only verification can tell)",
         ]
-    elif state in ("refused", "error"):
+    elif job.state in (JobState.REFUSED, JobState.ERROR):
         lines.append(f"  {job.id}: {state} - {printable(job.detail)}")
         last = job.sent[-1] if job.sent else None
-        if state == "refused" and last is not None:
+        if job.state is JobState.REFUSED and last is not None:
             lines += [f"    likely: {cause}" for cause in last.causes]
             if last.trace_id:
                 lines.append(f"    trace id for Atlassian's support: {printable(last.trace_id)}")
-            lines.append(f"    after the fix: runbook run {plan}")
-        elif state == "error":
-            lines.append(f'    after the fix: runbook run {plan} --again {job.id} --reason "…"')
-    elif state == "not_attempted":
+        lines += [f"    after the fix: {command}" for command in advice.commands]
+    elif job.state is JobState.NOT_ATTEMPTED:
         lines.append(f"  {job.id}: not attempted ({job.why}) - {printable(job.detail)}")
-    if job.needs_person() and state == "complete":
+    elif advice.key == "probe":
+        again, no_id = advice.commands
         lines += [
-            f"  {job.id}: complete, but a known link did not arrive. Suspects, in order: the account that authorized the app link is not the one that submits; `migratedFrom`; the window; booleans; the link was deleted in the cloud",
-            f'    mend it and send again: runbook run {plan} --again {job.id} --reason "…"',
-            f"    or go on without: runbook resolve {run} {job.id} --accepted-no-id",
+            f"  {job.id}: complete, but a known link did not arrive. Suspects, in order: {'; '.join(SUSPECTS)}",
+            f"    mend it and send again: {again}",
+            f"    or go on without: {no_id}",
         ]
     return lines

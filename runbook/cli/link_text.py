@@ -11,7 +11,7 @@ from runbook.cli.snapshot_progress import watching
 from runbook.operations.links import WriteOptions
 from runbook.operations.root import Root
 from runbook.remotelinks.comparison_store import ComparisonStore
-from runbook.remotelinks.snapshot import Progress
+from runbook.remotelinks.snapshot import SnapshotProgress
 from runbook.remotelinks.writes import Order, Outcomes, WriteList
 from runbook.text import plural, printable, shortened
 
@@ -34,7 +34,7 @@ class LinkWriteScreen:
         """Whether stdout gets one JSON document."""
         return self.options.output_format == "json"
 
-    def watching(self) -> AbstractContextManager[Progress]:
+    def watching(self) -> AbstractContextManager[SnapshotProgress]:
         """Show the progress of a snapshot."""
         return watching(self.root)
 

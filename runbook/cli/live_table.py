@@ -13,7 +13,7 @@ from rich.text import Text
 from runbook.cli.console import masked
 from runbook.cli.event_text import clock_time, sentence_of
 from runbook.clock import Clock, parse_utc
-from runbook.ledger.codec import Event, Row, moment_of
+from runbook.ledger.codec import Event, Row
 from runbook.ledger.events import (
     JobStalled,
     PlanAmended,
@@ -63,7 +63,7 @@ class LiveTable:
         if self._live is not None:
             self._live.stop()
 
-    def saw(self, row: Row, event: Event) -> None:
+    def on_event(self, row: Row, event: Event) -> None:
         """Update the job's line; print what is news above the table."""
         if row.run is not None and isinstance(
             event, RunStarted | RunResumed | PlanAmended | RoundOpened
@@ -72,17 +72,17 @@ class LiveTable:
             self._jobs = {} if view is None else {job.id: job for job in view.jobs}
             self._begin()
         if row.job is not None and row.job in self._jobs:
-            self._jobs[row.job] = after_event(self._jobs[row.job], event, moment_of(row.at))
+            self._jobs[row.job] = after_event(self._jobs[row.job], event, row.moment)
             self._next.pop(row.job, None)
         if isinstance(event, RunResumed | SubmitLost | JobStalled | StopRequested | RunEnded):
             job = f"{row.job} " if row.job else ""
             self._print(f"{clock_time(row.at, self._zone)}  {job}{sentence_of(event)}")
 
-    def waits(self, job: str, until: str, why: str) -> None:
+    def on_wait(self, job: str, until: str, why: str) -> None:
         """Show what the job waits for."""
         self._next[job] = (until, why)
 
-    def alarm(self, text: str) -> None:
+    def on_failure(self, text: str) -> None:
         """Print it above the table."""
         self._print(f"ALARM {text}", style="bold red")
 

@@ -26,7 +26,8 @@ from runbook.cli.preview import show_preview
 from runbook.cli.summary import summary_text
 from runbook.cli.watching import observers_for
 from runbook.errors import ExitCode, UsageError
-from runbook.execute.interrupts import Interrupts
+from runbook.execute.ports import Interrupts
+from runbook.jobs import SUBMIT_INTERVAL_S
 from runbook.ledger.store import Ledger
 from runbook.operations.preview_plan import expected_links
 from runbook.operations.root import Root
@@ -125,7 +126,7 @@ def _stripped(_: click.Context, __: click.Parameter, text: str) -> str:
     "--submit-interval",
     "submit_interval_s",
     type=click.FloatRange(min=0),
-    default=12.0,
+    default=SUBMIT_INTERVAL_S,
     show_default=True,
     metavar="S",
     help="At most one submission every S seconds.",

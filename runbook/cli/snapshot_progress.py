@@ -9,15 +9,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TextColumn
-from rich.progress import Progress as RichProgress
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.progress import TimeRemainingColumn as TimeLeft
 from rich.text import Text
 
 from runbook.cli.console import say
 from runbook.clock import Clock
 from runbook.operations.root import Root
-from runbook.remotelinks.snapshot import Progress
+from runbook.remotelinks.snapshot import SnapshotProgress
 from runbook.remotelinks.snapshot_file import Chunk
 from runbook.text import plural, span
 
@@ -35,7 +34,7 @@ class _Count:
         return self.read / (now_s - self.begun_s) if now_s > self.begun_s else 0.0
 
 
-class SnapshotLines:
+class SnapshotLines(SnapshotProgress):
     """One line on stderr per change: a site counted, a chunk on disk, keys resolved."""
 
     def __init__(self, clock: Clock) -> None:
@@ -52,7 +51,7 @@ class SnapshotLines:
         """Count."""
         self._counts[site].read += 1
 
-    def recorded(self, site: str, chunk: "Chunk") -> None:
+    def recorded(self, site: str, chunk: Chunk) -> None:
         """Say how far it is, how fast, and how long the rest will take."""
         del chunk
         count = self._counts[site]
@@ -65,7 +64,7 @@ class SnapshotLines:
         say(f"{_host(site)}: resolving {plural(keys, 'target key')}")
 
 
-class SnapshotBars:
+class SnapshotBars(SnapshotProgress):
     """A live bar per site."""
 
     def __init__(self, bars: Any) -> None:
@@ -80,16 +79,13 @@ class SnapshotBars:
         """Move the bar on."""
         self._bars.advance(self._tasks[site])
 
-    def recorded(self, site: str, chunk: "Chunk") -> None:
-        """Do nothing: the bar has counted the issues."""
-
     def resolving(self, site: str, keys: int) -> None:
         """Say it above the bars."""
         self._bars.console.print(f"{_host(site)}: resolving {plural(keys, 'target key')}")
 
 
 @contextlib.contextmanager
-def watching(root: Root) -> "Iterator[Progress]":
+def watching(root: Root) -> Iterator[SnapshotProgress]:
     """Yield what shows the progress of a snapshot on stderr."""
     if not sys.stderr.isatty():
         yield SnapshotLines(root.clock)
@@ -104,7 +100,7 @@ def watching(root: Root) -> "Iterator[Progress]":
         TextColumn("left"),
     )
     console = Console(stderr=True, no_color=root.no_color)
-    with RichProgress(*columns, console=console, refresh_per_second=4) as bars:
+    with Progress(*columns, console=console, refresh_per_second=4) as bars:
         yield SnapshotBars(bars)
 
 

@@ -11,7 +11,7 @@ from runbook.cli.options import format_option, ledger_option
 from runbook.operations.find_run import LATEST, find_run, read_runs
 from runbook.operations.root import Root
 from runbook.text import added_up, aligned, moment, plural, printable, shortened, span, zone_of
-from runbook.view import AT_ATLASSIAN, JobState, JobView, RunState, RunView
+from runbook.view import AT_ATLASSIAN, SUSPECTS, JobState, JobView, RunState, RunView, next_for
 from runbook.windows import WindowState
 
 _STATE_WORDS = {
@@ -58,7 +58,7 @@ def status_text(view: RunView, at: datetime) -> str:
     if waiting:
         blocks.append(
             "\n\n".join(
-                ["needs a person:", *(_words_for_person(view.id, job, zone) for job in waiting)]
+                ["needs a person:", *(_words_for_person(view, job, zone) for job in waiting)]
             )
         )
     return "\n\n".join(blocks)
@@ -71,9 +71,10 @@ def _head(view: RunView, at: datetime, zone: tzinfo) -> Iterator[tuple[str, str]
     yield "verification", _VERIFICATION_WORDS.get(view.verification, printable(view.verification))
     yield "plan", printable(view.started.plan_name)
     yield "jobs digest", view.jobs_digest
+    started = view.started_at
     yield (
         "started",
-        f"{moment(view.started_at, zone)} by {printable(view.operator)} on {printable(view.started.machine)}, {span(at - view.started_at)} ago",
+        f"{moment(started, zone)} by {printable(view.operator)} on {printable(view.started.machine)}, {span(at - started)} ago",
     )
     if view.ended_at is not None:
         yield "ended", moment(view.ended_at, zone)
@@ -116,26 +117,22 @@ def window_left(job: JobView, at: datetime) -> str:
     """Return what a job's windows leave at a moment, such as `safe for 3 d 4 h (1 of 2 pairs)`."""
     if not job.windows:
         return "none" if not job.job.recreate_as_remote else "unknown"
-    states = [pair.state(at) for pair in job.windows]
+    states = [(pair.state(at), pair) for pair in job.windows]
     usable = [
         (end, state)
-        for pair, state in zip(job.windows, states, strict=True)
-        for end in (pair.safe_closes if state is WindowState.OPEN else pair.closes,)
-        if pair.servable(at) and end is not None
+        for state, pair in states
+        if (end := {WindowState.OPEN: pair.safe_closes, WindowState.LATE: pair.closes}.get(state))
     ]
     of_pairs = "" if len(states) == 1 else f" ({len(usable)} of {plural(len(states), 'pair')})"
     if usable:
         closes, state = min(usable)
         word = "safe for" if state is WindowState.OPEN else "late, at most"
         return f"{word} {span(closes - at)}{of_pairs}"
-    if WindowState.NOT_YET in states:
-        opens = [
-            pair.opens
-            for pair, state in zip(job.windows, states, strict=True)
-            if state is WindowState.NOT_YET and pair.opens is not None
-        ]
+    to_come = [pair.opens for state, pair in states if state is WindowState.NOT_YET]
+    if to_come:
+        opens = [moment for moment in to_come if moment is not None]
         return f"opens in {span(min(opens) - at)}" if opens else "not yet"
-    return "never open" if set(states) == {WindowState.NEVER} else "closed"
+    return "never open" if {state for state, _ in states} == {WindowState.NEVER} else "closed"
 
 
 def _notes(view: RunView) -> str:
@@ -149,30 +146,33 @@ def _notes(view: RunView) -> str:
     return "\n".join(lines)
 
 
-def _words_for_person(run: str, job: JobView, zone: tzinfo) -> str:
-    call = f"    runbook resolve {run} {printable(job.id)}"
-    if job.state is JobState.COMPLETE:
+def _words_for_person(view: RunView, job: JobView, zone: tzinfo) -> str:
+    plan = view.started.plan_file or "PLAN"
+    advice = next_for(job, view, plan)
+    commands = [f"    {printable(command)}" for command in advice.commands]
+    if advice.key == "probe":
         absent = [
             f"{printable(issue)} -> {printable(target)}"
             for (issue, target), result in job.probe_results().items()
             if result == "not_arrived"
         ]
+        again, no_id = commands
         return "\n".join(
             [
                 f"  {printable(job.id)}: Atlassian reports Complete, but a known link did not arrive ({', '.join(absent)})",
-                "  suspects in this order: the account that authorized the app link, `migratedFrom`, the window,",
-                "  the style of booleans, a link that was deleted in the cloud",
-                f"{call} --send-again        # after the cause is fixed",
-                f"{call} --accepted-no-id    # go on without it; verification will list what is missing",
+                f"  suspects in this order: {'; '.join(SUSPECTS)}",
+                f"{again}    # after the cause is fixed",
+                f"{no_id}    # go on without it; verification will list what is missing",
             ]
         )
     sent = moment(job.submitted_at, zone) if job.submitted_at else "an unknown moment"
+    send_again, accepted, no_id = commands
     return "\n".join(
         [
             f"  {printable(job.id)}: sent at {sent}, the outcome is unknown: {printable(job.detail) or 'no answer is on disk'}",
-            f"{call} --send-again        # recommended: links already updated are left out; may repeat a backup",
-            f"{call} --accepted UUID     # Atlassian told you the job's id",
-            f"{call} --accepted-no-id    # it surely arrived, the id is not known",
+            f"{send_again}        # recommended: links already updated are left out; may repeat a backup",
+            f"{accepted}     # Atlassian told you the job's id",
+            f"{no_id}    # it surely arrived, the id is not known",
         ]
     )
 

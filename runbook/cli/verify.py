@@ -121,7 +121,7 @@ def _show_text(verified: Verified) -> None:
 
 def _say_verdict(verified: Verified, run: str, plan_file: str) -> None:
 
-    for note in verified.notes:
+    for note in verified.comparison.store.notes:
         say(f"note: {printable(note)}")
     if verified.sample is not None:
         say(f"sample: {verified.sample.sentence()}")
@@ -156,8 +156,9 @@ def _say_partial(verified: Verified) -> None:
     unseen = verified.unseen()
     looked_at = verified.concerned - sum(unseen.values())
     rest = [f"{plural(count, 'expected link')} {words[kind]}" for kind, count in unseen.items()]
-    if verified.bad_rows:
-        rest.append(f"{plural(verified.bad_rows, 'row')} that cannot be read")
+    bad_rows = verified.comparison.store.bad_count
+    if bad_rows:
+        rest.append(f"{plural(bad_rows, 'row')} that cannot be read")
     if looked_at:
         seen = f"no difference in what was looked at ({plural(looked_at, 'expected link')})"
     else:

@@ -32,7 +32,7 @@ class JsonStream:
     A reader that goes away (`| head`) silences it; the run goes on.
     """
 
-    def saw(self, row: Row, event: Event) -> None:
+    def on_event(self, row: Row, event: Event) -> None:
         """Print the row."""
         document = row.as_json()
         if isinstance(event, RunEnded):
@@ -40,10 +40,10 @@ class JsonStream:
         with unheard_is_fine():
             show_json(document, indent=None)
 
-    def waits(self, job: str, until: str, why: str) -> None:
+    def on_wait(self, job: str, until: str, why: str) -> None:
         """Do nothing: waiting is no event."""
 
-    def alarm(self, text: str) -> None:
+    def on_failure(self, text: str) -> None:
         """Say it on stderr."""
         say(f"ALARM {printable(text)}")
 
@@ -55,7 +55,7 @@ class Lines:
         self._zone = zone
         self._words: dict[str, str] = {}
 
-    def saw(self, row: Row, event: Event) -> None:
+    def on_event(self, row: Row, event: Event) -> None:
         """Print a line where the event changes what a person knows."""
         text = sentence_of(event)
         key = row.job or ""
@@ -65,10 +65,10 @@ class Lines:
                 f"{clock_time(row.at, self._zone)}  {f'{row.job}: ' if row.job else ''}{printable(text)}"
             )
 
-    def waits(self, job: str, until: str, why: str) -> None:
+    def on_wait(self, job: str, until: str, why: str) -> None:
         """Do nothing: waiting is no change."""
 
-    def alarm(self, text: str) -> None:
+    def on_failure(self, text: str) -> None:
         """Say it loudly."""
         say(f"ALARM {printable(text)}")
 
@@ -81,7 +81,7 @@ class LiveReport:
         self._last_s = float("-inf")
         self._broken = False
 
-    def saw(self, row: Row, event: Event) -> None:
+    def on_event(self, row: Row, event: Event) -> None:
         """Rewrite the report where enough time has passed, and always at the end."""
         ended = isinstance(event, RunEnded)
         if row.run is None or not (
@@ -96,10 +96,10 @@ class LiveReport:
                 say(f"the report `{self._file}` cannot be written: {problem}; the run goes on")
             self._broken = True
 
-    def waits(self, job: str, until: str, why: str) -> None:
+    def on_wait(self, job: str, until: str, why: str) -> None:
         """Do nothing."""
 
-    def alarm(self, text: str) -> None:
+    def on_failure(self, text: str) -> None:
         """Do nothing: the screen has it."""
 
 

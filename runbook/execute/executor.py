@@ -1,6 +1,6 @@
 """The only loop: carry out what the pure decisions say, one worker per site that holds links.
 
-What is decided lives in `schedule`, `submit` and `poll`; what is known, in `books`. The loop ends
+What is decided lives in `schedule`, `submit_rules` and `poll_rules`; what is known, in `session`. The loop ends
 when nothing is left to do, and a ledger that cannot be written ends it at once.
 """
 
@@ -10,11 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from runbook.errors import ExitCode, LedgerError, foremost
-from runbook.execute.books import Assignment, Books
-from runbook.execute.follower import Follower
-from runbook.execute.interrupts import Interrupts
-from runbook.execute.ports import Pace, Ports
-from runbook.execute.probing import probe
+from runbook.execute.poller import Poller
+from runbook.execute.ports import Interrupts, Pace, Ports
 from runbook.execute.schedule import (
     Finished,
     Follow,
@@ -25,6 +22,7 @@ from runbook.execute.schedule import (
     WaitFor,
     next_step,
 )
+from runbook.execute.session import Assignment, RunSession
 from runbook.execute.submitter import Submitter
 from runbook.ledger.events import JobNotAttempted, RunEnded
 from runbook.view import (
@@ -58,88 +56,88 @@ async def execute(
     Raises:
         LedgerError: the ledger cannot be written, or another process leads it now.
     """
-    books = Books(assignment, ports, interrupts)
+    session = RunSession(assignment, ports, interrupts)
     for job_id in assignment.not_selected:
-        books.record(
+        session.record(
             JobNotAttempted(why="not_selected", detail="not selected for this process"), job_id
         )
-    submitter, follower = Submitter(books, pace), Follower(books, pace)
+    submitter, poller = Submitter(session, pace), Poller(session, pace)
     submitter.resubmit_unknown()
-    sites = tuple(dict.fromkeys(job.job.site for job in books.jobs.values()))
+    sites = tuple(dict.fromkeys(job.job.site for job in session.jobs.values()))
     with _its_own_error():
         async with asyncio.TaskGroup() as group:
             workers = [
-                group.create_task(_work(site, sites, books, submitter, follower)) for site in sites
+                group.create_task(_work(site, sites, session, submitter, poller)) for site in sites
             ]
             aides = (
-                group.create_task(_watch(books)),
+                group.create_task(_watch(session)),
                 group.create_task(_cancel_at_second(interrupts, workers)),
             )
             await asyncio.wait(workers)
             for aide in aides:
                 aide.cancel()
-    return _end(books)
+    return _end(session)
 
 
 async def _work(
-    site: str, sites: tuple[str, ...], books: Books, submitter: Submitter, follower: Follower
+    site: str, sites: tuple[str, ...], session: RunSession, submitter: Submitter, poller: Poller
 ) -> None:
     """Do what a site has to do until no site has anything to do any more."""
     try:
-        while not books.leaving:
-            books.take_news()
-            step = next_step(site, books.jobs, books.todo, books.brakes())
+        while not session.leaving:
+            session.poll_ledger()
+            step = next_step(site, session.jobs, session.todo, session.brakes())
             if isinstance(step, Finished):
-                if not await _rested(site, sites, books):
+                if not await _rested(site, sites, session):
                     return
             else:
-                await _carry_out(step, books, submitter, follower)
+                await _carry_out(step, session, submitter, poller)
     finally:
-        books.resting.add(site)
-        books.tell()
+        session.resting.add(site)
+        session.notify()
 
 
-async def _rested(site: str, sites: tuple[str, ...], books: Books) -> bool:
+async def _rested(site: str, sites: tuple[str, ...], session: RunSession) -> bool:
     """Wait for something to change; return False when every site rests, so that nothing can."""
-    books.resting.add(site)
-    if books.resting.issuperset(sites):
-        books.tell()
+    session.resting.add(site)
+    if session.resting.issuperset(sites):
+        session.notify()
         return False
-    await books.until_told()
-    if books.resting.issuperset(sites):
+    await session.wait_for_change()
+    if session.resting.issuperset(sites):
         return False
-    books.resting.discard(site)
+    session.resting.discard(site)
     return True
 
 
-async def _carry_out(step: Step, books: Books, submitter: Submitter, follower: Follower) -> None:
+async def _carry_out(step: Step, session: RunSession, submitter: Submitter, poller: Poller) -> None:
     match step:
         case Follow(job=job_id):
-            await follower.follow(job_id)
+            await poller.follow(job_id)
         case LookAfter(job=job_id):
-            await probe(books, job_id, "after")
-            books.tell()
+            await session.probe(job_id, "after")
+            session.notify()
         case Submit(job=job_id):
             await submitter.submit(job_id)
         case Hold(job=job_id, why=why, detail=detail):
-            books.hold(job_id, why, detail)
-            books.tell()
+            session.hold(job_id, why, detail)
+            session.notify()
         case WaitFor(job=job_id, need=need):
-            books.says_waiting(job_id, 0, f"for `{need}`")
-            await books.until_told()
+            session.report_wait(job_id, 0, f"for `{need}`")
+            await session.wait_for_change()
         case Finished():
             pass
 
 
-async def _watch(books: Books) -> None:
+async def _watch(session: RunSession) -> None:
     """Keep the lease, and notice what other terminals write."""
-    beat_s = books.clock.monotonic_s()
+    beat_s = session.clock.monotonic_s()
     while True:
-        await books.clock.sleep(NEWS_S)
-        if books.clock.monotonic_s() - beat_s >= HEARTBEAT_S:
-            books.ports.recorder.heartbeat()
-            beat_s = books.clock.monotonic_s()
-        books.take_news()
+        await session.clock.sleep(NEWS_S)
+        if session.clock.monotonic_s() - beat_s >= HEARTBEAT_S:
+            session.ports.recorder.heartbeat()
+            beat_s = session.clock.monotonic_s()
+        session.poll_ledger()
 
 
 async def _cancel_at_second(interrupts: Interrupts, workers: list[asyncio.Task[None]]) -> None:
@@ -148,32 +146,32 @@ async def _cancel_at_second(interrupts: Interrupts, workers: list[asyncio.Task[N
         worker.cancel()
 
 
-def _end(books: Books) -> Ending:
-    jobs = tuple(books.jobs.values())
-    state = settled_state(jobs, stopped=books.no_go)
-    left = bool(books.todo) or any(job.state in AT_ATLASSIAN or job.unprobed() for job in jobs)
-    interrupted = books.interrupts.count > 0 and left
-    code = ExitCode.INTERRUPTED if interrupted else foremost(_codes(books))
+def _end(session: RunSession) -> Ending:
+    jobs = tuple(session.jobs.values())
+    state = settled_state(jobs, stopped=session.no_go)
+    left = bool(session.todo) or any(job.state in AT_ATLASSIAN or job.unprobed() for job in jobs)
+    interrupted = session.interrupts.count > 0 and left
+    code = ExitCode.INTERRUPTED if interrupted else foremost(_codes(session))
     if left and code is ExitCode.DONE:
         # A word that came at the very end: nothing is called done that is not.
         code = ExitCode.INTERRUPTED
-    detail = "interrupted by the operator" if interrupted else books.unreachable or ""
+    detail = "interrupted by the operator" if interrupted else session.unreachable or ""
     ending = Ending(state=state, counts=count_states(jobs), exit_code=code, detail=detail)
-    books.record(
+    session.record(
         RunEnded(state=state.value, counts=ending.counts, exit_code=int(code), detail=detail)
     )
     return ending
 
 
-def _codes(books: Books) -> Iterator[ExitCode]:
-    if books.accounts:
+def _codes(session: RunSession) -> Iterator[ExitCode]:
+    if session.accounts:
         yield ExitCode.CREDENTIAL
-    for job in books.jobs.values():
+    for job in session.jobs.values():
         if job.needs_person():
             yield ExitCode.UNKNOWN
         if failed(job):
             yield ExitCode.JOB
-    if books.unreachable is not None:
+    if session.unreachable is not None:
         yield ExitCode.REMOTE
 
 

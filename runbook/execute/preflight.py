@@ -8,16 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from runbook.atlassian.retry import backoff_s
+from runbook.atlassian.tenant import PATH, site_id_in
 from runbook.clock import Clock
 from runbook.errors import CredentialError, PlanError, RemoteError
-from runbook.execute.submit import likely_causes, words_of
+from runbook.execute.submit_rules import likely_causes, words_of
+from runbook.http import Answer, Outcome, Request, Send
 from runbook.jobs import API
 from runbook.plan.model import Plan
-from runbook.wire import Answer, Outcome, Request, Send
 
 NO_JOB = "00000000-0000-0000-0000-000000000000"
 ATTEMPTS = 4
-FIRST_WAIT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +32,7 @@ class Identified:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Probed:
+class AccountCheck:
     """An account that the links API did not refuse."""
 
     account: str
@@ -44,7 +45,7 @@ class Asked:
     """Everything that was asked before the first POST; nothing where nothing is to be sent."""
 
     identified: tuple[Identified, ...]
-    probed: tuple[Probed, ...]
+    account_checks: tuple[AccountCheck, ...]
     site_ids: Mapping[str, str]
 
 
@@ -67,27 +68,20 @@ async def identify_sites(plan: Plan, send: Send, clock: Clock) -> tuple[Identifi
 
 
 async def _identify(site: str, send: Send, clock: Clock) -> Identified:
-    # No credential: the page needs none, and a host that is no cloud site must not get one.
-    request = Request(
-        method="GET", url=f"{site}/_edge/tenant_info", headers=(("Accept", "application/json"),)
-    )
+    request = Request(method="GET", url=f"{site}{PATH}", headers=(("Accept", "application/json"),))
     answer = await _answered(request, send, clock, who=f"site `{site}`")
-    try:
-        value = answer.json()
-    except ValueError:
-        value = None
-    site_id = value.get("cloudId") if isinstance(value, dict) else None
-    if not 200 <= answer.status < 300 or not isinstance(site_id, str) or not site_id:
+    site_id = site_id_in(answer)
+    if site_id is None:
         raise RemoteError(
-            f"site `{site}` does not say its id: answer {answer.status} of `/_edge/tenant_info` holds no `cloudId` ({words_of(answer) or 'empty'})",
+            f"site `{site}` does not say its id: answer {answer.status} of `{PATH}` holds no `cloudId` ({words_of(answer) or 'empty'})",
             hint="is it a Jira Cloud site, and spelled as in the browser? a proxy may answer in its place",
         )
     return Identified(site=site, site_id=site_id, request=request, answer=answer)
 
 
-async def probe_accounts(
+async def check_accounts(
     accounts: Sequence[tuple[str, str]], site_ids: Mapping[str, str], send: Send, clock: Clock
-) -> tuple[Probed, ...]:
+) -> tuple[AccountCheck, ...]:
     """Ask for the status of a job that cannot exist with each (account, site it submits to).
 
     Any answer but 401 and a web page counts as "reached, not refused".
@@ -98,12 +92,12 @@ async def probe_accounts(
     """
     return tuple(
         await asyncio.gather(
-            *(_probe(account, site_ids[site], send, clock) for account, site in accounts)
+            *(_check(account, site_ids[site], send, clock) for account, site in accounts)
         )
     )
 
 
-async def _probe(account: str, site_id: str, send: Send, clock: Clock) -> Probed:
+async def _check(account: str, site_id: str, send: Send, clock: Clock) -> AccountCheck:
     request = Request(
         method="GET",
         url=f"{API}/{quote(site_id, safe='')}/jobs/status/{NO_JOB}",
@@ -122,7 +116,7 @@ async def _probe(account: str, site_id: str, send: Send, clock: Clock) -> Probed
             f"the link-fixing API was not reached: answer {answer.status} is {words_of(answer)}",
             hint="a proxy or login page answers in its place: check HTTPS_PROXY, NO_PROXY and the VPN",
         )
-    return Probed(account=account, request=request, answer=answer)
+    return AccountCheck(account=account, request=request, answer=answer)
 
 
 async def _answered(request: Request, send: Send, clock: Clock, *, who: str) -> Answer:
@@ -130,7 +124,8 @@ async def _answered(request: Request, send: Send, clock: Clock, *, who: str) -> 
     for attempt in range(1, ATTEMPTS):
         if isinstance(outcome, Answer) and outcome.status < 500 and outcome.status != 429:
             break
-        await clock.sleep(FIRST_WAIT_S * 2 ** (attempt - 1))
+        # In the middle of the spread: one process alone need not step out of others' way.
+        await clock.sleep(backoff_s(attempt, None, chance=0.5))
         outcome = await send(request)
     if isinstance(outcome, Answer):
         return outcome

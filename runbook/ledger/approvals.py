@@ -1,6 +1,7 @@
 """Who approved what will be sent."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from runbook.ledger.codec import Recorded
 from runbook.ledger.handover_events import ApprovalGiven
@@ -8,7 +9,7 @@ from runbook.ledger.handover_events import ApprovalGiven
 
 def approvals_for(
     events: Iterable[Recorded], jobs_digest: str
-) -> tuple[tuple[str, ApprovalGiven], ...]:
+) -> tuple[tuple[datetime, ApprovalGiven], ...]:
     """Return the approvals of exactly this list of jobs, oldest first, each with its moment."""
     return tuple(
         (seen.at, seen.event)

@@ -14,10 +14,12 @@ from typing import Any, ClassVar, Protocol
 
 from runbook.clock import parse_utc
 from runbook.errors import LedgerError
+from runbook.json_text import canonical_text
 from runbook.ledger.events import RUN_EVENTS
 from runbook.ledger.handover_events import HANDOVER_EVENTS
 from runbook.ledger.link_events import LINK_EVENTS
 from runbook.secrets import Mask
+from runbook.text import encodable
 
 FIRST_HASH = "0" * 64
 
@@ -46,6 +48,21 @@ class Row:
     payload: str
     hash: str
 
+    @property
+    def moment(self) -> datetime:
+        """Return when the row was written.
+
+        Raises:
+            LedgerError: it does not say so in the form that `runbook` writes.
+        """
+        try:
+            return parse_utc(self.at)
+        except ValueError as problem:
+            raise LedgerError(
+                f"row {self.seq} of the ledger has no moment that can be read",
+                hint="`runbook ledger verify` names the rows that were changed",
+            ) from problem
+
     def as_json(self) -> dict[str, Any]:
         """Return the row as `ledger export` and `run --format json` print it."""
         return {
@@ -65,7 +82,7 @@ class Recorded:
     """An event with when it happened and what it belongs to; `event` is None for unknown kinds."""
 
     seq: int
-    at: str
+    at: datetime
     kind: str
     run: str | None
     job: str | None
@@ -81,12 +98,7 @@ def encode(event: Event, mask: Mask | None = None) -> str:
     fields = {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}
     if mask is not None:
         fields = {name: mask.value(value) for name, value in fields.items()}
-    payload = json.dumps(fields, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    try:
-        payload.encode()
-    except UnicodeEncodeError:
-        return payload.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return payload
+    return encodable(canonical_text(fields))
 
 
 def decode(kind: str, payload: str) -> Any:
@@ -111,21 +123,6 @@ def decode(kind: str, payload: str) -> Any:
         ) from problem
 
 
-def moment_of(text: str) -> datetime:
-    """Return a moment that the ledger keeps.
-
-    Raises:
-        LedgerError: the text is no moment.
-    """
-    try:
-        return parse_utc(text)
-    except (ValueError, OverflowError) as problem:
-        raise LedgerError(
-            f"the ledger holds `{text[:60]}` where a moment should be",
-            hint="`runbook ledger verify` names the rows that were changed",
-        ) from problem
-
-
 def chain_hash(
     previous: str, *, seq: int, at: str, kind: str, run: str | None, job: str | None, payload: str
 ) -> str:
@@ -139,10 +136,14 @@ def chain_hash(
 
 
 def recorded(row: Row) -> Recorded:
-    """Return a row with its event read."""
+    """Return a row with its moment and its event read.
+
+    Raises:
+        LedgerError: the row has no moment, or its payload is not an event of its kind.
+    """
     return Recorded(
         seq=row.seq,
-        at=row.at,
+        at=row.moment,
         kind=row.kind,
         run=row.run,
         job=row.job,

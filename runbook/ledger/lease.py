@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from runbook.clock import parse_utc
+
 LEASE_LIFE = timedelta(seconds=60)
 
 
@@ -17,8 +19,8 @@ class Lease:
     operator: str
     pid: int
     machine: str
-    since: datetime
-    heartbeat: datetime
+    since: str
+    heartbeat: str
     after_seq: int
 
 
@@ -36,7 +38,7 @@ def lease_holds(held: Lease, me: Me, now: datetime) -> bool:
     """Return whether a lease keeps `me` out at this moment."""
     if held.machine == me.machine and not process_lives(held.pid):
         return False
-    return now - held.heartbeat < LEASE_LIFE
+    return now - parse_utc(held.heartbeat) < LEASE_LIFE
 
 
 def process_lives(pid: int) -> bool:

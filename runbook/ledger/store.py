@@ -7,6 +7,7 @@ lease is checked in the transaction of each append that needs it.
 
 import contextlib
 import json
+import logging
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -14,18 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from runbook.clock import Clock, isoformat_utc, to_the_second
+from runbook.clock import Clock, isoformat_utc, parse_utc, to_the_second
 from runbook.errors import LedgerError, UsageError
-from runbook.ledger.codec import (
-    FIRST_HASH,
-    Event,
-    Recorded,
-    Row,
-    chain_hash,
-    encode,
-    moment_of,
-    recorded,
-)
+from runbook.ledger.codec import FIRST_HASH, Event, Recorded, Row, chain_hash, encode, recorded
 from runbook.ledger.faults import translated
 from runbook.ledger.lease import LEASE_LIFE, Lease, Me, lease_holds, process_lives
 from runbook.ledger.schema import APPLICATION_ID, CREATION, FORMAT, TRIGGERS
@@ -54,6 +46,7 @@ class Damage:
 
 
 BATCH_ROWS = 500
+_log = logging.getLogger(__name__)
 _BEFORE_ALL = -(2**63)
 
 
@@ -257,8 +250,8 @@ class Ledger:
             operator=row[1],
             pid=row[2],
             machine=row[3],
-            since=moment_of(row[4]),
-            heartbeat=moment_of(row[5]),
+            since=row[4],
+            heartbeat=row[5],
             after_seq=row[6],
         )
 
@@ -279,7 +272,7 @@ class Ledger:
                 and lease_holds(held, me, self._clock.now())
             ):
                 raise LedgerError(
-                    f"`{self.path}` is led by {held.operator} (process {held.pid} on `{held.machine}`) since {to_the_second(held.since)}, last heard of at {to_the_second(held.heartbeat)}",
+                    f"`{self.path}` is led by {held.operator} (process {held.pid} on `{held.machine}`) since {to_the_second(parse_utc(held.since))}, last heard of at {to_the_second(parse_utc(held.heartbeat))}",
                     hint="let that process end, or press Ctrl-C there; `runbook stop` works from here",
                 )
             now = isoformat_utc(self._clock.now())
@@ -289,6 +282,7 @@ class Ledger:
                 (me.token, me.operator, me.pid, me.machine, now, now, self._head()[0]),
             )
         self._lease = me
+        _log.info("lease of %s taken by %s (process %d)", self.path, me.operator, me.pid)
 
     def heartbeat(self) -> None:
         """Say that this process still leads.
@@ -309,6 +303,7 @@ class Ledger:
         token, self._lease = self._lease.token, None
         with self._writing():
             self._db.execute("DELETE FROM lease WHERE token = ?", (token,))
+        _log.info("lease of %s given back", self.path)
 
     def _check_lease(self, me: Me) -> None:
         held = self.lease()
@@ -423,6 +418,7 @@ def _opened(path: Path, clock: Clock, mask: Mask, *, read_only: bool, fresh: boo
         except BaseException:
             db.close()
             raise
+    _log.info("ledger %s %s%s", path, "created" if fresh else "opened", " to read" * read_only)
     return Ledger(path, db, clock, mask)
 
 

@@ -1,6 +1,7 @@
 """Bind a person, and evidence, to exactly what a plan will send."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ class RecordedApproval:
     at: str
     jobs: int
     ledger: Path
-    earlier: tuple[tuple[str, ApprovalGiven], ...]
+    earlier: tuple[tuple[datetime, ApprovalGiven], ...]
 
     def as_json(self) -> dict[str, Any]:
         """Return the document that `approve --format json` prints."""

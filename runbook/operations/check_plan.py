@@ -167,8 +167,6 @@ def _earlier_backups(
 
 def _backups_of(events: Iterator[Any], *, going_on: str | None) -> Iterator[tuple[str, datetime]]:
     """Yield site and moment of each backup that was asked for, but not by the run that goes on."""
-    from runbook.clock import parse_utc
-
     left_out: set[str | None] = set()
     for seen in events:
         if seen.event is None:
@@ -181,7 +179,7 @@ def _backups_of(events: Iterator[Any], *, going_on: str | None) -> Iterator[tupl
             continue
         body = json.loads(seen.event.request.get("body") or "{}")
         if body.get("createBackup") in (True, "true"):
-            yield body.get("productURL", ""), parse_utc(seen.at)
+            yield body.get("productURL", ""), seen.at
 
 
 def _asked(

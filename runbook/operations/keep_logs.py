@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from runbook.atlassian.log_fetch import BY_HAND, download, filled, takes_job_id
-from runbook.atlassian.log_rows import Earlier, JobSpan, attribute, fingerprint
-from runbook.atlassian.logs import read_log
 from runbook.errors import UsageError
+from runbook.http import Send
 from runbook.ledger.handover_events import LogKept
+from runbook.logs.fetch import BY_HAND, download, filled, takes_job_id
+from runbook.logs.read import read_log
+from runbook.logs.rows import Earlier, JobSpan, attribute, fingerprint
 from runbook.operations.find_run import find_run, read_runs, runs_in
 from runbook.operations.root import Root
 from runbook.plan import load_plan_bytes
 from runbook.plan.model import Plan
 from runbook.text import printable
 from runbook.view import JobView, RunView
-from runbook.wire import Send
 
 LogKind = Literal["audit", "history"]
 KINDS: tuple[LogKind, ...] = ("audit", "history")
@@ -132,7 +132,7 @@ async def fetch_logs(
     """Return every wanted log.
 
     Raises:
-        UsageError, CredentialError, RemoteError: see `runbook.atlassian.log_fetch.download`.
+        UsageError, CredentialError, RemoteError: see `runbook.logs.fetch.download`.
     """
     hosts = frozenset(urlsplit(site.url).hostname or "" for site in plan.sites)
     fetched = []

@@ -12,10 +12,13 @@ from runbook.atlassian.jira import JiraSite
 from runbook.atlassian.limits import Limits
 from runbook.clock import Clock
 from runbook.errors import CredentialError, LedgerError, RunbookError, UsageError
+from runbook.http import Send
+from runbook.ledger.link_events import VerifyStarted
 from runbook.ledger.store import Ledger
 from runbook.plan.model import Plan
 from runbook.remotelinks import repair, rollback
 from runbook.remotelinks.compare import Kind
+from runbook.remotelinks.comparison import Comparison
 from runbook.remotelinks.comparison_join import compare
 from runbook.remotelinks.comparison_store import ComparisonStore
 from runbook.remotelinks.expected import ExpectedFile
@@ -27,19 +30,19 @@ from runbook.remotelinks.rollback import Judge, LinksBefore, TakeBack
 from runbook.remotelinks.sampling import SampleWord
 from runbook.remotelinks.scope import Scope
 from runbook.remotelinks.shape import Shape
-from runbook.remotelinks.snapshot import Progress, take
+from runbook.remotelinks.snapshot import SnapshotProgress, take
 from runbook.remotelinks.snapshot_file import create_snapshot, open_snapshot
 from runbook.remotelinks.unserved import UnservedPairs
 from runbook.remotelinks.verification import (
     Verified,
     ask_history,
+    file_json,
     first_submissions,
     recall,
-    verify,
+    record,
 )
 from runbook.remotelinks.writes import Order, Purpose, WriteList, WriteLog, Writer
 from runbook.view import RunView, run_of
-from runbook.wire import Send
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +60,7 @@ class LinkPorts:
     send: Send | None
     why_not: str = ""
     random: Callable[[], float] = lambda: 0.5
-    progress: Progress | None = None
+    progress: SnapshotProgress | None = None
     sites: dict[str, JiraSite] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -65,14 +68,12 @@ class LinkPorts:
         if self.send is None:
             return
         for site in self.plan.sites:
-            self.sites[site.url] = JiraSite(
+            self.sites[site.url] = JiraSite.of(
+                site,
                 send=self.send,
-                url=site.url,
-                account=site.account,
                 clock=self.clock,
                 limits=self.limits,
                 random=self.random,
-                site_id=site.site_id,
             )
 
 
@@ -104,19 +105,19 @@ async def verify_run(
     sampled = _staged(store, expected, sample, seed=run)
     if after is None:
         after = await _taken(ports, store)
-    return await verify(
-        store=store,
-        after=after,
-        before=before,
-        expected=expected,
-        sample=sampled,
-        history=SiteHistory(ports.sites) if ports.sites else None,
-        history_absent=ports.why_not,
-        unserved=UnservedPairs(ports.plan, view, ports.clock.now()),
-        submitted=first_submissions(view),
-        ledger=ports.ledger,
-        run=run,
+    verification = f"v{ports.ledger.head()[0] + 1}"
+    started = VerifyStarted(
+        verification=verification,
+        after=file_json(after),
+        before=None if before is None else file_json(before),
+        expected=None if expected is None else expected.as_json(),
+        sample=None if sampled is None else sampled.size,
         operator=operator,
+    )
+    ports.ledger.append(started, run=run)
+    comparison, later = await _compared(ports, view, store, after, before)
+    return record(
+        comparison, ports.ledger, run, verification=verification, sample=sampled, later=later
     )
 
 
@@ -147,14 +148,8 @@ async def list_repair(
     _staged(store, expected, None, seed="")
     if after is None:
         after = await _taken(ports, store)
-    recall(store, ports.ledger, view.id)
-    comparison = compare(store, after)
-    history = SiteHistory(ports.sites)
-    await ask_history(comparison, history, ports.why_not, first_submissions(view))
-    comparison.mark_unserved(UnservedPairs(ports.plan, view, ports.clock.now()).of)
-    by_hand = await repair.shapes_by_hand(
-        likes, ports.plan, ports.sites, comparison.addresses, store.numbers
-    )
+    comparison, _ = await _compared(ports, view, store, after)
+    by_hand = await repair.shapes_by_hand(likes, ports.plan, ports.sites, comparison.addresses)
     shapes = repair.shapes_from_snapshot(comparison)
     for job, shape in by_hand.items():
         if not isinstance(shapes.get(job), Shape):
@@ -163,7 +158,6 @@ async def list_repair(
         listing=_listing(ports.ledger),
         missing=comparison.missing(),
         addresses=comparison.addresses,
-        numbers=store.numbers,
         shapes=shapes,
         as_weblink=as_weblink,
         also_unserved=also_unserved,
@@ -200,12 +194,11 @@ async def list_rollback(
     named = rollback.candidates(view, ports.ledger).values()
     with open_snapshot(before) as snapshot:
         links_before = LinksBefore(snapshot, named)
-    numbers = {url: n for n, url in enumerate(sorted(ports.sites), start=1)}
     judge = Judge(
         view=view,
         before=links_before,
-        addresses=await _live_addresses(ports, numbers),
-        destinations=rollback.destinations_of(ports.plan, numbers),
+        addresses=await _live_addresses(ports),
+        destinations=rollback.destinations_of(ports.plan),
         sites=ports.sites,
         history=SiteHistory(ports.sites),
     )
@@ -276,6 +269,21 @@ async def _taken(ports: LinkPorts, store: ComparisonStore) -> Path:
     return path
 
 
+async def _compared(
+    ports: LinkPorts, view: RunView, store: ComparisonStore, after: Path, before: Path | None = None
+) -> tuple[Comparison, int]:
+    """Compare, and let the ledger, the changelogs and the plan's waves say what they know of it.
+
+    Returns how many missing links the next round of the run can still serve, too.
+    """
+    recall(store, ports.ledger, view.id)
+    comparison = compare(store, after, before)
+    history = SiteHistory(ports.sites) if ports.sites else None
+    await ask_history(comparison, history, ports.why_not, first_submissions(view))
+    unserved = UnservedPairs(ports.plan, view, ports.clock.now())
+    return comparison, comparison.mark_unserved(unserved.of)
+
+
 def _writer(
     ports: LinkPorts, view: RunView, purpose: Purpose, progress: Callable[[Order, str, str], None]
 ) -> Writer:
@@ -289,20 +297,18 @@ async def _settle(writer: Writer, view: RunView) -> int:
     return await writer.settle(write.intended for write in left_open)
 
 
-async def _live_addresses(ports: LinkPorts, numbers: dict[str, int]) -> Addresses:
+async def _live_addresses(ports: LinkPorts) -> Addresses:
     """Return the sites' own base and display URLs, asked now; the plan's where a site does not say."""
-    bases: dict[int, list[str]] = {}
+    described: dict[str, tuple[str | None, ...]] = dict.fromkeys(ports.sites, ())
     for url, jira in ports.sites.items():
-        bases[numbers[url]] = [url]
         try:
             info, _ = await jira.server_info()
         except CredentialError:
             raise
         except RunbookError:
             continue
-        own = (info.get("baseUrl"), info.get("displayUrl"))
-        bases[numbers[url]] += [str(base) for base in own if base]
-    return Addresses(bases, PlanMap(ports.plan).old_bases())
+        described[url] = (info.get("baseUrl"), info.get("displayUrl"))
+    return Addresses(described, PlanMap(ports.plan).old_bases())
 
 
 def _listing(ledger: Ledger) -> str:

@@ -25,7 +25,7 @@ from runbook.remotelinks.comparison_store import ComparisonStore
 from runbook.remotelinks.expected import ExpectedFile, read_expected
 from runbook.remotelinks.occasion import check_after, check_before
 from runbook.remotelinks.repair import RepairList
-from runbook.remotelinks.snapshot import Progress
+from runbook.remotelinks.snapshot import SnapshotProgress
 from runbook.remotelinks.snapshot_file import open_snapshot
 from runbook.remotelinks.verification import Verified
 from runbook.remotelinks.writes import Order, Outcomes, WriteList, Writer
@@ -33,7 +33,7 @@ from runbook.secrets import Account
 from runbook.text import plural, printable
 from runbook.view import RunView
 
-Watching = Callable[[], AbstractContextManager[Progress]]
+Watching = Callable[[], AbstractContextManager[SnapshotProgress]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,7 @@ class RollbackOptions(WriteOptions):
 class WriteScreen(Protocol):
     """What `repair` and `rollback` show and ask, in this order."""
 
-    def watching(self) -> AbstractContextManager[Progress]:
+    def watching(self) -> AbstractContextManager[SnapshotProgress]:
         """Show the progress of a snapshot."""
         ...
 

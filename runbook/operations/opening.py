@@ -8,10 +8,10 @@ from typing import Any
 
 from runbook import __version__
 from runbook.checks.checked_plan import CheckedPlan
-from runbook.execute.audience import Audience
+from runbook.execute.ports import Audience
 from runbook.execute.preflight import Asked
-from runbook.execute.requests import exchange_of
 from runbook.execute.selection import Sending
+from runbook.http import exchange_of
 from runbook.ledger.codec import Event
 from runbook.ledger.events import (
     AccountProbed,
@@ -103,20 +103,20 @@ class OpeningEvents:
             self._append(
                 SiteIdentified(site=site.site, site_id=site.site_id, exchange=exchange), run
             )
-        for probe in asked.probed:
+        for check in asked.account_checks:
             self._append(
                 AccountProbed(
-                    account=probe.account,
-                    email=emails.get(probe.account, ""),
-                    status=probe.answer.status,
-                    exchange=exchange_of(probe.request, probe.answer),
+                    account=check.account,
+                    email=emails.get(check.account, ""),
+                    status=check.answer.status,
+                    exchange=exchange_of(check.request, check.answer),
                 ),
                 run,
             )
 
     def _append(self, event: Event, run: str) -> None:
         row = self.ledger.append(event, run=run)
-        self.audience.saw(row, event)
+        self.audience.on_event(row, event)
 
     def _plan_as_kept(self, findings: list[Any]) -> dict[str, Any]:
         plan = self.checked.plan

@@ -20,8 +20,8 @@ from runbook.operations.root import Root
 from runbook.plan import load_plan_bytes, read_plan
 from runbook.plan.model import Plan
 from runbook.simulator.levels import faults_for
+from runbook.simulator.populate import world_of
 from runbook.simulator.server import run_server
-from runbook.simulator.world import World
 
 _MOMENT = re.compile(
     r"""(["']?)(\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:[Zz]|[+-]\d{2}:?\d{2}))\1"""
@@ -88,9 +88,7 @@ def serve_practice(
     # A minute early, so that the evening has begun when the first command is typed.
     moved = root.clock.now() - checked.facts.at - timedelta(minutes=1)
     write_atomically(copy, practice_copy(checked.plan, moved))
-    world = World.from_plan(
-        read_plan(copy), clock=root.clock, seed=options.seed, job_minutes=JOB_MINUTES
-    )
+    world = world_of(read_plan(copy), clock=root.clock, seed=options.seed, job_minutes=JOB_MINUTES)
     world.settings.backup_minutes = BACKUP_MINUTES
     world.faults.add(*faults_for(options.faults, checked.plan, seed=options.seed))
     run_server(world, options.port, ready=lambda endpoint: ready(endpoint, copy))

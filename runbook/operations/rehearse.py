@@ -19,6 +19,7 @@ from runbook.errors import ExitCode, foremost
 from runbook.execute.executor import Ending
 from runbook.execute.ports import Observer, Pace
 from runbook.findings import Finding, counts
+from runbook.http import Send
 from runbook.ledger.events import JobResolved
 from runbook.ledger.store import Ledger, create_ledger
 from runbook.operations.check_plan import checked_plan
@@ -37,11 +38,11 @@ from runbook.remotelinks.snapshot_file import create_snapshot
 from runbook.remotelinks.writes import Outcomes
 from runbook.secrets import Account, Secret
 from runbook.simulator.levels import Level, faults_for
+from runbook.simulator.populate import world_of
 from runbook.simulator.server import serving
 from runbook.simulator.world import World
 from runbook.text import added_up, moment, plural, span
 from runbook.view import JobState, RunView, runs_of
-from runbook.wire import Send
 
 TAKES = 6
 OPERATOR = "rehearsal"
@@ -173,7 +174,7 @@ class _Evening:
         return foremost(codes)
 
     def _world(self) -> World:
-        return World.from_plan(
+        return world_of(
             self.plan,
             clock=self.clock,
             seed=self.options.seed,
@@ -319,10 +320,10 @@ class _Evening:
         unknown = [j for j in view.jobs if j.state is JobState.UNKNOWN and not j.settled_by_person]
         for job in unknown:
             truth = world.true_outcome(bodies[job.id])
-            resolution = "send_again" if truth is None else "accepted"
+            word = "send_again" if truth is None else "accepted"
             self.ledger.append(
                 JobResolved(
-                    resolution=resolution,
+                    resolution=word,
                     uuid=None if truth is None else truth.uuid,
                     by=PERSON,
                     note="a person would look at Atlassian's own pages and logs, or send again",
@@ -330,9 +331,7 @@ class _Evening:
                 run=view.id,
                 job=job.id,
             )
-            self.screen.say(
-                f"{job.id}: a person says {resolution.replace('_', ' ')} (`runbook resolve`)"
-            )
+            self.screen.say(f"{job.id}: a person says {word.replace('_', ' ')} (`runbook resolve`)")
         return bool(unknown)
 
     def _view(self) -> RunView:

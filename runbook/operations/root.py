@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     import httpx
 
     from runbook.execute.ports import Prober
+    from runbook.http import Send
     from runbook.ledger.store import Ledger, Me
     from runbook.operations.credentials import Ask
     from runbook.plan.model import Plan
-    from runbook.wire import Send
 
 _PROCESS_MASK = Mask()
 

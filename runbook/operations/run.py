@@ -14,13 +14,12 @@ from typing import Any
 
 from runbook.checks.checked_plan import CheckedPlan
 from runbook.errors import ExitCode, PlanError
-from runbook.execute.audience import Audience
-from runbook.execute.books import Assignment
 from runbook.execute.executor import Ending, execute
-from runbook.execute.interrupts import Interrupts
-from runbook.execute.ports import Observer, Pace, Ports
-from runbook.execute.preflight import Asked, identify_sites, probe_accounts
+from runbook.execute.ports import Audience, Interrupts, Observer, Pace, Ports
+from runbook.execute.preflight import Asked, check_accounts, identify_sites
 from runbook.execute.selection import Sending, SendOptions, last_run, what_to_send
+from runbook.execute.session import Assignment
+from runbook.http import Send
 from runbook.ledger.approvals import approvals_for
 from runbook.ledger.store import Ledger
 from runbook.operations.check_plan import checked_plan
@@ -28,7 +27,6 @@ from runbook.operations.opening import OpeningEvents
 from runbook.operations.root import Root
 from runbook.secrets import Account
 from runbook.view import SENDABLE, JobState, RunView, runs_of
-from runbook.wire import Send
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,7 +203,7 @@ async def run_plan(
     if sending.finished and sending.continues is not None:
         return RunResult(run=sending.continues.id, ending=_as_it_was(sending.continues))
     known_ids = {} if sending.continues is None else dict(sending.continues.site_ids)
-    asked = Asked(identified=(), probed=(), site_ids=known_ids)
+    asked = Asked(identified=(), account_checks=(), site_ids=known_ids)
     if sending.todo:
         asked = await _ask_first(root, checked, sending, environment.send)
         environment.confirm(
@@ -268,10 +266,10 @@ async def _ask_first(root: Root, checked: CheckedPlan, sending: Sending, send: S
     identified = await identify_sites(checked.plan, send, root.clock)
     site_ids = {answer.site: answer.site_id for answer in identified}
     submits_to = {job.account: job.site for job in reversed(checked.jobs) if job.id in sending.todo}
-    probed = await probe_accounts(tuple(submits_to.items()), site_ids, send, root.clock)
+    account_checks = await check_accounts(tuple(submits_to.items()), site_ids, send, root.clock)
     if sending.continues is not None:
         _refuse_other_sites(sending.continues, site_ids)
-    return Asked(identified=identified, probed=probed, site_ids=site_ids)
+    return Asked(identified=identified, account_checks=account_checks, site_ids=site_ids)
 
 
 def _refuse_other_sites(last: RunView, site_ids: Mapping[str, str]) -> None:

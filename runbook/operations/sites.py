@@ -6,11 +6,10 @@ from urllib.parse import urlsplit
 
 from runbook.atlassian.jira import JiraSite
 from runbook.atlassian.limits import Limits
-from runbook.atlassian.refusals import Exchange
 from runbook.errors import UsageError
+from runbook.http import Exchange, Send
 from runbook.operations.root import Root
 from runbook.text import printable
-from runbook.wire import Send
 
 _CLOUD_HOST = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+(atlassian\.net|jira\.com)")
 

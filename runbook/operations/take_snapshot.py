@@ -10,7 +10,7 @@ from runbook.atlassian.limits import Limits
 from runbook.errors import UsageError
 from runbook.operations.root import Root, read_plan_for
 from runbook.remotelinks.scope import Scope, scope_of
-from runbook.remotelinks.snapshot import Progress, Taken, take
+from runbook.remotelinks.snapshot import SnapshotProgress, Taken, take
 from runbook.remotelinks.snapshot_file import SnapshotFile, create_snapshot
 
 
@@ -38,7 +38,7 @@ class SnapshotScreen:
     """
 
     scope: Callable[[Scope], None]
-    watching: Callable[[], AbstractContextManager[Progress]]
+    watching: Callable[[], AbstractContextManager[SnapshotProgress]]
     whole: Callable[[str], None]
     show: Callable[[SnapshotFile, Scope, Taken | None], None]
 

@@ -6,8 +6,8 @@ Comments, key order, quoting and the spelling of an offset do not matter; the or
 from datetime import datetime
 from typing import Any
 
-from runbook.canonical import sha256_of
 from runbook.clock import isoformat_utc
+from runbook.json_text import sha256_of
 from runbook.plan.model import AppLink, Instance, Plan, Site, Waiver
 
 
@@ -40,7 +40,7 @@ def _site(site: Site) -> dict[str, Any]:
         "siteId": site.site_id,
         "account": site.account,
         "tokenExpires": None if site.token_expires is None else site.token_expires.isoformat(),
-        "projects": [{"key": one.key, "was": one.was} for one in site.projects],
+        "projects": [{"key": project.key, "was": project.was} for project in site.projects],
         "migrations": [
             {
                 "name": wave.name,
@@ -65,7 +65,7 @@ def _instance(instance: Instance) -> dict[str, Any]:
         "recreateAsRemote": instance.recreate_as_remote,
         "createBackup": instance.create_backup,
         "needs": list(instance.needs),
-        "probe": [{"issue": one.issue, "target": one.target} for one in instance.probe],
+        "probe": [{"issue": probe.issue, "target": probe.target} for probe in instance.probe],
         "appLink": _app_link(instance.app_link),
     }
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import yaml
 
@@ -36,69 +36,80 @@ class DocumentError(PlanError):
 
 
 class Node:
-    """A value of the document; lines and columns start at 1, the end is exclusive.
+    """A value of the document; line and column start at 1.
 
-    `size` counts the nodes below it, each alias as often as it is used.
+    `start` and `end` are places in the text, the end exclusive; a block's end stands behind the
+    comments that follow it. `size` counts the nodes below it, each alias as often as it is used.
     """
 
-    __slots__ = ("column", "end_column", "end_line", "line", "size", "tag")
+    __slots__ = ("column", "end", "is_alias", "line", "size", "start", "tag")
 
     def __init__(self, event: Any) -> None:
-        mark, end = event.start_mark, event.end_mark
+        mark = event.start_mark
         self.line: int = mark.line + 1
         self.column: int = mark.column + 1
-        self.end_line: int = end.line + 1
-        self.end_column: int = end.column + 1
+        self.start: int = mark.index
+        self.end: int = event.end_mark.index
+        self.is_alias = False
         self.size = 1
         self.tag: str | None = event.tag
 
 
 class Scalar(Node):
-    """Text as it was written; `plain` says that it was not quoted."""
+    """Text as it was written; `style` is its quote or block sign, empty for plain text."""
 
-    __slots__ = ("plain", "text")
+    __slots__ = ("style", "text")
 
     def __init__(self, event: Any) -> None:
         super().__init__(event)
         self.text: str = event.value
-        self.plain: bool = not event.style
+        self.style: str = event.style or ""
 
     @property
     def is_null(self) -> bool:
         """Return whether the value is one of YAML's ways to say nothing."""
-        return self.plain and self.text in _NULLS
+        return not self.style and self.text in _NULLS
 
 
 class Items(Node):
-    """A list."""
+    """A list; `flow` says that it is written in brackets, `last` is the node that ends it."""
 
-    __slots__ = ("items",)
+    __slots__ = ("flow", "items", "last")
 
     def __init__(self, event: Any) -> None:
         super().__init__(event)
+        self.flow: bool = event.flow_style
+        self.last: AnyNode | None = None
         self.items: list[Any] = []
 
 
 class Entries(Node):
-    """A mapping; of duplicate keys the first is kept. `pending` is the key that waits for its value."""
+    """A mapping; of duplicate keys the first is kept. `pending` is the key that waits for its value.
 
-    __slots__ = ("entries", "inherited", "pending")
+    `key_column` is where its keys begin, which in a block is the same for all of them.
+    """
+
+    __slots__ = ("entries", "flow", "inherited", "key_column", "last", "pending")
 
     def __init__(self, event: Any) -> None:
         super().__init__(event)
+        self.flow: bool = event.flow_style
+        self.last: AnyNode | None = None
+        self.key_column = 1
         self.entries: dict[str, tuple[Scalar, AnyNode]] = {}
         self.inherited: list[tuple[Scalar, AnyNode]] = []
         self.pending: Scalar | None = None
 
 
 AnyNode: TypeAlias = Scalar | Items | Entries
+OddityKind: TypeAlias = Literal["duplicate", "key", "tag", "merge"]
 
 
 @dataclass(frozen=True, slots=True)
 class Oddity:
-    """Something that YAML allows and a plan does not; `kind` is `duplicate`, `key`, `tag` or `merge`."""
+    """Something that YAML allows and a plan does not."""
 
-    kind: str
+    kind: OddityKind
     message: str
     node: Node
 
@@ -292,7 +303,7 @@ class _Builder:
 
     def _close(self, event: Any) -> None:
         node, anchor = self._stack.pop(), self._open_anchors.pop()
-        node.end_line, node.end_column = event.end_mark.line + 1, event.end_mark.column + 1
+        node.end = event.end_mark.index
         if isinstance(node, Entries):
             for key, value in node.inherited:
                 node.entries.setdefault(key.text, (key, value))
@@ -312,7 +323,8 @@ class _Builder:
             )
         node = _copy(target)
         node.line, node.column = line, column
-        node.end_line, node.end_column = event.end_mark.line + 1, event.end_mark.column + 1
+        node.start, node.end = event.start_mark.index, event.end_mark.index
+        node.is_alias = True
         self._add(node, None)
 
     def _add(self, node: AnyNode, anchor: str | None) -> None:
@@ -333,6 +345,7 @@ class _Builder:
             return
         parent = self._stack[-1]
         parent.size += node.size
+        parent.last = node
         if isinstance(parent, Items):
             parent.items.append(node)
         else:
@@ -341,6 +354,7 @@ class _Builder:
     def _add_to_mapping(self, parent: Entries, node: AnyNode) -> None:
         key = parent.pending
         if key is None:
+            parent.key_column = node.column
             if not isinstance(node, Scalar):
                 self._odd("key", "a key must be plain text", node)
                 parent.pending = _NO_KEY
@@ -350,7 +364,7 @@ class _Builder:
         parent.pending = None
         if key is _NO_KEY:
             return
-        if key.plain and key.text == "<<":
+        if not key.style and key.text == "<<":
             self._merge(parent, node)
             return
         first = parent.entries.setdefault(key.text, (key, node))
@@ -366,7 +380,7 @@ class _Builder:
                 return
             parent.inherited.extend(source.entries.values())
 
-    def _odd(self, kind: str, message: str, node: Node) -> None:
+    def _odd(self, kind: OddityKind, message: str, node: Node) -> None:
         self._document.oddities.append(Oddity(kind, message, node))
 
 
@@ -388,7 +402,7 @@ def _short_tag(tag: str | None) -> str:
 
 
 class _NoMark:
-    line = column = 0
+    line = column = index = 0
 
 
 class _NoEvent:

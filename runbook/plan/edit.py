@@ -8,13 +8,21 @@ differs from what was there in this one `appLink` and in nothing else, it is ref
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
 from runbook.errors import PlanError
+from runbook.plan.document import (
+    AnyNode,
+    DocumentError,
+    Entries,
+    Items,
+    Scalar,
+    read_document,
+)
 
 APP_LINK_KEYS = ("authorized", "as", "by", "at", "evidence")
 
@@ -38,32 +46,6 @@ class _Change:
     start: int
     end: int
     text: str
-
-
-@dataclass(slots=True)
-class _Piece:
-    """One scalar, alias or collection with its place in the text, in characters.
-
-    A collection's `items` are its entries in turn, for a mapping key and value. Unlike a composed
-    node, an alias stands here where it is written.
-    """
-
-    kind: str
-    start: int
-    end: int
-    column: int
-    value: str = ""
-    style: str | None = None
-    flow: bool = False
-    items: "list[_Piece]" = field(default_factory=list)
-
-    def entries(self) -> "Iterator[tuple[_Piece, _Piece]]":
-        """Yield the keys and values of a mapping."""
-        return zip(self.items[::2], self.items[1::2], strict=True)
-
-    def entry(self, name: str) -> "tuple[_Piece, _Piece] | None":
-        """Return the entry of a mapping with this key, None where it has none."""
-        return next((pair for pair in self.entries() if pair[0].value == name), None)
 
 
 def edit_plan_bytes(data: bytes, index: int, values: Values) -> bytes:
@@ -98,11 +80,12 @@ def set_app_link(text: str, index: int, values: Values) -> str:
             hint="save it with the line ends of Unix or Windows, then run the same command again",
         )
     ordered = {key: values[key] for key in APP_LINK_KEYS if key in values}
-    changes = _changes(text, _instance_piece(text, index), ordered)
+    root = _read(text)
     changed = text
-    for change in sorted(changes, key=lambda one: one.start, reverse=True):
+    changes = _changes(text, _instance(root, index), ordered)
+    for change in sorted(changes, key=lambda change: change.start, reverse=True):
         changed = changed[: change.start] + change.text + changed[change.end :]
-    if not only_app_link_changed(text, changed, index, ordered):
+    if not _only_app_link_changed(root, changed, index, ordered):
         raise EditError(
             f"`instances[{index}].appLink` cannot be written without touching other parts of the plan",
             hint="the value may be shared through an anchor: write it by hand, the file was left as it is",
@@ -110,103 +93,45 @@ def set_app_link(text: str, index: int, values: Values) -> str:
     return changed
 
 
-# Proving
-
-
-def only_app_link_changed(before: str, after: str, index: int, values: Values) -> bool:
-    """Return whether two texts say the same but for `values` in `instances[index].appLink`."""
+def _only_app_link_changed(before: AnyNode, after: str, index: int, values: Values) -> bool:
+    """Return whether a text says what was there before, but for `values` in this one `appLink`."""
+    expected = _content(before)
+    instance = expected["instances"][index]
+    written = {name: _as_text(value) for name, value in values.items()}
+    link = instance.get("appLink")
+    instance["appLink"] = (link if isinstance(link, dict) else {}) | written
     try:
-        old, new = _composed(before), _composed(after)
-        old_links, new_links = _links(old), _links(new)
+        return bool(_content(_read(after)) == expected)
     except EditError:
         return False
-    if len(old_links) != len(new_links) or not 0 <= index < len(old_links):
-        return False
-    shapes = _Shapes(with_links=False)
-    if shapes.number(old) != shapes.number(new):
-        return False
-    whole = _Shapes(with_links=True)
-    for position, (link_before, link_after) in enumerate(zip(old_links, new_links, strict=True)):
-        if position != index and whole.optional(link_before) != whole.optional(link_after):
-            return False
-    wanted = _scalars(old_links[index]) | {name: _as_text(value) for name, value in values.items()}
-    return _scalars(new_links[index]) == wanted
 
 
-class _Shapes:
-    """Number contents so that equal ones have equal numbers; an alias costs nothing twice."""
-
-    def __init__(self, *, with_links: bool) -> None:
-        self._with_links = with_links
-        self._contents: dict[object, int] = {}
-        # The nodes are kept, so that no id is used twice.
-        self._seen: dict[int, tuple[yaml.Node, int]] = {}
-
-    def optional(self, node: yaml.Node | None) -> int:
-        return -1 if node is None else self.number(node)
-
-    def number(self, node: yaml.Node) -> int:
-        known = self._seen.get(id(node))
-        if known is None:
-            content = self._content(node)
-            known = (node, self._contents.setdefault(content, len(self._contents)))
-            self._seen[id(node)] = known
-        return known[1]
-
-    def _content(self, node: yaml.Node) -> object:
-        if isinstance(node, yaml.MappingNode):
-            pairs = [
-                (self.number(key), self.number(value))
-                for key, value in node.value
-                if self._with_links or key.value != "appLink"
-            ]
-            return (node.tag, tuple(pairs))
-        if isinstance(node, yaml.SequenceNode):
-            return (node.tag, tuple(self.number(item) for item in node.value))
-        return (node.tag, node.value)
+def _content(node: AnyNode) -> Any:
+    """Return what a node says, whatever its layout: mappings, lists, texts and None."""
+    if isinstance(node, Entries):
+        return {name: _content(value) for name, (_, value) in node.entries.items()}
+    if isinstance(node, Items):
+        return [_content(item) for item in node.items]
+    return None if node.is_null else node.text
 
 
-def _composed(text: str) -> yaml.MappingNode:
+def _read(text: str) -> AnyNode:
     try:
-        root = yaml.compose(text, Loader=_LOADER)
-    except (yaml.YAMLError, RecursionError) as problem:
+        return read_document(text.encode("utf-8", "surrogatepass")).root
+    except DocumentError as problem:
         raise EditError(f"the plan cannot be read: {problem}") from problem
-    if not isinstance(root, yaml.MappingNode):
-        raise EditError("the plan is not a mapping")
-    return root
-
-
-def _links(root: yaml.MappingNode) -> list[yaml.Node | None]:
-    instances = next((value for key, value in root.value if key.value == "instances"), None)
-    if not isinstance(instances, yaml.SequenceNode):
-        raise EditError("the plan has no list of `instances`")
-    return [
-        next((value for key, value in one.value if key.value == "appLink"), None)
-        if isinstance(one, yaml.MappingNode)
-        else None
-        for one in instances.value
-    ]
-
-
-def _scalars(node: yaml.Node | None) -> dict[str, str]:
-    if not isinstance(node, yaml.MappingNode):
-        return {}
-    return {
-        key.value: value.value if isinstance(value, yaml.ScalarNode) else "\0 no scalar"
-        for key, value in node.value
-    }
 
 
 # Finding the place
 
 
-def _instance_piece(text: str, index: int) -> _Piece:
-    root = _pieces(text)
-    entry = root.entry("instances") if root is not None and root.kind == "mapping" else None
-    if entry is None or entry[1].kind != "sequence" or not 0 <= index < len(entry[1].items):
+def _instance(root: AnyNode, index: int) -> Entries:
+    entry = _entry(root, "instances") if isinstance(root, Entries) else None
+    listed = None if entry is None else entry[1]
+    if not isinstance(listed, Items) or listed.is_alias or not 0 <= index < len(listed.items):
         raise EditError(f"the plan has no `instances[{index}]`")
-    instance = entry[1].items[index]
-    if instance.kind != "mapping":
+    instance = listed.items[index]
+    if not isinstance(instance, Entries) or instance.is_alias:
         raise EditError(
             f"`instances[{index}]` is not written out as a mapping",
             hint="an entry that is an alias is changed by hand",
@@ -214,110 +139,88 @@ def _instance_piece(text: str, index: int) -> _Piece:
     return instance
 
 
-def _pieces(text: str) -> _Piece | None:
-    """Return the text as a tree of pieces, None for an empty one."""
-    top = _Piece("document", 0, 0, 0)
-    trail = [top]
-    try:
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            if isinstance(event, yaml.CollectionEndEvent):
-                closed = trail.pop()
-                if closed.flow:
-                    closed.end = _place(event.end_mark)[0]
-                elif closed.items:
-                    # A block's end mark stands behind the comments that follow it.
-                    closed.end = closed.items[-1].end
-                continue
-            piece = _piece(text, event)
-            if piece is not None:
-                trail[-1].items.append(piece)
-                if isinstance(event, yaml.CollectionStartEvent):
-                    trail.append(piece)
-    except yaml.YAMLError as problem:
-        raise EditError(f"the plan cannot be read: {problem}") from problem
-    return top.items[0] if top.items else None
+def _entry(mapping: Entries, name: str) -> tuple[Scalar, AnyNode] | None:
+    """Return the entry that is written in a mapping itself: what `<<` brings stands elsewhere."""
+    entry = mapping.entries.get(name)
+    return entry if entry is not None and mapping.start <= entry[0].start < mapping.end else None
 
 
-def _piece(text: str, event: yaml.Event) -> _Piece | None:
-    if not isinstance(event, yaml.NodeEvent):
-        return None
-    (start, column), (end, _) = _place(event.start_mark), _place(event.end_mark)
-    if isinstance(event, yaml.ScalarEvent):
-        if event.style in ("|", ">"):
-            end = start + len(text[start:end].rstrip())
-        return _Piece("scalar", start, end, column, value=event.value, style=event.style)
-    if isinstance(event, yaml.AliasEvent):
-        return _Piece("alias", start, end, column)
-    kind = "mapping" if isinstance(event, yaml.MappingStartEvent) else "sequence"
-    return _Piece(kind, start, end, column, flow=bool(getattr(event, "flow_style", False)))
+def _is_block_scalar(node: AnyNode) -> bool:
+    return isinstance(node, Scalar) and not node.is_alias and node.style in ("|", ">")
 
 
-def _place(mark: Any) -> tuple[int, int]:
-    """Return the index and the column of a mark, both in characters."""
-    return mark.index, mark.column
+def _extent(text: str, node: AnyNode) -> tuple[int, int]:
+    """Return where a value's characters begin and end, without comments and blank lines behind it."""
+    last = node
+    while not isinstance(last, Scalar) and not (last.is_alias or last.flow or last.last is None):
+        last = last.last
+    if last.start == last.end:
+        # Parsers differ in where a value without text stands; here it is directly behind the colon.
+        end = len(text[: last.end].rstrip())
+        return min(node.start, end), end
+    if _is_block_scalar(last):
+        return node.start, last.start + len(text[last.start : last.end].rstrip())
+    return node.start, last.end
 
 
 # Writing
 
 
-def _changes(text: str, instance: _Piece, values: Values) -> list[_Change]:
-    entry = instance.entry("appLink")
+def _changes(text: str, instance: Entries, values: Values) -> list[_Change]:
+    entry = _entry(instance, "appLink")
     if entry is None:
         return [_added(text, instance, {"appLink": values})]
     link = entry[1]
-    if link.kind == "mapping" and (link.flow or link.items):
+    if isinstance(link, Entries) and not link.is_alias:
         return _in_mapping(text, link, values)
     # Nothing, null or an alias: written anew as a whole.
-    old = link.end
+    start, end = _extent(text, link)
     if instance.flow:
         written = _flow_mapping(values, as_json=_is_json(instance))
-        return [_Change(link.start, old, _spaced(text, link.start) + written)]
-    lines = _block_lines(values, _column_below(instance), _newline(text))
-    start = len(text[: link.start].rstrip(" \t"))
-    line_end = _line_end(text, old)
-    return [_Change(line_end, line_end, lines), _Change(start, old, "")]
+        return [_Change(start, end, _spaced(text, start) + written)]
+    lines = _block_lines(values, instance.key_column + 1, _newline(text))
+    line_end = _line_end(text, end)
+    before = len(text[:start].rstrip(" \t"))
+    return [_Change(line_end, line_end, lines), _Change(before, end, "")]
 
 
-def _column_below(instance: _Piece) -> int:
-    return instance.items[0].column + 2
-
-
-def _in_mapping(text: str, link: _Piece, values: Values) -> list[_Change]:
+def _in_mapping(text: str, link: Entries, values: Values) -> list[_Change]:
     as_json = link.flow and _is_json(link)
     changes: list[_Change] = []
     missing: dict[str, str | bool] = {}
     for name, value in values.items():
-        entry = link.entry(name)
+        entry = _entry(link, name)
         if entry is None:
             missing[name] = value
             continue
         old = entry[1]
-        if old.kind not in ("scalar", "alias"):
+        if not isinstance(old, Scalar) and not old.is_alias:
             raise EditError(f"`appLink.{name}` is not a single value; it is written by hand")
-        if old.kind == "scalar" and old.value == _as_text(value) and old.start < old.end:
+        start, end = _extent(text, old)
+        is_said = isinstance(old, Scalar) and old.text == _as_text(value) and start < end
+        if is_said and not old.is_alias:
             continue
-        written = _spaced(text, old.start) + _scalar(value, name, as_json=as_json)
-        changes.append(_Change(old.start, old.end, written + _header_comment(text, old)))
+        written = _spaced(text, start) + _scalar(value, name, as_json=as_json)
+        changes.append(_Change(start, end, written + _header_comment(text, old)))
     # What is added behind a value that is replaced too has to be applied first.
     return [_added(text, link, missing), *changes] if missing else changes
 
 
-def _header_comment(text: str, scalar: _Piece) -> str:
+def _header_comment(text: str, value: AnyNode) -> str:
     """Return the comment behind the `|` or `>` of a block scalar, with the spaces before it."""
-    if scalar.style not in ("|", ">"):
+    if not _is_block_scalar(value):
         return ""
-    header = text[scalar.start : _line_end(text, scalar.start)]
+    header = text[value.start : _line_end(text, value.start)]
     comment = header.find("#")
     if comment < 0:
         return ""
     return header[len(header[:comment].rstrip()) :].rstrip()
 
 
-def _added(text: str, mapping: _Piece, values: "Mapping[str, str | bool | Values]") -> _Change:
+def _added(text: str, mapping: Entries, values: "Mapping[str, str | bool | Values]") -> _Change:
     if not mapping.flow:
-        column = mapping.items[0].column
-        end = _line_end(text, mapping.items[-1].end)
-        return _Change(end, end, _block_lines(values, column, _newline(text)))
+        end = _line_end(text, _extent(text, mapping)[1])
+        return _Change(end, end, _block_lines(values, mapping.key_column - 1, _newline(text)))
     as_json = _is_json(mapping)
     written = ", ".join(
         f"{_key(name, as_json=as_json)}: "
@@ -328,10 +231,10 @@ def _added(text: str, mapping: _Piece, values: "Mapping[str, str | bool | Values
         )
         for name, value in values.items()
     )
-    if not mapping.items:
+    if mapping.last is None:
         inside = mapping.end - 1
         return _Change(inside, inside, written)
-    end = mapping.items[-1].end
+    _, end = _extent(text, mapping.last)
     return _Change(end, end, f", {written}")
 
 
@@ -375,8 +278,8 @@ def _read_as_text(value: str) -> bool:
     return node is not None and node.tag == _STR_TAG
 
 
-def _is_json(mapping: _Piece) -> bool:
-    return bool(mapping.items) and all(key.style == '"' for key, _ in mapping.entries())
+def _is_json(mapping: Entries) -> bool:
+    return bool(mapping.entries) and all(key.style == '"' for key, _ in mapping.entries.values())
 
 
 def _spaced(text: str, at: int) -> str:

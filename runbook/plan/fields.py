@@ -107,7 +107,7 @@ class Record:
     def __init__(self, name: str, fields: tuple[Field, ...]) -> None:
         self.name = name
         self.fields = fields
-        self.by_key = {one.key: one for one in fields}
+        self.by_key = {field.key: field for field in fields}
 
 
 FieldType: TypeAlias = Text | Url | Flag | Moment | Day | Choice | Number | Many | Either | Record
@@ -253,4 +253,4 @@ PLAN = Record(
     ),
 )
 RECORDS = (PLAN, SITE, PROJECT, WAVE, INSTANCE, PROBE, APP_LINK, WAIVER, LOGS)
-KNOWN_KEYS = frozenset(one.key for record in RECORDS for one in record.fields)
+KNOWN_KEYS = frozenset(field.key for record in RECORDS for field in record.fields)

@@ -151,8 +151,10 @@ class Plan:
 
     def __post_init__(self) -> None:
         # Looked up once per job by many: built from behind, so that the first of equals counts.
-        object.__setattr__(self, "_sites", {one.url: one for one in reversed(self.sites)})
-        object.__setattr__(self, "_instances", {one.id: one for one in reversed(self.instances)})
+        object.__setattr__(self, "_sites", {site.url: site for site in reversed(self.sites)})
+        object.__setattr__(
+            self, "_instances", {instance.id: instance for instance in reversed(self.instances)}
+        )
 
     def site(self, url: str) -> Site | None:
         """Return the site with this base URL, None where the plan has none."""
@@ -169,10 +171,3 @@ class Plan:
                 return self.places[path]
             path = path[: max(path.rfind("."), path.rfind("["), 0)]
         return Place(1, 1)
-
-    def site_of_project(self, key: str) -> Site | None:
-        """Return the site that holds the project now, by its cloud key or its Data Center key."""
-        for site in self.sites:
-            if any(key in (project.key, project.was) for project in site.projects):
-                return site
-        return None

@@ -71,7 +71,7 @@ def _cycles(by_id: dict[str, Instance]) -> Iterator[tuple[str, str, str]]:
             if need.id in position_of:
                 shown += 1
                 if shown <= _CYCLES_SHOWN:
-                    loop = [one.id for one in route[position_of[need.id] :]]
+                    loop = [member.id for member in route[position_of[need.id] :]]
                     path = f"{instance.path}.needs[{step[0] - 1}]"
                     yield path, _loop(loop), "remove one of these needs"
                 continue

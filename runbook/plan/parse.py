@@ -13,10 +13,8 @@ from typing import Any
 
 from runbook.errors import PlanError
 from runbook.findings import Finding, Severity
-from runbook.plan.build import instance_of, site_of, waiver_of
 from runbook.plan.digest import plan_digest
 from runbook.plan.document import (
-    AnyNode,
     Document,
     DocumentError,
     Entries,
@@ -29,7 +27,7 @@ from runbook.plan.fields import ID, PLAN
 from runbook.plan.model import BooleanStyle, Instance, Plan, Site, Waiver
 from runbook.plan.needs import judge_needs
 from runbook.plan.places import Places
-from runbook.plan.read import BAD, Reader, Values
+from runbook.plan.read import Reader, Values, instance_of, site_of, waiver_of
 from runbook.plan.source import Source
 
 _UTC = timezone(timedelta(0))
@@ -57,12 +55,12 @@ class Loaded:
         Raises:
             PlanError: it has structural errors, all of which are part of the message.
         """
-        errors = [one for one in self.findings if one.severity is Severity.ERROR]
+        errors = [finding for finding in self.findings if finding.severity is Severity.ERROR]
         if self.plan is not None and not errors:
             return self.plan
         if len(errors) == 1:
             raise PlanError(_sentence(errors[0]), hint=errors[0].hint)
-        lines = "".join(f"\n  {_sentence(one)}" for one in errors)
+        lines = "".join(f"\n  {_sentence(error)}" for error in errors)
         raise PlanError(
             f"`{self.file}` has {len(errors)} structural errors:{lines}",
             hint=f"`runbook check {self.file}` shows each with its line and what to do",
@@ -123,6 +121,7 @@ class _Parse:
         self._file = file
         self._source = Source(document.text)
         self._reader = Reader(document, self._source, file)
+        self._places = Places(document.root)
 
     def loaded(self) -> Loaded:
         values = self._reader.record(PLAN, self._document.root, "", keep=True)
@@ -133,37 +132,23 @@ class _Parse:
         waivers = tuple(
             waiver_of(value, f"waive[{i}]")
             for i, value in values.get("waive", ())
-            if value is not BAD and not self._is_broken(f"waive[{i}]")
+            if not self._is_broken(f"waive[{i}]")
         )
         findings = self._in_file_order(ids)
         plan = self._plan(values, sites, instances, waivers)
         return Loaded(plan, findings, self._source, self._file)
 
     def _is_broken(self, path: str) -> bool:
-        return any(one.startswith(path) for one in self._reader.broken)
-
-    def _node(self, *steps: str | int) -> AnyNode:
-        """Return the node at a path, the nearest one above it where it is absent."""
-        node: AnyNode = self._document.root
-        for step in steps:
-            if isinstance(step, str) and isinstance(node, Entries) and step in node.entries:
-                node = node.entries[step][1]
-            elif isinstance(step, int) and isinstance(node, Items) and step < len(node.items):
-                node = node.items[step]
-            else:
-                break
-        return node
+        return any(broken.startswith(path) for broken in self._reader.broken)
 
     def _sites(self, values: Iterable[tuple[int, Any]]) -> tuple[Site, ...]:
         sites: dict[str, Site] = {}
         for i, value in values:
-            if value is BAD:
-                continue
             site = site_of(value, f"sites[{i}]")
             if site.url in sites:
                 self._reader.wrong(
                     f"the site `{site.url}` is listed twice",
-                    self._node("sites", i, "url"),
+                    self._places.nearest(f"sites[{i}].url"),
                     f"sites[{i}].url",
                     hint="one entry holds all of a site's projects and migrations",
                 )
@@ -177,18 +162,17 @@ class _Parse:
             self._reader.say(
                 "RB103",
                 f"the site id `{site.site_id}` is no UUID; it is sent as it stands",
-                self._node("sites", index, "siteId"),
+                self._places.nearest(f"sites[{index}].siteId"),
                 f"sites[{index}].siteId",
                 hint="the usual id is shown at https://<site>/_edge/tenant_info",
                 severity=Severity.NOTE,
             )
         for wave in site.waves:
-            number = int(wave.path[wave.path.rindex("[") + 1 : -1])
             for key, end in (("finished", wave.finished), ("planned", wave.planned)):
                 if end is not None and wave.started is not None and end < wave.started:
                     self._reader.wrong(
                         f"`{key}` of `{wave.name}` is before its `started`",
-                        self._node("sites", index, "migrations", number, key),
+                        self._places.nearest(f"{wave.path}.{key}"),
                         f"{wave.path}.{key}",
                     )
 
@@ -198,8 +182,7 @@ class _Parse:
         usable = {
             i: value
             for i, value in values
-            if value is not BAD
-            and not any(f"instances[{i}].{key}" in self._reader.broken for key in _DECISIVE)
+            if not any(f"instances[{i}].{key}" in self._reader.broken for key in _DECISIVE)
         }
         ids = self._ids(usable)
         instances = []
@@ -220,7 +203,7 @@ class _Parse:
                 self._reader.say(
                     "RB106",
                     f"the same job as `{first.id}`",
-                    self._node("instances", i),
+                    self._places.nearest(instance.path),
                     f"instances[{i}]",
                     hint="remove one; a job differs by product, URLs, override or recreateAsRemote",
                 )
@@ -237,11 +220,11 @@ class _Parse:
                 continue
             result[i] = given
             if taken.setdefault(given, i) != i:
-                first = self._node("instances", taken[given], "id").line
+                first = self._places.nearest(f"instances[{taken[given]}].id").line
                 self._reader.say(
                     "RB105",
                     f"the id `{given}` is already used on line {first}",
-                    self._node("instances", i, "id"),
+                    self._places.nearest(f"instances[{i}].id"),
                     f"instances[{i}].id",
                     hint="give every job an id of its own, or leave the id out",
                 )
@@ -260,19 +243,17 @@ class _Parse:
         return dict(sorted(result.items()))
 
     def _judge_needs(self, instances: list[Instance]) -> None:
-        listed = self._node("instances")
+        listed = self._places.nearest("instances")
         total = len(listed.items) if isinstance(listed, Items) else 0
         read = {instance.path for instance in instances}
         left_out = [self._written_id(i) for i in range(total) if f"instances[{i}]" not in read]
-        known = None if None in left_out else frozenset(one for one in left_out if one)
+        known = None if None in left_out else frozenset(job_id for job_id in left_out if job_id)
         for path, message, hint in judge_needs(instances, left_out=known):
-            index, position = (int(number) for number in re.findall(r"\[(\d+)\]", path))
-            node = self._node("instances", index, "needs", position)
-            self._reader.say("RB109", message, node, path, hint=hint)
+            self._reader.say("RB109", message, self._places.nearest(path), path, hint=hint)
 
     def _written_id(self, index: int) -> str | None:
         """Return the id that an instance gives itself, None where it has none that may be used."""
-        item = self._node("instances", index)
+        item = self._places.nearest(f"instances[{index}]")
         if not isinstance(item, Entries) or "id" not in item.entries:
             return None
         node = item.entries["id"][1]
@@ -303,25 +284,27 @@ class _Parse:
             file=self._file,
             source=self._data,
             zone=zones.get("cutover") or next(iter(zones.values()), _UTC),
-            places=Places(self._document.root),
+            places=self._places,
             broken=frozenset(self._reader.broken),
         )
         return replace(plan, digest=plan_digest(plan))
 
     def _in_file_order(self, ids: dict[int, str]) -> tuple[Finding, ...]:
         found = self._reader.findings
-        if any(one.code == "RB108" for one in found):
+        if any(finding.code == "RB108" for finding in found):
             # Another format has other fields: whatever else is odd here may be right there.
-            found = [one for one in found if one.code in ("RB104", "RB107", "RB108")]
+            found = [finding for finding in found if finding.code in ("RB104", "RB107", "RB108")]
         result = []
-        for one in found:
-            index = _INDEX.match(one.path)
+        for finding in found:
+            index = _INDEX.match(finding.path)
             known = None
             if index is not None:
                 known = ids.get(int(index[1])) or self._written_id(int(index[1]))
-            message, hint = self._source.mask(one.message), self._source.mask(one.hint)
-            result.append(replace(one, instance=known, message=message, hint=hint))
-        return tuple(sorted(result, key=lambda one: (one.line, one.column, one.code)))
+            message, hint = self._source.mask(finding.message), self._source.mask(finding.hint)
+            result.append(replace(finding, instance=known, message=message, hint=hint))
+        return tuple(
+            sorted(result, key=lambda finding: (finding.line, finding.column, finding.code))
+        )
 
 
 def default_id(product_url: str, destination_url: str, product: str | None) -> str:

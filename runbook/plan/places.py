@@ -25,21 +25,24 @@ class Places(Mapping[str, Place]):
         Raises:
             KeyError: the document has nothing at that path.
         """
-        wants_key = path.endswith(KEY_MARK)
-        key, node = self._found(path.removesuffix(KEY_MARK))
-        if wants_key:
-            if key is None:
-                raise KeyError(path)
-            return Place(key.line, key.column)
-        return Place(node.line, node.column)
+        key, node, whole = self._walk(path.removesuffix(KEY_MARK))
+        found = key if path.endswith(KEY_MARK) else node
+        if not whole or found is None:
+            raise KeyError(path)
+        return Place(found.line, found.column)
 
-    def _found(self, path: str) -> tuple[Scalar | None, AnyNode]:
+    def nearest(self, path: str) -> AnyNode:
+        """Return the node at a path, the nearest one above it where it is absent."""
+        return self._walk(path)[1]
+
+    def _walk(self, path: str) -> tuple[Scalar | None, AnyNode, bool]:
+        """Return the key and the node that a path leads to, and whether it leads to its end."""
         key: Scalar | None = None
         node, position = self._root, 0
         while position < len(path):
             step = _STEP.match(path, position)
             if step is None:
-                raise KeyError(path)
+                return key, node, False
             position = step.end()
             name, index = step.groups()
             if name is not None and isinstance(node, Entries) and name in node.entries:
@@ -47,8 +50,8 @@ class Places(Mapping[str, Place]):
             elif index is not None and isinstance(node, Items) and int(index) < len(node.items):
                 key, node = None, node.items[int(index)]
             else:
-                raise KeyError(path)
-        return key, node
+                return key, node, False
+        return key, node, True
 
     def __iter__(self) -> Iterator[str]:
         """Yield every path, in file order; those of keys behind those of their values."""
@@ -61,8 +64,8 @@ class Places(Mapping[str, Place]):
                     yield path + KEY_MARK
             if isinstance(node, Entries):
                 below: list[tuple[str, Scalar | None, AnyNode]] = [
-                    (f"{path}.{name}" if path else name, one, value)
-                    for name, (one, value) in node.entries.items()
+                    (f"{path}.{name}" if path else name, key_node, value)
+                    for name, (key_node, value) in node.entries.items()
                 ]
             elif isinstance(node, Items):
                 below = [(f"{path}[{i}]", None, value) for i, value in enumerate(node.items)]

@@ -27,6 +27,7 @@ from runbook.plan.fields import (
     Text,
     Url,
 )
+from runbook.plan.model import AppLink, Instance, Probe, Product, Project, Site, Waiver, Wave
 from runbook.plan.source import Source, is_secret_key, secrets_in
 from runbook.text import shortened
 
@@ -107,7 +108,7 @@ class Reader:
                 f"{what} is a mapping of fields, this is {_kind(node)}",
                 node,
                 path,
-                hint=f"fields: {', '.join(one.key for one in record.fields)}",
+                hint=f"fields: {', '.join(field.key for field in record.fields)}",
             )
         values: Values = {}
         usable = True
@@ -154,7 +155,7 @@ class Reader:
             + (f", did you mean `{near}`?" if near else ""),
             key_node,
             path,
-            hint=f"fields of {what}: {', '.join(one.key for one in record.fields)}",
+            hint=f"fields of {what}: {', '.join(field.key for field in record.fields)}",
         )
         return {near} if near else set()
 
@@ -164,7 +165,7 @@ class Reader:
             return None
         from difflib import get_close_matches
 
-        known = {one.key.lower(): one.key for one in record.fields}
+        known = {field.key.lower(): field.key for field in record.fields}
         bare = re.sub(r"[^a-z0-9]", "", key.lower())
         near = get_close_matches(bare, known, n=1, cutoff=0.7)
         return known[near[0]] if near else None
@@ -197,6 +198,7 @@ class Reader:
         return self._scalar(kind, node, path, name)
 
     def _many(self, kind: Many, node: AnyNode, path: str, name: str) -> Any:
+        """Return the entries that can be used, each with its place in the list."""
         if not isinstance(node, Items):
             hint = ""
             if isinstance(node, Scalar) and not secrets_in(node.text):
@@ -222,7 +224,8 @@ class Reader:
                 value = self.wrong(f"an entry of `{name}` has no value", item, where)
             else:
                 value = self.value(kind.of, item, where, name)
-            result.append((position, value))
+            if value is not BAD:
+                result.append((position, value))
         return result
 
     def _scalar(self, kind: FieldType, node: Scalar, path: str, name: str) -> Any:
@@ -243,7 +246,7 @@ class Reader:
             word = text.lower() if kind.any_case else text
             if word in kind.words:
                 return word
-            wanted = " or ".join(f"`{one}`" for one in kind.words)
+            wanted = " or ".join(f"`{word}`" for word in kind.words)
             return self.wrong(f"`{name}` is {wanted}, not `{shortened(text, 60)}`", node, path)
         if isinstance(kind, Number):
             if text == str(kind.value):
@@ -306,8 +309,8 @@ class Reader:
     def _secret_here(
         self, name: str, key: Scalar, node: Scalar, hidden: tuple[str, ...], path: str
     ) -> _Bad:
-        for one in hidden:
-            self._source.hide_text(one)
+        for secret in hidden:
+            self._source.hide_text(secret)
         self._source.hide(node)
         self.broken.add(path)
         self.say(
@@ -337,15 +340,15 @@ class Reader:
         """Find credentials in a part of the document that is not read."""
         trail: list[tuple[str, AnyNode]] = [(path, node)]
         while trail:
-            where, one = trail.pop()
-            if isinstance(one, Scalar):
-                hidden = secrets_in(one.text)
+            where, below = trail.pop()
+            if isinstance(below, Scalar):
+                hidden = secrets_in(below.text)
                 if hidden:
-                    self._secret_here(where.rpartition(".")[2], one, one, hidden, where)
-            elif isinstance(one, Items):
-                trail.extend((f"{where}[{i}]", item) for i, item in enumerate(one.items))
+                    self._secret_here(where.rpartition(".")[2], below, below, hidden, where)
+            elif isinstance(below, Items):
+                trail.extend((f"{where}[{i}]", item) for i, item in enumerate(below.items))
             else:
-                for key, (key_node, value) in one.entries.items():
+                for key, (key_node, value) in below.entries.items():
                     if is_secret_key(key):
                         self._secret_below(key_node, value, f"{where}.{key}")
                     else:
@@ -356,13 +359,13 @@ def _scalars(node: AnyNode) -> list[tuple[str, Scalar]]:
     found: list[tuple[str, Scalar]] = []
     trail: list[AnyNode] = [node]
     while trail:
-        one = trail.pop()
-        if isinstance(one, Scalar):
-            found.append((one.text, one))
-        elif isinstance(one, Items):
-            trail.extend(one.items)
+        below = trail.pop()
+        if isinstance(below, Scalar):
+            found.append((below.text, below))
+        elif isinstance(below, Items):
+            trail.extend(below.items)
         else:
-            trail.extend(value for _, value in one.entries.values())
+            trail.extend(value for _, value in below.entries.values())
     return found
 
 
@@ -406,3 +409,83 @@ def _wanted(kind: FieldType) -> str:
 
 def _lower_first(sentence: str) -> str:
     return sentence[:1].lower() + sentence[1:].rstrip(".")
+
+
+# Typed values of one mapping -> the model, with the defaults filled in
+
+
+def site_of(values: Values, path: str) -> Site:
+    """Return one entry of `sites`."""
+    return Site(
+        url=values["url"],
+        site_id=values.get("siteId"),
+        account=values.get("account", "default"),
+        token_expires=values.get("tokenExpires"),
+        projects=tuple(_project(value) for _, value in values.get("projects", ())),
+        waves=tuple(
+            Wave(
+                name=value.get("name", f"wave-{i + 1}"),
+                projects=tuple(key for _, key in value.get("projects", ())),
+                started=value.get("started"),
+                finished=value.get("finished"),
+                planned=value.get("planned"),
+                path=f"{path}.migrations[{i}]",
+            )
+            for i, value in values.get("migrations", ())
+        ),
+        path=path,
+    )
+
+
+def _project(value: str | Values) -> Project:
+    if isinstance(value, str):
+        return Project(key=value, was=value)
+    key: str = value["key"]
+    return Project(key=key, was=value.get("was") or key)
+
+
+def instance_of(values: Values, instance_id: str, path: str) -> Instance:
+    """Return one entry of `instances`; `instance_id` is its own or the default one."""
+    return Instance(
+        id=instance_id,
+        product=Product(values.get("product", "jira")),
+        product_url=values["productURL"],
+        destination_url=values["destinationURL"],
+        migrated_from=values["migratedFrom"],
+        migrated_from_override=values.get("migratedFromOverride"),
+        recreate_as_remote=values.get("recreateAsRemote", True),
+        create_backup=values.get("createBackup", False),
+        needs=tuple(need for _, need in values.get("needs", ())),
+        probe=tuple(
+            Probe(issue=value["issue"], target=value["target"])
+            for _, value in values.get("probe", ())
+        ),
+        app_link=app_link_of(values.get("appLink")),
+        path=path,
+    )
+
+
+def app_link_of(values: Values | None) -> AppLink | None:
+    """Return the attestation of one direction, None where the plan has none."""
+    if values is None:
+        return None
+    return AppLink(
+        authorized=values.get("authorized", False),
+        as_account=values.get("as"),
+        by=values.get("by"),
+        at=values.get("at"),
+        evidence=values.get("evidence"),
+    )
+
+
+def waiver_of(values: Values, path: str) -> Waiver:
+    """Return one entry of `waive`."""
+    sites = values.get("sites", ())
+    return Waiver(
+        code=values["code"],
+        reason=values["reason"],
+        by=values.get("by"),
+        instance=values.get("instance"),
+        sites=(sites[0][1], sites[1][1]) if len(sites) == 2 else None,
+        path=path,
+    )

@@ -42,10 +42,10 @@ def plan_schema() -> dict[str, Any]:
 
 
 def _record(record: Record) -> dict[str, Any]:
-    required = [one.key for one in record.fields if one.required]
+    required = [field.key for field in record.fields if field.required]
     schema: dict[str, Any] = {
         "type": "object",
-        "properties": {one.key: _property(one) for one in record.fields},
+        "properties": {field.key: _property(field) for field in record.fields},
         "additionalProperties": False,
     }
     if required:

@@ -56,7 +56,7 @@ def secrets_in(text: str) -> tuple[str, ...]:
     found = [match.group() for match in _TOKEN.finditer(text)]
     for match in _USER_INFO.finditer(text):
         found += [match.group(1), *match.group(1).split(":", 1)[1:]]
-    return tuple(one for one in found if one)
+    return tuple(secret for secret in found if secret)
 
 
 class Source:
@@ -66,12 +66,12 @@ class Source:
         self._text = text
         self._masked: str | None = None
         self._lines: list[str] | None = None
-        self._spans: list[tuple[int, int, int, int]] = []
+        self._spans: list[tuple[int, int]] = []
         self._values: set[str] = set()
 
     def hide(self, node: Node) -> None:
         """Mask what stands where this value stands."""
-        self._spans.append((node.line, node.column, node.end_line, node.end_column))
+        self._spans.append((node.start, node.end))
         self._lines = None
 
     def hide_text(self, value: str) -> None:
@@ -115,15 +115,12 @@ class Source:
     def _without_spans(self) -> str:
         if not self._spans:
             return self._text
-        starts = [0, *(match.end() for match in _LINE_END.finditer(self._text))]
         pieces, done = [], 0
-        for line, column, end_line, end_column in sorted(self._spans):
-            begin = starts[min(line, len(starts)) - 1] + column - 1
-            end = starts[min(end_line, len(starts)) - 1] + end_column - 1
+        for begin, end in sorted(self._spans):
             if end <= done:
                 continue
-            begin = max(begin, done)
-            pieces += [self._text[done:begin], _stars(self._text[begin:end])]
+            start = max(begin, done)
+            pieces += [self._text[done:start], _stars(self._text[start:end])]
             done = end
         return "".join((*pieces, self._text[done:]))
 

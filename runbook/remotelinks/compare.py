@@ -57,14 +57,14 @@ DEFAULT_LABEL = "links to"
 class Wanted(NamedTuple):
     """One expected link of the issue at hand; a tuple, since a million are made.
 
-    `site` numbers the target's site; `keys` are all names of the target issue (as mapped, in the
+    `site` is the address of the target's site; `keys` are all names of the target issue (as mapped, in the
     Data Center, now); `issue_id` is None and `resolved` False where nobody asked the site;
     `absent` says that the site does not know the key.
     """
 
     row: int
-    job: int
-    site: int
+    job: str
+    site: str
     keys: tuple[str, ...]
     issue_id: int | None
     resolved: bool
@@ -93,7 +93,7 @@ class Verdict(NamedTuple):
     """What became of an expected link (`row`), or a word on a link besides them (`row` is None)."""
 
     row: int | None
-    job: int | None
+    job: str | None
     kind: Kind
     link: Found | None
     detail: str
@@ -148,13 +148,13 @@ def judge(
     wanted: Sequence[Wanted],
     found: Sequence[Found],
     addresses: Addresses,
-    jobs_here: Mapping[int, int],
+    jobs_here: Mapping[str, str],
     *,
     besides: bool = True,
 ) -> list[Verdict]:
     """Return one verdict for each expected link of an issue that was read, and the words besides.
 
-    `jobs_here` maps the number of a site to the job that links this issue's site to it; `besides`
+    `jobs_here` maps the address of a site to the job that links this issue's site to it; `besides`
     off leaves out duplicates and unexpected links (where only a sample of the rows is known).
     """
     issue = _Issue(found, addresses)
@@ -172,7 +172,7 @@ def judge(
 
 def _matched(issue: _Issue, wanted: Sequence[Wanted], *, besides: bool) -> list[Wanted]:
     """Settle every target that some link matches; return the rows of the others."""
-    groups: dict[tuple[int, str], list[Wanted]] = {}
+    groups: dict[tuple[str, str], list[Wanted]] = {}
     for want in wanted:
         groups.setdefault((want.site, want.keys[0]), []).append(want)
     rest: list[Wanted] = []
@@ -259,9 +259,9 @@ def _left_over(issue: _Issue, want: Wanted) -> bool:
     return False
 
 
-def _unexpected(issue: _Issue, jobs_here: Mapping[int, int]) -> None:
+def _unexpected(issue: _Issue, jobs_here: Mapping[str, str]) -> None:
     for _, link, point in issue.unclaimed():
-        job = jobs_here.get(point.site or 0) if by_job(link) else None
+        job = jobs_here.get(point.site or "") if by_job(link) else None
         if job is not None:
             detail = f"`{link.relationship or DEFAULT_LABEL}`: no expected link says so"
             issue.verdicts.append(Verdict(None, job, Kind.UNEXPECTED, link, detail))

@@ -4,7 +4,7 @@ In: a `ComparisonStore` whose rows were judged (`comparison_join.compare` return
 named columns, streamed from the database, since there may be a million. Lives as long as its store.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,19 +20,21 @@ _SERVED = Unserved("", later=False)
 _BY_KEY = "substr({0}, 1, instr({0}, '-')), CAST(substr({0}, instr({0}, '-') + 1) AS INTEGER), {0}"
 
 _FINDINGS = f"""
-SELECT job, kind, site, issue, target, link_id, detail FROM finding
-ORDER BY job IS NULL, job, site, {_BY_KEY.format("issue")}, n
+SELECT f.job, kind, site, issue, target, link_id, detail
+FROM finding f LEFT JOIN job j ON j.id = f.job
+ORDER BY j.number IS NULL, j.number, site, {_BY_KEY.format("issue")}, n
 """  # noqa: S608 - no values
 
 # What the ledger does not say yet. The hash stays the one that was recorded first: a link that somebody
 # changed since is not ours.
 _NEW_ARRIVALS = f"""
-SELECT a.site, a.job, a.issue, a.link_id, a.hash, a.url, a.expected, a.before
-FROM arrival a LEFT JOIN recorded r ON r.site = a.site AND r.link_id = a.link_id
+SELECT a.job, s.url, a.issue, a.link_id, a.hash, a.expected, a.before
+FROM arrival a JOIN site s ON s.number = a.site JOIN job j ON j.id = a.job
+LEFT JOIN recorded r ON r.site = a.site AND r.link_id = a.link_id
 WHERE r.link_id IS NULL
    OR (r.hash = substr(a.hash, 1, {HASH_DIGITS})
        AND (r.expected <> a.expected OR (r.before = 'unknown' AND a.before <> 'unknown')))
-ORDER BY a.job, a.site, a.link_id
+ORDER BY j.number, a.site, a.link_id
 """  # noqa: S608 - no values
 
 _MISSING = f"""
@@ -47,12 +49,15 @@ WHERE f.kind = 'missing' ORDER BY f.site, {_BY_KEY.format("f.issue")}, f.n
 """  # noqa: S608 - no values
 
 _MADE = """
-SELECT l.record, l.url, l.link_id, a.issue FROM arrival a
-JOIN site s ON s.number = a.site
-JOIN after.link l ON l.site = s.url AND l.issue = a.asked AND l.link_id = a.link_id
-WHERE a.job = ? AND a.expected AND NOT EXISTS
-      (SELECT 1 FROM written w WHERE w.site = a.site AND w.link_id = a.link_id)
-LIMIT ?
+SELECT made.record, made.key, r.id, made.link_id, made.issue
+FROM (SELECT l.record, browse_key(l.url) AS key, l.link_id, a.issue
+      FROM arrival a JOIN site s ON s.number = a.site
+      JOIN after.link l ON l.site = s.url AND l.issue = a.asked AND l.link_id = a.link_id
+      WHERE a.job = ? AND a.expected AND NOT EXISTS
+            (SELECT 1 FROM written w WHERE w.site = a.site AND w.link_id = a.link_id)
+      LIMIT ?) made
+LEFT JOIN after.resolved r ON r.site = ? AND r.asked = made.key AND r.state = 'found'
+WHERE made.key IS NOT NULL
 """
 
 
@@ -72,27 +77,6 @@ class FindingRow(NamedTuple):
         return self._asdict()
 
 
-class Arrival(NamedTuple):
-    """A link that points to the destination of a job and was not there before, as far as is known.
-
-    `before` is `absent`, `unknown` (no snapshot from before, or the issue was not read in it), or the
-    hash that the link had then, where it pointed to an old base URL.
-    """
-
-    site: str
-    job: str
-    issue: str
-    link_id: int
-    hash: str
-    url: str
-    expected: bool
-    before: str
-
-    def recorded(self) -> RecordedLink:
-        """Return the arrival as the ledger records it."""
-        return RecordedLink(self.issue, self.link_id, self.hash, self.expected, self.before)
-
-
 class MadeLink(NamedTuple):
     """A link that a job made: its record as JSON, and the key and numeric id that it points to."""
 
@@ -106,8 +90,8 @@ class MadeLink(NamedTuple):
 class MissingRow(NamedTuple):
     """An expected link that is not there, with what is needed to ask the changelog or to repair it.
 
-    `target_keys` begin with the present key. `detail` is empty, or says why no submission could have made
-    the link; `later` that the next round can.
+    The target's key is known as it is now, as the plan maps it, and as it was in the Data Center.
+    `detail` is empty, or says why no submission could have made the link; `later` that the next round can.
     """
 
     finding: int
@@ -115,11 +99,19 @@ class MissingRow(NamedTuple):
     site: str
     issue: str
     target_site: str
-    target_keys: tuple[str, ...]
+    target_now: str | None
+    target_mapped: str
+    target_was: str
     target_id: int | None
     label: str
-    detail: str = ""
-    later: bool = False
+    detail: str
+    later: int
+
+    @property
+    def target_keys(self) -> tuple[str, ...]:
+        """Return every key of the target, the present one first."""
+        keys = (self.target_now, self.target_mapped, self.target_was)
+        return tuple(dict.fromkeys(key for key in keys if key))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,107 +122,49 @@ class Comparison:
     after: Path
     addresses: Addresses
 
-    @property
-    def counts(self) -> Mapping[int | None, dict[Kind, int]]:
-        """Return the counts by kind of every job, by its number; None for what no job serves."""
-        return self.store.counts
-
     def count(self, kind: Kind) -> int:
         """Return how many there are of a kind, over all jobs."""
-        return sum(counts[kind] for counts in self.counts.values())
+        return sum(counts[kind] for counts in self.store.counts.values())
 
     def findings(self) -> Iterator[FindingRow]:
         """Yield single findings by job, site and issue, as people count."""
-        for job, *rest in self.store.db.cursor().execute(_FINDINGS):
-            yield FindingRow(None if job is None else self.store.jobs[job], *rest)
+        return map(FindingRow._make, self.store.db.execute(_FINDINGS))
 
-    def new_arrivals(self) -> Iterator[Arrival]:
-        """Yield the links that arrived and of which the ledger does not say as much yet, by job and site."""
-        for (
-            site,
-            job,
-            issue,
-            link_id,
-            digest,
-            url,
-            expected,
-            before,
-        ) in self.store.db.cursor().execute(_NEW_ARRIVALS):
-            yield Arrival(
-                self.store.sites[site - 1],
-                self.store.jobs[job],
-                issue,
-                link_id,
-                digest,
-                url,
-                bool(expected),
-                before,
-            )
+    def new_arrivals(self) -> Iterator[tuple[str, str, RecordedLink]]:
+        """Yield (job, site, link) of every arrival of which the ledger does not say as much yet."""
+        for job, site, *link in self.store.db.execute(_NEW_ARRIVALS):
+            yield job, site, RecordedLink._make(link)
 
     def missing(self) -> tuple[MissingRow, ...]:
         """Return what is missing, with the target's present key and id, by site and issue."""
         with self.store.attached(self.after, "after"):
-            return tuple(
-                MissingRow._make(
-                    (
-                        finding,
-                        self.store.jobs[job],
-                        site,
-                        issue,
-                        target_site,
-                        tuple(dict.fromkeys(key for key in (now, target, was) if key)),
-                        *rest,
-                        bool(later),
-                    )
-                )
-                for finding, job, site, issue, target_site, now, target, was, *rest, later in (
-                    self.store.db.execute(_MISSING)
-                )
-            )
+            return tuple(map(MissingRow._make, self.store.db.execute(_MISSING)))
 
-    def made_links(self, job: str, *, limit: int) -> list[MadeLink]:
+    def made_links(self, job: str, destination: str, *, limit: int) -> tuple[MadeLink, ...]:
         """Return links to an expected target that a job recreated, not those that `repair` wrote."""
-        instance = self.store.plan.instance(job)
-        if instance is None:
-            return []
-        result: list[MadeLink] = []
+        db = self.store.db
+        db.create_function("browse_key", 1, lambda url: self.addresses.pointer(url).key)
         with self.store.attached(self.after, "after"):
-            rows = self.store.db.execute(_MADE, (self.store.job_numbers[job], limit)).fetchall()
-            for record, url, link_id, issue in rows:
-                key = self.addresses.pointer(url).key
-                found = self.store.db.execute(
-                    "SELECT id FROM after.resolved WHERE site = ? AND asked = ? AND state = 'found'",
-                    (instance.destination_url, key),
-                ).fetchone()
-                if key is not None:
-                    issue_id = None if found is None else found[0]
-                    result.append(MadeLink(record, key, issue_id, link_id, issue))
-        return result
+            return tuple(map(MadeLink._make, db.execute(_MADE, (job, limit, destination))))
 
     def change_kind(self, changes: Iterable[tuple[MissingRow, Kind, str]]) -> None:
         """Give missing rows another kind, with the reason; the counts go along."""
         for row, kind, detail in changes:
             self.store.db.execute(
-                "UPDATE finding SET kind = ?, detail = ? WHERE n = ?",
-                (kind.value, detail, row.finding),
+                "UPDATE finding SET kind = ?, detail = ? WHERE n = ?", (kind, detail, row.finding)
             )
-            counts = self.counts[self.store.job_numbers[row.job]]
-            counts[Kind.MISSING] -= 1
-            counts[kind] += 1
+            self.store.counts[row.job][Kind.MISSING] -= 1
+            self.store.counts[row.job][kind] += 1
 
     def mark_unserved(self, why: Callable[[str, str, str], Unserved | None]) -> int:
         """Say of missing rows why no submission served them; return how many a later round serves.
 
         `why` takes a job's id and the keys of both ends, as the plan maps them.
         """
-        db, jobs = self.store.db, self.store.jobs
-
-        def unserved(job: int, key: str, target: str) -> Unserved:
-            return why(jobs[job], key, target) or _SERVED
-
+        db = self.store.db
         # Functions of SQL, since there may be a million missing rows.
-        db.create_function("unserved_detail", 3, lambda *ends: unserved(*ends).detail)
-        db.create_function("unserved_later", 3, lambda *ends: unserved(*ends).later)
+        db.create_function("unserved_detail", 3, lambda *ends: (why(*ends) or _SERVED).detail)
+        db.create_function("unserved_later", 3, lambda *ends: (why(*ends) or _SERVED).later)
         db.execute(
             "UPDATE finding SET (detail, later) ="
             " (SELECT unserved_detail(e.job, e.key, e.target), unserved_later(e.job, e.key, e.target)"

@@ -24,15 +24,15 @@ from runbook.remotelinks.snapshot_file import open_snapshot
 
 Role = Literal["source", "target"]
 
-BATCH = 2000
 _BAD_ROWS_KEPT = 1000
 # `want` holds each expected row under the key by which the snapshot holds its source; `twin` the other
 # keys of an issue that the snapshot read several times; `earlier` what was there before the run (`old`:
 # it pointed to an old base); `named` the links that are ours, `written` those that `repair` wrote.
 _SCHEMA = """
 CREATE TABLE site(number INTEGER PRIMARY KEY, url TEXT);
-CREATE TABLE expected(n INTEGER PRIMARY KEY, line INTEGER, job INTEGER, site INTEGER, key TEXT,
-    was TEXT, target_site INTEGER, target TEXT, target_was TEXT, label TEXT);
+CREATE TABLE job(number INTEGER PRIMARY KEY, id TEXT UNIQUE);
+CREATE TABLE expected(n INTEGER PRIMARY KEY, job TEXT, site INTEGER, key TEXT, was TEXT,
+    target_site INTEGER, target TEXT, target_was TEXT, label TEXT);
 CREATE TABLE want(site INTEGER, asked TEXT, n INTEGER, seen INTEGER, PRIMARY KEY(site, asked, n))
     WITHOUT ROWID;
 CREATE TABLE twin(site INTEGER, asked TEXT, first TEXT, PRIMARY KEY(site, asked)) WITHOUT ROWID;
@@ -43,20 +43,20 @@ CREATE TABLE named(site INTEGER, link_id INTEGER, PRIMARY KEY(site, link_id)) WI
 CREATE TABLE written(site INTEGER, link_id INTEGER, PRIMARY KEY(site, link_id)) WITHOUT ROWID;
 CREATE TABLE recorded(site INTEGER, link_id INTEGER, hash TEXT, expected INTEGER, before TEXT,
     PRIMARY KEY(site, link_id)) WITHOUT ROWID;
-CREATE TABLE finding(n INTEGER PRIMARY KEY, job INTEGER, kind TEXT, site TEXT, issue TEXT,
+CREATE TABLE finding(n INTEGER PRIMARY KEY, job TEXT, kind TEXT, site TEXT, issue TEXT,
     target TEXT, link_id INTEGER, detail TEXT, row INTEGER, later INTEGER DEFAULT 0);
-CREATE TABLE arrival(site INTEGER, job INTEGER, asked TEXT, issue TEXT, link_id INTEGER, hash TEXT,
-    url TEXT, expected INTEGER, before TEXT, PRIMARY KEY(site, link_id)) WITHOUT ROWID;
+CREATE TABLE arrival(site INTEGER, job TEXT, asked TEXT, issue TEXT, link_id INTEGER, hash TEXT,
+    expected INTEGER, before TEXT, PRIMARY KEY(site, link_id)) WITHOUT ROWID;
 """
 
 
 class ComparisonStore:
     """The database of one comparison; close it to remove its file.
 
-    Sites and jobs are numbered (`numbers`, `job_numbers`), since a million rows name them. `counts` holds
-    what became of the expected links by job and kind, under None for those that no job serves. `bad` are
-    the first rows that were not taken, `bad_count` is how many there were, `local_count` counts the links
-    with both ends on one site, `expected_count` all good rows; `sampled` is the size of a sample.
+    Sites have `numbers` in it, in the order of their addresses, since a million rows name them. `counts`
+    holds what became of the expected links by job and kind, under None for those that no job serves. `bad`
+    are the first rows that were not taken, `bad_count` is how many there were, `local_count` counts the
+    links with both ends on one site, `expected_count` all good rows; `sampled` is the size of a sample.
     """
 
     def __init__(self, plan: Plan, *, folder: Path | None = None) -> None:
@@ -66,17 +66,13 @@ class ComparisonStore:
         self.bad: list[BadRow] = []
         self.bad_count = self.local_count = self.expected_count = 0
         self.sampled: int | None = None
-        self.sites = sorted(site.url for site in plan.sites)
-        self.numbers = {url: number for number, url in enumerate(self.sites, start=1)}
-        self.jobs = [instance.id for instance in plan.instances]
-        self.job_numbers = {job: number for number, job in enumerate(self.jobs)}
-        self.counts: dict[int | None, dict[Kind, int]] = {
-            number: dict.fromkeys(Kind, 0)
-            for number, instance in enumerate(plan.instances)
+        urls = sorted(site.url for site in plan.sites)
+        self.numbers = {url: number for number, url in enumerate(urls, start=1)}
+        self.counts: dict[str | None, dict[Kind, int]] = {
+            instance.id: dict.fromkeys(Kind, 0)
+            for instance in plan.instances
             if self.map.job_between(instance.product_url, instance.destination_url) is instance
         }
-        self._findings: list[tuple[Any, ...]] = []
-        self._arrivals: list[tuple[Any, ...]] = []
         self._folder = tempfile.TemporaryDirectory(prefix="runbook-", dir=folder)
         self.db = sqlite3.connect(
             str(Path(self._folder.name) / "compare.sqlite"), uri=True, isolation_level=None
@@ -86,7 +82,9 @@ class ComparisonStore:
             "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -48000;"
             + _SCHEMA
         )
-        self.db.executemany("INSERT INTO site VALUES (?, ?)", enumerate(self.sites, start=1))
+        self.db.executemany("INSERT INTO site(url) VALUES (?)", ((url,) for url in urls))
+        jobs = ((instance.id,) for instance in plan.instances)
+        self.db.executemany("INSERT OR IGNORE INTO job(id) VALUES (?)", jobs)
 
     def __enter__(self) -> Self:
         return self
@@ -103,36 +101,12 @@ class ComparisonStore:
 
     def add_expected(self, rows: Iterable[ExpectedRow | BadRow]) -> None:
         """Take in the expected rows; those that no job serves are settled at once."""
-        batch: list[tuple[Any, ...]] = []
         self.db.execute("BEGIN")
-        for row in rows:
-            if isinstance(row, BadRow):
-                self.bad_count += 1
-                if len(self.bad) < _BAD_ROWS_KEPT:
-                    self.bad.append(row)
-                continue
-            self.expected_count += 1
-            route = self.map.route(row)
-            if route.job is None or route.source is None or route.target is None:
-                self._no_job(row, route)
-                continue
-            batch.append(
-                (
-                    row.line,
-                    self.job_numbers[route.job.id],
-                    self.numbers[route.source.site.url],
-                    route.source.key,
-                    row.source_key,
-                    self.numbers[route.target.site.url],
-                    route.target.key,
-                    row.destination_key,
-                    row.link_type,
-                )
-            )
-            if len(batch) >= BATCH:
-                self._insert_expected(batch)
-        self._insert_expected(batch)
-        self.flush()
+        self.db.executemany(
+            "INSERT INTO expected(job, site, key, was, target_site, target, target_was, label)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            self._served(rows),
+        )
         self.db.execute("COMMIT")
         if self.local_count:
             self.notes.append(
@@ -141,31 +115,43 @@ class ComparisonStore:
         if self.bad_count:
             self.notes.append(f"{self.bad_count} rows of the expected links were not taken")
 
-    def _insert_expected(self, batch: list[tuple[Any, ...]]) -> None:
-        self.db.executemany(
-            "INSERT INTO expected(line, job, site, key, was, target_site, target, target_was, label)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            batch,
-        )
-        batch.clear()
+    def _served(self, rows: Iterable[ExpectedRow | BadRow]) -> Iterator[tuple[Any, ...]]:
+        for row in rows:
+            if isinstance(row, BadRow):
+                self.bad_count += 1
+                if len(self.bad) < _BAD_ROWS_KEPT:
+                    self.bad.append(row)
+                continue
+            self.expected_count += 1
+            route = self.map.route(row)
+            source, target = route.source, route.target
+            if route.job is None or source is None or target is None:
+                self._no_job(row, route)
+                continue
+            yield (
+                route.job.id,
+                self.numbers[source.site.url],
+                source.key,
+                row.source_key,
+                self.numbers[target.site.url],
+                target.key,
+                row.destination_key,
+                row.link_type,
+            )
 
     def _no_job(self, row: ExpectedRow, route: Route) -> None:
         self.counts.setdefault(None, dict.fromkeys(Kind, 0))[Kind.NO_JOB] += 1
         if route.same_site:
             self.local_count += 1
             return
-        if route.target is None:
-            target = f"{next(iter(self.map.old_bases()), '')}/browse/{row.destination_key}"
-        else:
-            target = f"{route.target.site.url}/browse/{route.target.key}"
-        self.add_finding(
-            job=None,
-            kind=Kind.NO_JOB,
-            site=None if route.source is None else route.source.site.url,
-            issue=row.source_key if route.source is None else route.source.key,
-            target=target,
-            detail=route.why,
-        )
+        site, issue = None, row.source_key
+        if route.source is not None:
+            site, issue = route.source.site.url, route.source.key
+        base, key = next(iter(self.map.old_bases()), ""), row.destination_key
+        if route.target is not None:
+            base, key = route.target.site.url, route.target.key
+        target = f"{base}/browse/{key}"
+        self.add_finding(None, Kind.NO_JOB, site, issue, target, None, route.why, None)
 
     def draw(self, size: int, seed: str) -> int:
         """Keep a random sample of the rows that a job serves; the others are not looked at.
@@ -232,13 +218,19 @@ class ComparisonStore:
     # Snapshots
 
     @contextlib.contextmanager
-    def attached(self, path: Path, name: Literal["after", "before"]) -> Iterator[None]:
-        """Have the tables of a snapshot under `name`, read-only.
+    def attached(
+        self, path: Path, name: Literal["after", "before"], *, note: bool = False
+    ) -> Iterator[None]:
+        """Have the tables of a snapshot under `name`, read-only; `note` where it is not whole.
 
         Raises:
             UsageError: the snapshot is not there, or it is no snapshot.
         """
-        open_snapshot(path).close()
+        with open_snapshot(path) as snapshot:
+            if note and snapshot.meta().finished_at is None:
+                self.notes.append(
+                    f"the snapshot `{path.name}` is not whole: run its `runbook snapshot` command again to finish it"
+                )
         try:
             self.db.execute(f"ATTACH DATABASE ? AS {name}", (f"{path.resolve().as_uri()}?mode=ro",))
         except sqlite3.Error as problem:
@@ -250,36 +242,19 @@ class ComparisonStore:
                 self.db.execute("COMMIT")
             self.db.execute(f"DETACH DATABASE {name}")
 
-    def note_unfinished(self, path: Path) -> None:
-        """Note that a snapshot is not whole, where it is not."""
-        with open_snapshot(path) as snapshot:
-            if snapshot.meta().finished_at is None:
-                self.notes.append(
-                    f"the snapshot `{path.name}` is not whole: run its `runbook snapshot` command again to finish it"
-                )
-
     def add_before(self, path: Path, addresses: Addresses) -> None:
         """Take in which issues and links were there before the run.
 
         Raises:
             UsageError: the snapshot is not there, or it is no snapshot.
         """
-        self.note_unfinished(path)
-        with self.attached(path, "before"):
-            links = self.db.execute(
-                "SELECT s.number, l.link_id, l.hash, l.url FROM site s"
-                " JOIN before.link l ON l.site = s.url"
-            )
+        self.db.create_function("is_old", 1, lambda url: addresses.pointer(url).site == OLD)
+        with self.attached(path, "before", note=True):
             self.db.execute("BEGIN")
-            writer = self.db.cursor()
-            while batch := links.fetchmany(BATCH):
-                writer.executemany(
-                    "INSERT OR IGNORE INTO earlier VALUES (?, ?, ?, ?)",
-                    (
-                        (site, link_id, digest, addresses.pointer(url).site == OLD)
-                        for site, link_id, digest, url in batch
-                    ),
-                )
+            self.db.execute(
+                "INSERT OR IGNORE INTO earlier SELECT s.number, l.link_id, l.hash, is_old(l.url)"
+                " FROM site s JOIN before.link l ON l.site = s.url"
+            )
             # An issue may have been asked by another key then: both names count.
             for name in ("asked", "key"):
                 self.db.execute(
@@ -289,42 +264,25 @@ class ComparisonStore:
                 )
             self.db.execute("COMMIT")
 
+    def was_read(self, site: str, *names: str) -> bool:
+        """Return whether an issue was read before the run, under one of two names."""
+        query = "SELECT 1 FROM earlier_issue WHERE site = ? AND name IN (?, ?)"
+        return self.db.execute(query, (self.numbers[site], *names)).fetchone() is not None
+
     # Results
 
-    def add_finding(
-        self,
-        *,
-        job: int | None,
-        kind: Kind,
-        site: str | None,
-        issue: str,
-        target: str,
-        link_id: int | None = None,
-        detail: str = "",
-        row: int | None = None,
-    ) -> None:
-        """Keep a single finding; `row` is the expected row that it is about."""
-        self._findings.append((job, kind, site, issue, target, link_id, detail, row))
-        if len(self._findings) >= 10 * BATCH:
-            self.flush()
-
-    def add_arrival(self, *values: Any) -> None:
-        """Keep a link that arrived, by the columns of the table `arrival`; expected once is expected."""
-        self._arrivals.append(values)
-        if len(self._arrivals) >= BATCH:
-            self.flush()
-
-    def flush(self) -> None:
-        """Write what was kept."""
-        self.db.executemany(
+    def add_finding(self, *values: Any) -> None:
+        """Keep a single finding; `row`, the last of its columns, is the expected row it is about."""
+        self.db.execute(
             "INSERT INTO finding(job, kind, site, issue, target, link_id, detail, row)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            self._findings,
+            values,
         )
+
+    def add_arrivals(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Keep links that arrived, by the columns of their table; expected once is expected."""
         self.db.executemany(
-            "INSERT INTO arrival VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            "INSERT INTO arrival VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT DO UPDATE SET expected = max(expected, excluded.expected)",
-            self._arrivals,
+            rows,
         )
-        self._findings.clear()
-        self._arrivals.clear()

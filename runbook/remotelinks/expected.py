@@ -9,7 +9,6 @@ without a byte order mark; Windows-1252, said in `notes`; the `="ENG-1"` that sp
 text. A row that cannot be meant is a `BadRow`; a file that cannot be read at all is refused.
 """
 
-import codecs
 import csv
 import hashlib
 import re
@@ -19,12 +18,12 @@ from pathlib import Path
 from typing import NamedTuple, TextIO
 
 from runbook.errors import UsageError
+from runbook.text_file import DELIMITERS, encoding_of, told_delimiter
 
 COLUMNS = ("source_key", "destination_key", "link_type", "direction")
 DIRECTIONS = ("outward", "inward")
 LABEL_LIMIT = 255
 
-_DELIMITERS = (",", ";", "\t", "|")
 _KEY = re.compile(r"[^\W\d_]\w*-[1-9][0-9]{0,17}\Z")
 _SPREADSHEET_TEXT = re.compile(r'="([^"]*)"\Z')
 _FORMULA_STARTS = ("=", "+", "-", "@")
@@ -160,16 +159,15 @@ def read_expected(path: Path) -> ExpectedFile:
     with _opened(path, encoding) as lines:
         try:
             first = lines.readline(_BLOCK_BYTES)
-            header_line, forced = 1, ""
-            mark = first.rstrip("\r\n")
-            if mark.lower().startswith("sep=") and len(mark) == 5:
-                forced, header_line = mark[4], 2
+            header_line, forced = 1, told_delimiter(first)
+            if forced:
+                header_line = 2
                 first = lines.readline(_BLOCK_BYTES)
         except UnicodeDecodeError as problem:
             raise _not_decodable(path, 1, problem) from problem
     if not first.strip():
         raise UsageError(f"`{path}`, line {header_line}: no header, the file is empty", hint=_HINT)
-    for delimiter in (forced,) if forced else _DELIMITERS:
+    for delimiter in (forced,) if forced else DELIMITERS:
         names = _header(first, delimiter)
         if all(name in names for name in COLUMNS):
             break
@@ -230,7 +228,7 @@ def _header(line: str, delimiter: str) -> list[str]:
 
 def _header_problem(path: Path, line: int, first: str, forced: str) -> str:
     best = max(
-        (_header(first, delimiter) for delimiter in ((forced,) if forced else _DELIMITERS)),
+        (_header(first, delimiter) for delimiter in ((forced,) if forced else DELIMITERS)),
         key=lambda names: sum(name in COLUMNS for name in names),
     )
     missing = [f"`{name}`" for name in COLUMNS if name not in best]
@@ -265,62 +263,24 @@ def _unreadable(path: Path, problem: OSError) -> UsageError:
 def _examined(path: Path) -> tuple[str, str, tuple[str, ...]]:
     """Return the encoding, the SHA-256 and the notes of a file, read once from start to end."""
     digest = hashlib.sha256()
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    good_utf8, lines, nul, bad_line = True, 1, False, 0
-    start = b""
-    try:
-        with path.open("rb") as file:
-            start = file.read(4096)
-            block = start
-            while block:
-                digest.update(block)
-                nul = nul or b"\0" in block
-                if good_utf8:
-                    try:
-                        decoder.decode(block)
-                        lines += block.count(b"\n")
-                    except UnicodeDecodeError as problem:
-                        good_utf8 = False
-                        bad_line = lines + block[: max(problem.start, 0)].count(b"\n")
-                block = file.read(_BLOCK_BYTES)
-    except OSError as problem:
-        raise _unreadable(path, problem) from problem
-    if good_utf8:
-        try:
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            good_utf8, bad_line = False, lines
-    sha256 = digest.hexdigest()
-    if start.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
-        raise UsageError(f"`{path}` is UTF-32", hint="save it as UTF-8")
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16", sha256, ()
-    if nul:
-        return _utf16_without_mark(path, start), sha256, ("read as UTF-16: every other byte is 0",)
-    if good_utf8:
-        return "utf-8-sig", sha256, ()
-    return (
-        "cp1252" if _decodes(path, "cp1252") else "latin-1",
-        sha256,
-        (f"line {bad_line} is not UTF-8: read as Windows-1252 (Latin-1)",),
-    )
 
-
-def _utf16_without_mark(path: Path, start: bytes) -> str:
-    even, odd = start[0::2], start[1::2]
-    if odd and odd.count(0) > len(odd) * 3 // 4 and not even.count(0):
-        return "utf-16-le"
-    if even and even.count(0) > len(even) * 3 // 4 and not odd.count(0):
-        return "utf-16-be"
-    raise UsageError(f"`{path}` is no text: it holds bytes of value 0", hint=_HINT)
-
-
-def _decodes(path: Path, encoding: str) -> bool:
-    decoder = codecs.getincrementaldecoder(encoding)()
-    try:
+    def blocks() -> Iterator[bytes]:
         with path.open("rb") as file:
             while block := file.read(_BLOCK_BYTES):
-                decoder.decode(block)
-    except UnicodeDecodeError:
-        return False
-    return True
+                digest.update(block)
+                yield block
+
+    try:
+        encoding = encoding_of(blocks())
+    except OSError as problem:
+        raise _unreadable(path, problem) from problem
+    if encoding.codec == "utf-32":
+        raise UsageError(f"`{path}` is UTF-32", hint="save it as UTF-8")
+    if not encoding.codec:
+        raise UsageError(f"`{path}` is no text: it holds bytes of value 0", hint=_HINT)
+    notes = []
+    if encoding.guessed:
+        notes.append("read as UTF-16: every other byte is 0")
+    if encoding.bad_line:
+        notes.append(f"line {encoding.bad_line} is not UTF-8: read as Windows-1252 (Latin-1)")
+    return encoding.codec, digest.hexdigest(), tuple(notes)

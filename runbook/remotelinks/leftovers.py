@@ -7,9 +7,9 @@ and the addresses of remote links in a snapshot (exact, as old as the snapshot).
 
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from runbook.atlassian.jira import JiraSite
@@ -25,25 +25,18 @@ _PAGE = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leftover:
-    """One mention. `found_by` is `text` or `remote_link`; `where` names fields, or is the link's address."""
+    """One mention; `where` names fields, or is the link's address."""
 
     site: str
     issue: str
     host: str
-    found_by: str
+    found_by: Literal["text", "remote_link"]
     where: str
     link_id: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the mention as `leftovers --format json` prints it."""
-        return {
-            "site": self.site,
-            "issue": self.issue,
-            "host": self.host,
-            "found_by": self.found_by,
-            "where": self.where,
-            "link_id": self.link_id,
-        }
+        return asdict(self)
 
 
 def old_hosts(plan: Plan) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ none. Pure. Project keys of the Data Center (`was`) come first, since the export
 renamed project's issues keep their numbers, so PLT-7 is PLAT-7.
 """
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -122,9 +123,8 @@ def expected_counts(plan: Plan, rows: Iterable[ExpectedRow | Any]) -> Counts:
         if source is None or target is None or not instance.recreate_as_remote:
             continue
         counts[instance.id] = 0
-        for one in source.waves:
-            for other in target.waves:
-                counts[instance.id, one.name, other.name] = 0
+        for source_wave, target_wave in itertools.product(source.waves, target.waves):
+            counts[instance.id, source_wave.name, target_wave.name] = 0
     for row in rows:
         if not isinstance(row, ExpectedRow):
             continue

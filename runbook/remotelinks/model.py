@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
-from runbook.canonical import json_text
+from runbook.json_text import json_text
 
 HASH_DIGITS = 32  # of a content hash, as the ledger names links
 # Set by Jira, never by a client: a link that was removed and made again has others.

@@ -6,7 +6,7 @@ snapshot of the wrong moment would make everything missing, or every link a user
 
 from pathlib import Path
 
-from runbook.clock import isoformat_utc, parse_utc, to_the_second
+from runbook.clock import isoformat_utc, parse_utc
 from runbook.errors import UsageError
 from runbook.remotelinks.snapshot_file import Meta, open_snapshot
 from runbook.text import printable
@@ -45,7 +45,7 @@ def check_before(path: Path, view: RunView) -> None:
     made = meta.finished_at or meta.created_at
     if moments and parse_utc(made) > min(moments):
         raise UsageError(
-            f"the snapshot `{path}` was made at {made}, after the first submission of run `{view.id}` ({to_the_second(min(moments))}): it cannot say what was there before",
+            f"the snapshot `{path}` was made at {made}, after the first submission of run `{view.id}` ({min(moments):%Y-%m-%dT%H:%M:%SZ}): it cannot say what was there before",
             hint="leave out `--before`, or name one that was finished before the run",
         )
 

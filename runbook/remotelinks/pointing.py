@@ -18,23 +18,23 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-OLD = -1  # the number of every base URL from before the migration
+OLD = "old"  # in place of a site, for every base URL from before the migration
 _BROWSE = re.compile(r"([^?#]*)/browse/([^/?#;]*)")
 _ISSUE_ID = re.compile(r"(?=(?:.*&)?appId=)(?:.*&)?issueId=([0-9]{1,18})(?:&|\Z)", re.DOTALL)
 _BASES_KEPT = 10_000
 
 
 class Pointer(NamedTuple):
-    """Where a link points: `site` numbers a known site, `OLD` stands for an old base, None for neither.
+    """Where a link points: `site` is a known site's URL, `OLD` for an old base, None for neither.
 
     `key` is None where the address is no `/browse/` address, `issue_id` where the `globalId` holds none.
     """
 
-    site: int | None
+    site: str | None
     key: str | None
     issue_id: int | None
 
-    def hits(self, site: int, keys: Collection[str], issue_id: int | None) -> bool:
+    def hits(self, site: str, keys: Collection[str], issue_id: int | None) -> bool:
         """Return whether this is the issue of a site that has one of `keys`, or this id."""
         if self.site == site and self.key in keys:
             return True
@@ -46,13 +46,16 @@ class Pointer(NamedTuple):
 
 
 class Addresses:
-    """The known base URLs: each site's own (base and display) by number, and the old ones."""
+    """The known base URLs: those of each site, and the old ones.
 
-    def __init__(self, sites: Mapping[int, Iterable[str]], old: Iterable[str] = ()) -> None:
+    `sites` maps the URL of each site to the base and display URL that it names itself, where it does.
+    """
+
+    def __init__(self, sites: Mapping[str, Iterable[str | None]], old: Iterable[str] = ()) -> None:
         self._known = {normal_base(base): OLD for base in old}
-        for number, bases in sites.items():
-            self._known.update((normal_base(base), number) for base in bases)
-        self._seen: dict[str, int | None] = {}
+        for site, bases in sites.items():
+            self._known.update((normal_base(str(base)), site) for base in (site, *bases) if base)
+        self._seen: dict[str, str | None] = {}
 
     def pointer(self, url: str, global_id: str | None = None) -> Pointer:
         """Return where a link points, by its address and its `globalId`."""
@@ -70,15 +73,15 @@ class Addresses:
         global_id = record.get("globalId")
         return self.pointer(address_of(record), None if global_id is None else str(global_id))
 
-    def _site(self, base: str) -> int | None:
+    def _site(self, base: str) -> str | None:
         # A million links share a few bases; an attacker's million different ones must not stay in memory.
         try:
             return self._seen[base]
         except KeyError:
-            number = self._known.get(normal_base(base))
+            site = self._known.get(normal_base(base))
             if len(self._seen) < _BASES_KEPT:
-                self._seen[base] = number
-            return number
+                self._seen[base] = site
+            return site
 
 
 def address_of(record: Mapping[str, Any]) -> str:

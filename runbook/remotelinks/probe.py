@@ -5,26 +5,24 @@ present issue id. What could not be looked at is `not_asked`, with the reason; i
 """
 
 from collections.abc import Callable
+from typing import Literal
 
 from runbook.atlassian.jira import JiraSite
 from runbook.atlassian.limits import Limits
 from runbook.atlassian.outcomes import Patience
-from runbook.atlassian.refusals import Exchange
 from runbook.clock import Clock
 from runbook.errors import RunbookError
+from runbook.http import Exchange, ProbeReading, Send
 from runbook.plan.model import Plan, Site
-from runbook.probes import ProbeReading
 from runbook.remotelinks.pointing import Addresses
-from runbook.wire import Send
 
-PRESENT = "present"
-ABSENT = "absent"
-NOT_ASKED = "not_asked"
-_DESTINATION = 1  # the number of the one site that matters here
+ProbeResult = Literal["present", "absent", "not_asked"]
 _PATIENCE = Patience(attempts=3, limited_attempts=5, longest_wait_s=120.0)
 
 
-async def look(source: JiraSite, destination: JiraSite, issue: str, target: str) -> tuple[str, str]:
+async def look(
+    source: JiraSite, destination: JiraSite, issue: str, target: str
+) -> tuple[ProbeResult, str]:
     """Return the result and its detail: is there a link from `issue` of `source` to `target`?
 
     Raises:
@@ -32,8 +30,7 @@ async def look(source: JiraSite, destination: JiraSite, issue: str, target: str)
     """
     records = await source.remote_links(issue)
     info, _ = await destination.server_info()
-    own = (destination.url, info.get("baseUrl"), info.get("displayUrl"))
-    addresses = Addresses({_DESTINATION: [str(base) for base in own if base]})
+    addresses = Addresses({destination.url: (info.get("baseUrl"), info.get("displayUrl"))})
     resolved = await destination.issue(target)
     keys, issue_id = {target.upper()}, None
     if resolved is not None:
@@ -41,14 +38,14 @@ async def look(source: JiraSite, destination: JiraSite, issue: str, target: str)
     found = [
         record
         for record in records
-        if addresses.pointer_of(record).hits(_DESTINATION, keys, issue_id)
+        if addresses.pointer_of(record).hits(destination.url, keys, issue_id)
     ]
     if found:
         named = ", ".join(str(record.get("id")) for record in found)
-        return PRESENT, f"link {named} on `{issue}` points to `{target}`"
+        return "present", f"link {named} on `{issue}` points to `{target}`"
     seen = f"none of {len(records)} remote links" if records else "no remote link"
     gone = "" if resolved is not None else f"; `{target}` itself is absent, or not visible to us"
-    return ABSENT, f"{seen} on `{issue}` points to `{target}`{gone}"
+    return "absent", f"{seen} on `{issue}` points to `{target}`{gone}"
 
 
 class RemoteLinkProber:
@@ -75,24 +72,22 @@ class RemoteLinkProber:
         holder, other = self._plan.site(site), self._plan.site(destination)
         if holder is None or other is None:
             missing = site if holder is None else destination
-            return ProbeReading(result=NOT_ASKED, detail=f"the plan has no site `{missing}`")
+            return ProbeReading(result="not_asked", detail=f"the plan has no site `{missing}`")
         try:
             result, detail = await look(
                 self._client(holder, exchanges), self._client(other, exchanges), issue, target
             )
         except RunbookError as problem:
-            return ProbeReading(result=NOT_ASKED, detail=str(problem), exchanges=tuple(exchanges))
+            return ProbeReading(result="not_asked", detail=str(problem), exchanges=tuple(exchanges))
         return ProbeReading(result=result, detail=detail, exchanges=tuple(exchanges))
 
     def _client(self, site: Site, exchanges: list[Exchange]) -> JiraSite:
-        return JiraSite(
+        return JiraSite.of(
+            site,
             send=self._send,
-            url=site.url,
-            account=site.account,
             clock=self._clock,
             limits=self._limits,
             random=self._random,
             patience=_PATIENCE,
-            site_id=site.site_id,
             watch=exchanges.append,
         )

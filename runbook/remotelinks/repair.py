@@ -10,31 +10,31 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from runbook.atlassian.errors import JiraRefusedError
 from runbook.atlassian.jira import JiraSite, Record, create_write
-from runbook.atlassian.refusals import JiraRefusedError
 from runbook.errors import UsageError
 from runbook.plan.model import Plan
 from runbook.remotelinks.comparison import Comparison, MissingRow
 from runbook.remotelinks.model import content_hash
-from runbook.remotelinks.pointing import Addresses
+from runbook.remotelinks.pointing import OLD, Addresses
 from runbook.remotelinks.shape import NoShape, Sample, Shape, Target, learned, weblink
-from runbook.remotelinks.writes import Go, Leave, Left, Order, WriteList
+from runbook.remotelinks.writes import Intent, Leave, Left, Order, WriteList
 
 SAMPLES_PER_JOB = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateOrder(Order):
-    """One missing link that is to be created; `site_number` and `keys` tell its target apart."""
+    """One missing link that is to be created; `target_site` and `keys` tell its target apart."""
 
     job: str
     record: Mapping[str, Any]
-    site_number: int
+    target_site: str
     keys: tuple[str, ...]
     issue_id: int | None
     addresses: Addresses = field(repr=False, compare=False)
 
-    def decide(self, links: Sequence[Record]) -> Go | Leave:
+    def decide(self, links: Sequence[Record]) -> Intent | Leave:
         """Return that the link is to be created, unless one to the same target is there."""
         wanted = content_hash(self.record)
         for link in links:
@@ -47,7 +47,8 @@ class CreateOrder(Order):
             else:
                 continue
             return Leave(reason=reason, link_id=str(link.get("id")))
-        return Go(write=create_write(self.issue, self.record), link_id=None, before=None)
+        write = create_write(self.issue, self.record)
+        return Intent(write=write, link_id=None, global_id=self.global_id, before=None)
 
     def listed(self) -> dict[str, Any]:
         """Return the order as `links.listed` keeps it and `--dry-run` shows it."""
@@ -65,7 +66,7 @@ class CreateOrder(Order):
 
     def _same_target(self, link: Record) -> bool:
         point = self.addresses.pointer_of(link)
-        return point.hits(self.site_number, self.keys, self.issue_id)
+        return point.hits(self.target_site, self.keys, self.issue_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +85,6 @@ def planned(
     listing: str,
     missing: Iterable[MissingRow],
     addresses: Addresses,
-    numbers: Mapping[str, int],
     shapes: Mapping[str, Shape | NoShape],
     as_weblink: bool,
     also_unserved: bool = False,
@@ -136,7 +136,7 @@ def planned(
                 target=str(record["object"]["url"]),
                 global_id=str(record["globalId"]),
                 record=record,
-                site_number=numbers[row.target_site],
+                target_site=row.target_site,
                 keys=row.target_keys,
                 issue_id=row.target_id,
                 addresses=addresses,
@@ -159,7 +159,7 @@ def shapes_from_snapshot(comparison: Comparison) -> dict[str, Shape | NoShape]:
     Links that `repair` wrote are no evidence of how Atlassian writes.
     """
     result: dict[str, Shape | NoShape] = {}
-    for job in comparison.store.jobs:
+    for instance in comparison.store.plan.instances:
         samples = [
             Sample(
                 record=json.loads(link.record),
@@ -167,9 +167,11 @@ def shapes_from_snapshot(comparison: Comparison) -> dict[str, Shape | NoShape]:
                 issue_id=link.issue_id,
                 where=f"link {link.link_id} on {link.issue}",
             )
-            for link in comparison.made_links(job, limit=SAMPLES_PER_JOB)
+            for link in comparison.made_links(
+                instance.id, instance.destination_url, limit=SAMPLES_PER_JOB
+            )
         ]
-        result[job] = learned(samples)
+        result[instance.id] = learned(samples)
     return result
 
 
@@ -178,7 +180,6 @@ async def shapes_by_hand(
     plan: Plan,
     sites: Mapping[str, JiraSite],
     addresses: Addresses,
-    numbers: Mapping[str, int],
 ) -> dict[str, Shape | NoShape]:
     """Return the shapes of links that a person made: `likes` are (site URL, issue key).
 
@@ -186,7 +187,6 @@ async def shapes_by_hand(
         UsageError: the issue is not there, or holds no link to another site of the plan.
     """
     samples: dict[str, list[Sample]] = {}
-    by_number = {number: url for url, number in numbers.items()}
     for site, issue in likes:
         try:
             links = await sites[site].remote_links(issue)
@@ -197,13 +197,12 @@ async def shapes_by_hand(
         found = False
         for link in links:
             point = addresses.pointer_of(link)
-            target_site = by_number.get(point.site or 0)
-            if target_site is None or point.key is None or target_site == site:
+            if point.site in (None, OLD, site) or point.key is None:
                 continue
             found = True
-            there = await sites[target_site].issue(point.key)
+            there = await sites[point.site].issue(point.key)
             for instance in plan.instances:
-                if (instance.product_url, instance.destination_url) == (site, target_site):
+                if (instance.product_url, instance.destination_url) == (site, point.site):
                     samples.setdefault(instance.id, []).append(
                         Sample(
                             record=link,

@@ -9,13 +9,13 @@ was rewritten from an old base URL is restored. Whatever changed since it was re
 import asyncio
 import dataclasses
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from runbook.atlassian.errors import JiraRefusedError
 from runbook.atlassian.jira import JiraSite, Record, delete_write, update_write
-from runbook.atlassian.refusals import JiraRefusedError
 from runbook.errors import RunbookError
 from runbook.ledger.link_events import LinksArrived
 from runbook.ledger.store import Ledger
@@ -25,7 +25,7 @@ from runbook.remotelinks.mapping import PlanMap
 from runbook.remotelinks.model import HASH_DIGITS, RecordedLink, content_hash, writable
 from runbook.remotelinks.pointing import Addresses, address_of
 from runbook.remotelinks.snapshot_file import IssueState, LinkRow, SnapshotFile
-from runbook.remotelinks.writes import WRITERS, Go, Leave, Left, Order, Purpose, WriteList
+from runbook.remotelinks.writes import WRITERS, Intent, Leave, Left, Order, Purpose, WriteList
 from runbook.view import RunView, Write
 
 NOT_UNDONE = (
@@ -65,8 +65,10 @@ class TakeBack(Order):
     why: str
     restored: Mapping[str, Any] | None = None
 
-    def decide(self, links: Sequence[Record]) -> Go | Leave:
+    def decide(self, links: Sequence[Record]) -> Intent | Leave:
         """Return the write, unless the link is gone or differs from what was recorded."""
+        # Between the list and this write somebody may have changed the link: only what is still as
+        # recorded is ours to take back.
         now = next((link for link in links if str(link.get("id")) == self.link_id), None)
         if now is None:
             return Leave(reason="it is gone already", link_id=self.link_id)
@@ -76,7 +78,7 @@ class TakeBack(Order):
             write = delete_write(self.issue, self.link_id)
         else:
             write = update_write(self.issue, self.link_id, writable(self.restored))
-        return Go(write=write, link_id=self.link_id, before=now)
+        return Intent(write=write, link_id=self.link_id, global_id=self.global_id, before=now)
 
     def listed(self) -> dict[str, Any]:
         """Return the order as `links.listed` keeps it and `--dry-run` shows it."""
@@ -126,8 +128,18 @@ def candidates(view: RunView, ledger: Ledger) -> dict[tuple[str, str], Candidate
     for recorded in ledger.events(kinds=(LinksArrived.KIND,)):
         if recorded.run != view.id or not isinstance(recorded.event, LinksArrived):
             continue
-        for candidate in arrived(recorded.event, recorded.job):
-            found[candidate.site, candidate.link_id] = candidate
+        site = recorded.event.site
+        for link in RecordedLink.in_lines(recorded.event.links):
+            found[site, str(link.link_id)] = Candidate(
+                site=site,
+                issue=link.issue,
+                link_id=str(link.link_id),
+                hash=link.hash,
+                job=recorded.job,
+                expected=link.expected,
+                before=link.before,
+                written=False,
+            )
     done = [write for write in view.writes if write.ended and write.ended.result == "done"]
     for write in done:
         ours = _written(write) if write.intended.purpose == "repair" else None
@@ -141,21 +153,6 @@ def candidates(view: RunView, ledger: Ledger) -> dict[tuple[str, str], Candidate
         if write.intended.purpose == "rollback" and write.intended.link_id is not None:
             found.pop((write.intended.site, write.intended.link_id), None)
     return found
-
-
-def arrived(event: LinksArrived, job: str | None) -> Iterator[Candidate]:
-    """Yield the links that a `links.arrived` event names."""
-    for link in RecordedLink.in_lines(event.links):
-        yield Candidate(
-            site=event.site,
-            issue=link.issue,
-            link_id=str(link.link_id),
-            hash=link.hash,
-            job=job,
-            expected=link.expected,
-            before=link.before,
-            written=False,
-        )
 
 
 def _written(write: Write) -> Candidate | None:
@@ -190,13 +187,13 @@ def unsettled(view: RunView, purpose: Purpose) -> tuple[Write, ...]:
 class Judge:
     """Decides which candidates are ours; reads the issues as they are now.
 
-    `destinations` maps a site to the numbers (of `addresses`) of the sites that a job links it to.
+    `destinations` maps a site to the sites that a job links it to.
     """
 
     view: RunView
     before: LinksBefore
     addresses: Addresses
-    destinations: Mapping[str, frozenset[int]]
+    destinations: Mapping[str, frozenset[str]]
     sites: Mapping[str, JiraSite]
     history: History
 
@@ -317,14 +314,12 @@ class Judge:
         return None
 
 
-def destinations_of(plan: Plan, numbers: Mapping[str, int]) -> dict[str, frozenset[int]]:
-    """Return for each site the numbers of the sites that a job links it to."""
-    places = PlanMap(plan)
+def destinations_of(plan: Plan) -> dict[str, frozenset[str]]:
+    """Return for each site the sites that a job links it to."""
+    places, sites = PlanMap(plan), [site.url for site in plan.sites]
     return {
-        site: frozenset(
-            number for target, number in numbers.items() if places.job_between(site, target)
-        )
-        for site in numbers
+        source: frozenset(target for target in sites if places.job_between(source, target))
+        for source in sites
     }
 
 

@@ -7,23 +7,25 @@ JQL query says. Keys are those of the cloud: a renamed project's issues keep the
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from runbook.errors import UsageError
 from runbook.plan.model import Plan, Site
 from runbook.remotelinks.expected import BadRow, read_expected
 from runbook.remotelinks.mapping import PlanMap
 
+ScopeKind = Literal["expected", "projects", "jql"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
     """What is read: `keys` or `jql` per site; `targets` are further keys to resolve per site.
 
-    `kind` is `expected`, `projects` or `jql`; `source` is `{file, sha256}` of the expected links.
+    `source` is `{file, sha256}` of the expected links.
     `bad_rows` and `unplaced` rows of that file are in nobody's scope.
     """
 
-    kind: str
+    kind: ScopeKind
     sites: tuple[Site, ...]
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     jql: Mapping[str, str] = field(default_factory=dict)

@@ -9,13 +9,14 @@ is. Pure.
 import copy
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
-from runbook.canonical import json_text
+from runbook.atlassian.jira_values import GLOBAL_ID_LIMIT
+from runbook.json_text import json_text
 from runbook.remotelinks.model import content, writable
 
-GLOBAL_ID_LIMIT = 255
 _OF_ONE_TARGET = ("summary", "status", "title", "url")
 _MARK = "&issueId="
 
@@ -97,26 +98,23 @@ def learned(samples: Iterable[Sample]) -> Shape | NoShape:
     `/browse/<key of its target>`, and its title is that key: then, and only then, each part is known
     to follow from the target.
     """
-    readable: list[tuple[str, str, dict[str, Any], str]] = []
+    shapes: list[Shape] = []
     problem = "no link is there to learn from"
     for sample in samples:
-        parts = _parts(sample)
-        if isinstance(parts, NoShape):
-            problem = f"{sample.where}: {parts.reason}"
+        shape = _shape_of(sample)
+        if isinstance(shape, NoShape):
+            problem = f"{sample.where}: {shape.reason}"
         else:
-            readable.append((*parts, sample.where))
-    if not readable:
+            shapes.append(shape)
+    if not shapes:
         return NoShape(reason=problem)
     # Two app links towards one site would be odd; the usual one is taken, whole.
-    (app_id, base), _ = Counter((one[0], one[1]) for one in readable).most_common(1)[0]
-    same = [one for one in readable if one[:2] == (app_id, base)]
-    common = same[0][2]
-    for other in same[1:]:
-        common = _shared(common, other[2])
-    return Shape(app_id=app_id, base=base, common=common, learned_from=same[0][3])
+    usual = Counter((shape.app_id, shape.base) for shape in shapes).most_common(1)[0][0]
+    alike = [shape for shape in shapes if (shape.app_id, shape.base) == usual]
+    return replace(alike[0], common=reduce(_shared, (shape.common for shape in alike)))
 
 
-def _parts(sample: Sample) -> tuple[str, str, dict[str, Any]] | NoShape:
+def _shape_of(sample: Sample) -> Shape | NoShape:
     record = sample.record
     head, mark, number = str(record.get("globalId") or "").rpartition(_MARK)
     if not mark or not head.startswith("appId=") or not number.isdigit():
@@ -134,14 +132,16 @@ def _parts(sample: Sample) -> tuple[str, str, dict[str, Any]] | NoShape:
     common = writable(content(record))
     for name in ("globalId", "relationship"):
         common.pop(name, None)
-    kept = {k: v for k, v in dict(common.get("object") or {}).items() if k not in _OF_ONE_TARGET}
-    common["object"] = kept
-    return head.removeprefix("appId="), base, common
+    kept = dict(common.get("object") or {}).items()
+    common["object"] = {name: value for name, value in kept if name not in _OF_ONE_TARGET}
+    app_id = head.removeprefix("appId=")
+    return Shape(app_id=app_id, base=base, common=common, learned_from=sample.where)
 
 
-def _shared(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+def _shared(common: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what two records have in common, at every depth."""
     result: dict[str, Any] = {}
-    for name, value in one.items():
+    for name, value in common.items():
         if name not in other:
             continue
         if isinstance(value, Mapping) and isinstance(other[name], Mapping):

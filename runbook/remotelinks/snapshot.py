@@ -7,17 +7,17 @@ process that is killed goes on behind the last one. Absent, refused and failed i
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass, field, replace
 
+from runbook.atlassian.errors import JiraRefusedError, NotDocumentedError, NotReachedError
 from runbook.atlassian.jira import JiraSite, Resolution
 from runbook.atlassian.limits import Limits
 from runbook.atlassian.outcomes import Patience
-from runbook.atlassian.refusals import JiraRefusedError, NotDocumentedError, NotReachedError
 from runbook.clock import Clock
 from runbook.errors import RemoteError, RunbookError
+from runbook.http import Send
 from runbook.plan.model import Plan, Site
-from runbook.remotelinks.model import RemoteLink, link_of
+from runbook.remotelinks.model import link_of
 from runbook.remotelinks.pointing import Addresses
 from runbook.remotelinks.scope import Scope
 from runbook.remotelinks.snapshot_file import (
@@ -27,7 +27,6 @@ from runbook.remotelinks.snapshot_file import (
     ResolvedRow,
     SnapshotFile,
 )
-from runbook.wire import Send
 
 CHUNK_ISSUES = 1000
 # Requests of one site that may be under way or waiting for their place: 100/s at 1 s latency.
@@ -45,40 +44,20 @@ class QueryRefusedError(RemoteError):
         self.said = said
 
 
-class Progress(Protocol):
-    """Somebody who watches a snapshot grow."""
+class SnapshotProgress:
+    """Watches a snapshot grow; this one does nothing."""
 
     def found(self, site: str, total: int, done: int) -> None:
         """Take note of how many issues of a site are in scope, and how many were read before."""
-        ...
 
     def read(self, site: str) -> None:
         """Take note that one more issue was looked at."""
-        ...
 
     def recorded(self, site: str, chunk: Chunk) -> None:
         """Take note that a chunk is on disk."""
-        ...
 
     def resolving(self, site: str, keys: int) -> None:
         """Take note that the keys of targets are resolved on a site."""
-        ...
-
-
-class Silence:
-    """Nobody watches."""
-
-    def found(self, site: str, total: int, done: int) -> None:
-        """Do nothing."""
-
-    def read(self, site: str) -> None:
-        """Do nothing."""
-
-    def recorded(self, site: str, chunk: Chunk) -> None:
-        """Do nothing."""
-
-    def resolving(self, site: str, keys: int) -> None:
-        """Do nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +84,7 @@ async def take(
     limits: Limits | None = None,
     random: Callable[[], float] = lambda: 0.5,
     patience: Patience | None = None,
-    progress: Progress | None = None,
+    progress: SnapshotProgress | None = None,
     lanes: int = LANES,
 ) -> Taken:
     """Read what is missing in `file`, all sites at once, and return what is in it then.
@@ -117,19 +96,17 @@ async def take(
     readers = [
         _SiteReader(
             site=site,
-            jira=JiraSite(
+            jira=JiraSite.of(
+                site,
                 send=send,
-                url=site.url,
-                account=site.account,
                 clock=clock,
                 limits=shared,
                 random=random,
                 patience=patience,
-                site_id=site.site_id,
             ),
             file=file,
             clock=clock,
-            progress=progress or Silence(),
+            progress=progress or SnapshotProgress(),
             lanes=lanes,
         )
         for site in scope.sites
@@ -148,14 +125,14 @@ async def take(
 async def _all(
     readers: "Sequence[_SiteReader]", work: "Callable[[_SiteReader], Awaitable[None]]"
 ) -> tuple[tuple[str, RunbookError], ...]:
-    async def one(reader: _SiteReader) -> RunbookError | None:
+    async def attempted(reader: _SiteReader) -> RunbookError | None:
         try:
             await work(reader)
         except RunbookError as error:
             return error
         return None
 
-    ended = await asyncio.gather(*(one(reader) for reader in readers))
+    ended = await asyncio.gather(*(attempted(reader) for reader in readers))
     return tuple(
         (reader.site.url, error)
         for reader, error in zip(readers, ended, strict=True)
@@ -179,7 +156,7 @@ class _SiteReader:
     jira: JiraSite
     file: SnapshotFile
     clock: Clock
-    progress: Progress
+    progress: SnapshotProgress
     lanes: int
     failures: int = 0
 
@@ -260,25 +237,23 @@ class _SiteReader:
     async def _issue(self, key: str) -> ReadIssue:
         """Return one issue with its links, or why it has none."""
         try:
-            links = tuple(link_of(record) for record in await self.jira.remote_links(key))
+            links = [link_of(record) for record in await self.jira.remote_links(key)]
         except JiraRefusedError as refusal:
             state = IssueState.ABSENT if refusal.status == 404 else IssueState.REFUSED
-            return ReadIssue(asked=key, key=None, id=None, state=state, detail=str(refusal))
-        except (NotDocumentedError, ValueError) as problem:
-            return self._failed(key, str(problem), problem)
-        except NotReachedError as problem:
+            return ReadIssue(asked=key, state=state, detail=str(refusal))
+        except (NotDocumentedError, NotReachedError, ValueError) as problem:
             # Without any answer it is the network; with 429 it is the whole endpoint.
-            if problem.answer is None or problem.answer.status == 429:
+            if isinstance(problem, NotReachedError) and (
+                problem.answer is None or problem.answer.status == 429
+            ):
                 raise
-            return self._failed(key, str(problem), problem)
+            self.failures += 1
+            if self.failures >= FAILURES_IN_A_ROW and isinstance(problem, RunbookError):
+                raise
+            return ReadIssue(asked=key, state=IssueState.FAILED, detail=str(problem))
         self.failures = 0
-        return ReadIssue(asked=key, key=None, id=None, state=IssueState.READ, links=links)
-
-    def _failed(self, key: str, detail: str, problem: Exception) -> ReadIssue:
-        self.failures += 1
-        if self.failures >= FAILURES_IN_A_ROW and isinstance(problem, RunbookError):
-            raise problem
-        return ReadIssue(asked=key, key=None, id=None, state=IssueState.FAILED, detail=detail)
+        each_once = {link.link_id: link for link in links}
+        return ReadIssue(asked=key, state=IssueState.READ, links=tuple(each_once.values()))
 
     async def _record(self, done: _Open) -> None:
         """Write a chunk that is whole, with the present keys and ids of its issues."""
@@ -289,14 +264,9 @@ class _SiteReader:
         there = [issue.asked for issue in issues if issue.state is IssueState.READ]
         found = (await self.jira.resolve(there)).found if there else {}
         named = [
-            ReadIssue(
-                asked=issue.asked,
-                key=found[issue.asked].key if issue.asked in found else None,
-                id=found[issue.asked].id if issue.asked in found else None,
-                state=issue.state,
-                detail=issue.detail,
-                links=_each_once(issue.links),
-            )
+            replace(issue, key=found[issue.asked].key, id=found[issue.asked].id)
+            if issue.asked in found
+            else issue
             for issue in issues
         ]
         self.file.record_chunk(done.chunk, named, self.clock.now())
@@ -308,10 +278,6 @@ def _work(chunks: Sequence[Chunk]) -> Iterator[tuple[_Open, str]]:
         opened = _Open(chunk)
         for key in chunk.keys:
             yield opened, key
-
-
-def _each_once(links: Sequence[RemoteLink]) -> tuple[RemoteLink, ...]:
-    return tuple({link.link_id: link for link in links}.values())
 
 
 def _resolved_rows(site: str, resolution: Resolution) -> list[ResolvedRow]:
@@ -326,18 +292,11 @@ def _targets(plan: Plan, file: SnapshotFile, scope: Scope) -> dict[str, tuple[st
     wanted: dict[str, dict[str, None]] = {
         site.url: dict.fromkeys(scope.targets.get(site.url, ())) for site in scope.sites
     }
-    described = {row.url: row for row in file.sites()}
-    bases = [[site.url] for site in plan.sites]
-    for own, site in zip(bases, plan.sites, strict=True):
-        row = described.get(site.url)
-        if row is not None:
-            own += [base for base in (row.base_url, row.display_url) if base]
-    addresses = Addresses(dict(enumerate(bases)))
+    described = {row.url: (row.base_url, row.display_url) for row in file.sites()}
+    addresses = Addresses({site.url: described.get(site.url, ()) for site in plan.sites})
     for link in file.links():
         point = addresses.pointer(link.url)
         # Whatever else follows `/browse/`, such as a project, is no issue to resolve.
-        if point.site is not None and point.key is not None and "-" in point.key:
-            url = plan.sites[point.site].url
-            if url in wanted:
-                wanted[url][point.key] = None
+        if point.site in wanted and point.key is not None and "-" in point.key:
+            wanted[point.site][point.key] = None
     return {url: tuple(keys) for url, keys in wanted.items()}

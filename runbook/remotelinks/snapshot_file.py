@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
-from runbook.canonical import json_text
 from runbook.clock import isoformat_utc
 from runbook.errors import UsageError
+from runbook.json_text import json_text
 from runbook.remotelinks.model import RemoteLink, content_hash
 from runbook.text import encodable
 
@@ -52,9 +52,9 @@ class ReadIssue:
     """One issue as it was read: `key` and `id` are the present ones, where they could be resolved."""
 
     asked: str
-    key: str | None
-    id: int | None
     state: IssueState
+    key: str | None = None
+    id: int | None = None
     detail: str = ""
     links: tuple[RemoteLink, ...] = ()
 
@@ -85,13 +85,13 @@ class LinkRow(NamedTuple):
 
 
 class ResolvedRow(NamedTuple):
-    """A row of the table `resolved`: a key that some link or expectation points to; `state` is `found` or `absent`."""
+    """A row of the table `resolved`: a key that some link or expectation points to."""
 
     site: str
     asked: str
     key: str | None
     id: int | None
-    state: str
+    state: Literal["found", "absent"]
 
 
 class SiteRow(NamedTuple):
@@ -183,7 +183,7 @@ class SnapshotFile:
         """Return how many issues are in each state; the numbers add up to those looked at."""
         where, values = _where(site=site)
         query = f"SELECT state, count(*) FROM issue{where} GROUP BY state ORDER BY state"  # noqa: S608
-        return {row[0]: row[1] for row in self._rows(query, values)}
+        return dict(self._rows(query, values))
 
     def link_count(self, site: str | None = None) -> int:
         """Return how many links are held."""
@@ -194,29 +194,19 @@ class SnapshotFile:
 
     def add_site(self, url: str, *, account: str, at: datetime) -> None:
         """Note that a site is being read; a site that is there already stays as it is."""
-        with self._writing() as db:
-            db.execute(
-                "INSERT OR IGNORE INTO site(url, account, started_at) VALUES (?, ?, ?)",
-                (url, account, isoformat_utc(at)),
-            )
+        insert = "INSERT OR IGNORE INTO site(url, account, started_at) VALUES (?, ?, ?)"
+        self._write(insert, url, account, isoformat_utc(at))
 
     def describe_site(
         self, url: str, *, base_url: str | None, display_url: str | None, via: str
     ) -> None:
         """Keep the site's own addresses, and by which host it was read (`site` or `gateway`)."""
-        with self._writing() as db:
-            db.execute(
-                "UPDATE site SET base_url = ?, display_url = ?, app_via = ? WHERE url = ?",
-                (_held(base_url), _held(display_url), via, url),
-            )
+        update = "UPDATE site SET base_url = ?, display_url = ?, app_via = ? WHERE url = ?"
+        self._write(update, _held(base_url), _held(display_url), via, url)
 
     def finish_site(self, url: str, at: datetime) -> None:
         """Note that every chunk of a site is done."""
-        with self._writing() as db:
-            db.execute(
-                "UPDATE site SET finished_at = ? WHERE url = ?",
-                (isoformat_utc(at), url),
-            )
+        self._write("UPDATE site SET finished_at = ? WHERE url = ?", isoformat_utc(at), url)
 
     def planned(self, site: str) -> bool:
         """Return whether the chunks of a site were cut already."""
@@ -226,13 +216,8 @@ class SnapshotFile:
     def plan_chunks(self, site: str, chunks: Iterable[Sequence[str]]) -> None:
         """Cut the work of one site, in one transaction: all of its chunks or none."""
         with self._writing() as db:
-            db.executemany(
-                "INSERT INTO chunk(site, number, keys) VALUES (?, ?, ?)",
-                (
-                    (site, number, json.dumps(list(keys)))
-                    for number, keys in enumerate(chunks, start=1)
-                ),
-            )
+            rows = ((site, n, json.dumps(list(keys))) for n, keys in enumerate(chunks, start=1))
+            db.executemany("INSERT INTO chunk(site, number, keys) VALUES (?, ?, ?)", rows)
             db.execute("INSERT INTO meta VALUES (?, 'yes')", (f"planned {site}",))
 
     def open_chunks(self, site: str) -> tuple[Chunk, ...]:
@@ -245,15 +230,13 @@ class SnapshotFile:
 
     def chunk_sizes(self, site: str) -> tuple[int, int]:
         """Return how many issues of a site are in scope, and how many of them are recorded."""
-        row = next(
-            self._rows(
-                "SELECT coalesce(sum(json_array_length(keys)), 0),"
-                " coalesce(sum(CASE WHEN done_at IS NULL THEN 0 ELSE json_array_length(keys) END), 0)"
-                " FROM chunk WHERE site = ?",
-                (site,),
-            )
+        ((total, done),) = self._rows(
+            "SELECT coalesce(sum(json_array_length(keys)), 0),"
+            " coalesce(sum(json_array_length(keys)) FILTER (WHERE done_at IS NOT NULL), 0)"
+            " FROM chunk WHERE site = ?",
+            (site,),
         )
-        return int(row[0]), int(row[1])
+        return total, done
 
     def record_chunk(self, chunk: Chunk, issues: Iterable[ReadIssue], at: datetime) -> None:
         """Write a whole chunk and mark it done, in one transaction; doing it twice changes nothing."""
@@ -266,13 +249,13 @@ class SnapshotFile:
             db.executemany(
                 "INSERT OR REPLACE INTO issue VALUES (?, ?, ?, ?, ?, ?)",
                 (
-                    (chunk.site, one.asked, one.key, one.id, one.state.value, encodable(one.detail))
-                    for one in issues
+                    (chunk.site, read.asked, read.key, read.id, read.state, encodable(read.detail))
+                    for read in issues
                 ),
             )
             db.executemany(
                 "INSERT OR REPLACE INTO link VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (_link_row(chunk.site, one.asked, link) for one in issues for link in one.links),
+                (_link_row(chunk.site, read.asked, link) for read in issues for link in read.links),
             )
             db.execute(
                 "UPDATE chunk SET done_at = ? WHERE site = ? AND number = ?",
@@ -303,10 +286,12 @@ class SnapshotFile:
 
     def finish(self, at: datetime) -> None:
         """Note that the snapshot is whole."""
+        insert = "INSERT OR REPLACE INTO meta VALUES ('finished_at', ?)"
+        self._write(insert, isoformat_utc(at))
+
+    def _write(self, statement: str, *values: Any) -> None:
         with self._writing() as db:
-            db.execute(
-                "INSERT OR REPLACE INTO meta VALUES ('finished_at', ?)", (isoformat_utc(at),)
-            )
+            db.execute(statement, values)
 
     def _rows(self, query: str, values: Sequence[Any] = ()) -> Iterator[Any]:
         with _translated(self.path):
@@ -337,11 +322,7 @@ def create_snapshot(
         held = _opened(path, read_only=False)
         try:
             meta = held.meta()
-            same = (meta.plan, json.dumps(meta.scope, sort_keys=True)) == (
-                plan,
-                json.dumps(scope, sort_keys=True),
-            )
-            if not same:
+            if (meta.plan, meta.scope) != (plan, scope):
                 raise UsageError(
                     f"`{path}` holds a snapshot of another scope (plan `{meta.plan}`, {_scope_words(meta.scope)})",
                     hint="name a new file with `-o`, or repeat the command that began this one to go on with it",

@@ -54,7 +54,7 @@ class UnservedPairs:
             if site is None:
                 return None
             name = self._map.wave(Located(site, "", project))
-            wave = next((one for one in site.waves if one.name == name), None)
+            wave = next((wave for wave in site.waves if wave.name == name), None)
             if wave is None:
                 return None
             waves.append(wave)

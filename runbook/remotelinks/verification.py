@@ -1,16 +1,17 @@
-"""Verify a run: compare, ask the changelog about what is missing, and write it all to the ledger.
+"""Verify a run: what the ledger and the changelogs say of a comparison, and the record of its result.
 
-In: a store with the expected rows, snapshots, and ports (ledger, history). Out: counts per job and
-kind, notes, and the result: `differences` where anything is missing, wrong or old, else `partial`
+In: a comparison, the ledger, and where changelogs can be read. Out: counts per job and kind, and the
+result: `differences` where anything is missing, wrong or old, else `partial`
 where something was not looked at (absent ends, rows that no job serves and that are not local, rows
 that could not be read), else `clean`. Single findings stay in the store and stream from it.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby, islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -19,7 +20,6 @@ from runbook.ledger.link_events import (
     LinksArrived,
     VerifyEnded,
     VerifyFound,
-    VerifyStarted,
     WriteEnded,
     WriteIntended,
 )
@@ -27,18 +27,14 @@ from runbook.ledger.store import Ledger
 from runbook.plan.model import Plan
 from runbook.remotelinks.compare import DIFFERENCES, KINDS, UNSEEN, Kind
 from runbook.remotelinks.comparison import Comparison, MissingRow
-from runbook.remotelinks.comparison_join import compare
 from runbook.remotelinks.comparison_store import ComparisonStore
-from runbook.remotelinks.expected import ExpectedFile
 from runbook.remotelinks.history import History, removal
 from runbook.remotelinks.model import RecordedLink
 from runbook.remotelinks.sampling import SampleWord
-from runbook.remotelinks.unserved import UnservedPairs
 from runbook.view import RunView, served_at
 
 FINDINGS_PER_EVENT = 1000
 _ISSUES_PER_QUESTION = 500
-_READ_BYTES = 1 << 20
 
 Item = TypeVar("Item")
 VerifyResult = Literal["clean", "differences", "partial"]
@@ -48,32 +44,26 @@ VerifyResult = Literal["clean", "differences", "partial"]
 class Verified:
     """What a verification found; `jobs` are those of `verify --format json`.
 
-    `comparison` streams the single findings as long as its store is open.
-
-    `later` counts the missing links that the next round of the run can still serve, `local` the
-    expected links with both ends on one site, `bad_rows` the rows that were not taken.
+    `comparison` streams the single findings as long as its store is open; `later` counts the missing
+    links that the next round of the run can still serve.
     """
 
-    verification: str
     result: VerifyResult
     comparison: Comparison = field(repr=False, compare=False)
     jobs: tuple[dict[str, Any], ...]
-    pairs: tuple[dict[str, Any], ...]
-    notes: tuple[str, ...]
     sample: SampleWord | None
-    later: int = 0
-    local: int = 0
-    bad_rows: int = 0
+    later: int
 
     @property
     def concerned(self) -> int:
         """Return how many expected links there are without the local ones, which no job recreates."""
-        return int(sum(job["expected"] for job in self.jobs)) - self.local
+        local = self.comparison.store.local_count
+        return int(sum(job["expected"] for job in self.jobs)) - local
 
     def unseen(self) -> dict[Kind, int]:
         """Return how many expected links were not really looked at, by kind; local ones left out."""
         found = {kind: self.total(kind) for kind in UNSEEN}
-        found[Kind.NO_JOB] -= self.local
+        found[Kind.NO_JOB] -= self.comparison.store.local_count
         return {kind: count for kind, count in found.items() if count}
 
     @property
@@ -83,52 +73,26 @@ class Verified:
 
     def total(self, *kinds: Kind) -> int:
         """Return how many there are of these kinds over all jobs."""
-        return sum(job[kind.value] for job in self.jobs for kind in kinds)
+        return total_of(self.jobs, *kinds)
 
 
-async def verify(
-    *,
-    store: ComparisonStore,
-    after: Path,
-    before: Path | None,
-    expected: ExpectedFile | None,
-    sample: SampleWord | None,
-    history: History | None,
-    history_absent: str,
-    unserved: UnservedPairs,
-    submitted: Mapping[str, datetime],
+def record(
+    comparison: Comparison,
     ledger: Ledger,
     run: str,
-    operator: str,
+    *,
+    verification: str,
+    sample: SampleWord | None,
+    later: int,
 ) -> Verified:
-    """Compare what is staged with the snapshots and record the result in the ledger.
+    """Record what a comparison found: findings, links that arrived, sums; return it.
 
-    `sample` names what was drawn (its `looked_at` and `bad` are counted here). `history_absent` says
-    why no changelog can be read, where `history` is None. `unserved` says of missing links which no
-    submission could have made; `submitted` is what `first_submissions` returns.
-
-    Raises:
-        UsageError: a snapshot cannot be read.
-        LedgerError: the ledger cannot be written.
+    `sample` names what was drawn; its `looked_at` and `bad` are counted here.
     """
-    verification = f"v{ledger.head()[0] + 1}"
-    ledger.append(
-        VerifyStarted(
-            verification=verification,
-            after=file_json(after),
-            before=None if before is None else file_json(before),
-            expected=None if expected is None else expected.as_json(),
-            sample=None if sample is None else sample.size,
-            operator=operator,
-        ),
-        run=run,
-    )
-    recall(store, ledger, run)
-    comparison = compare(store, after, before)
-    await ask_history(comparison, history, history_absent, submitted)
-    later = comparison.mark_unserved(unserved.of)
+    store = comparison.store
     jobs = job_counts(store)
-    word = None if sample is None else _counted(sample, jobs)
+    if sample is not None:
+        sample = _counted(sample, jobs)
     result = result_of(
         jobs,
         local=store.local_count,
@@ -138,29 +102,17 @@ async def verify(
         findings = [finding.as_json() for finding in batch]
         ledger.append(VerifyFound(verification=verification, findings=findings), run=run)
     _record_arrivals(comparison, ledger, run, verification)
-    pairs = pair_counts(store.plan, jobs)
-    ledger.append(
-        VerifyEnded(
-            verification=verification,
-            result=result,
-            jobs=jobs,
-            pairs=pairs,
-            sample=None if word is None else word.as_json(),
-            notes=list(store.notes),
-        ),
-        run=run,
-    )
-    return Verified(
+    ended = VerifyEnded(
         verification=verification,
         result=result,
-        comparison=comparison,
-        jobs=tuple(jobs),
-        pairs=tuple(pairs),
-        notes=tuple(store.notes),
-        sample=word,
-        later=later,
-        local=store.local_count,
-        bad_rows=store.bad_count,
+        jobs=jobs,
+        pairs=pair_counts(store.plan, jobs),
+        sample=None if sample is None else sample.as_json(),
+        notes=list(store.notes),
+    )
+    ledger.append(ended, run=run)
+    return Verified(
+        result=result, comparison=comparison, jobs=tuple(jobs), sample=sample, later=later
     )
 
 
@@ -249,17 +201,14 @@ async def _ask(
 
 def job_counts(store: ComparisonStore) -> list[dict[str, Any]]:
     """Return `{id, expected, <one count per kind>}` for every job; `id` null for what no job serves."""
-    result = []
-    for number in sorted(store.counts, key=lambda key: (key is None, key or 0)):
-        counts = store.counts[number]
-        result.append(
-            {
-                "id": None if number is None else store.jobs[number],
-                "expected": sum(counts[kind] for kind in KINDS),
-                **{kind.value: counts[kind] for kind in Kind},
-            }
-        )
-    return result
+    return [
+        {
+            "id": job,
+            "expected": sum(counts[kind] for kind in KINDS),
+            **{kind.value: counts[kind] for kind in Kind},
+        }
+        for job, counts in store.counts.items()
+    ]
 
 
 def pair_counts(plan: Plan, jobs: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -273,26 +222,25 @@ def pair_counts(plan: Plan, jobs: Iterable[dict[str, Any]]) -> list[dict[str, An
     return result
 
 
-def result_of(jobs: Iterable[dict[str, Any]], *, local: int, partial: bool) -> VerifyResult:
+def total_of(jobs: Iterable[dict[str, Any]], *kinds: Kind) -> int:
+    """Return how many there are of these kinds over some jobs."""
+    return sum(job[kind.value] for job in jobs for kind in kinds)
+
+
+def result_of(jobs: Sequence[dict[str, Any]], *, local: int, partial: bool) -> VerifyResult:
     """Return `differences`, `partial` or `clean`.
 
     `local` expected links have both ends on one site: no job serves them, and none has to.
     """
-    jobs = tuple(jobs)
-    if any(job[kind.value] for job in jobs for kind in DIFFERENCES):
+    if total_of(jobs, *DIFFERENCES):
         return "differences"
-    if partial or sum(job[kind.value] for job in jobs for kind in UNSEEN) > local:
-        return "partial"
-    return "clean"
+    return "partial" if partial or total_of(jobs, *UNSEEN) > local else "clean"
 
 
 def file_json(path: Path) -> dict[str, Any]:
     """Return a file as the ledger names it: its name and SHA-256."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(_READ_BYTES):
-            digest.update(block)
-    return {"file": path.name, "sha256": digest.hexdigest()}
+        return {"file": path.name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
 
 
 def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
@@ -303,18 +251,13 @@ def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
 
 
 def _counted(sample: SampleWord, jobs: Iterable[dict[str, Any]]) -> SampleWord:
-    jobs = tuple(job for job in jobs if job["id"] is not None)
-    expected = sum(job["expected"] for job in jobs)
-    looked_at = expected - sum(job[kind.value] for job in jobs for kind in UNSEEN)
-    bad = sum(job[kind.value] for job in jobs for kind in DIFFERENCES)
-    return SampleWord(
-        size=sample.size, looked_at=looked_at, total=sample.total, bad=bad, seed=sample.seed
-    )
+    served = [job for job in jobs if job["id"] is not None]
+    looked_at = sum(job["expected"] for job in served) - total_of(served, *UNSEEN)
+    return replace(sample, looked_at=looked_at, bad=total_of(served, *DIFFERENCES))
 
 
 def _record_arrivals(comparison: Comparison, ledger: Ledger, run: str, verification: str) -> None:
-    by_job = groupby(comparison.new_arrivals(), key=lambda arrival: (arrival.job, arrival.site))
-    for (job, site), arrivals in by_job:
+    for (job, site), arrivals in groupby(comparison.new_arrivals(), key=itemgetter(0, 1)):
         instance = comparison.store.plan.instance(job)
         if instance is None:
             continue
@@ -323,6 +266,6 @@ def _record_arrivals(comparison: Comparison, ledger: Ledger, run: str, verificat
                 verification=verification,
                 site=site,
                 destination=instance.destination_url,
-                links="\n".join(arrival.recorded().line() for arrival in batch),
+                links="\n".join(link.line() for _, _, link in batch),
             )
             ledger.append(event, run=run, job=job)

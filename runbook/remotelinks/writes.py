@@ -12,9 +12,16 @@ import secrets
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Generic, Literal, TypeVar, get_args
 
+from runbook.atlassian.errors import (
+    JiraRefusedError,
+    LoginLostError,
+    NotDocumentedError,
+    NotReachedError,
+    WriteUnknownError,
+)
 from runbook.atlassian.jira import (
     GLOBAL_ID_LIMIT,
     JiraSite,
@@ -25,13 +32,6 @@ from runbook.atlassian.jira import (
     delete_by_global_id_write,
     delete_write,
     update_write,
-)
-from runbook.atlassian.refusals import (
-    JiraRefusedError,
-    LoginLostError,
-    NotDocumentedError,
-    NotReachedError,
-    WriteUnknownError,
 )
 from runbook.clock import Clock
 from runbook.errors import RemoteError, RunbookError, UsageError
@@ -46,6 +46,33 @@ WRITERS = 8
 ATTEMPTS = 3  # of a write whose outcome is unknown and that turns out not to be there
 _HEARTBEAT_S = 15.0
 _REFUSED_IN_A_ROW = 10
+# Whatever these hit would hit every other write, too.
+_STOPPING = (LoginLostError, NotReachedError, NotDocumentedError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """A write, ready to be sent; `before` is the record that is there, which it replaces or removes."""
+
+    write: LinkWrite
+    link_id: str | None
+    global_id: str | None
+    before: Record | None
+
+    @property
+    def after(self) -> Mapping[str, Any] | None:
+        """Return the record that will be there, None for a removal."""
+        return self.write.body
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """Return the fields that the write changes; all that is lost, for a removal."""
+        return differences(self.before, self.after or {})
+
+    @property
+    def equal(self) -> bool:
+        """Return whether the link is there already, as it should be."""
+        return self.before is not None and self.after is not None and not self.changes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,30 +83,19 @@ class WriteLog:
     ledger: Ledger
     run: str | None = None
 
-    def intend(
-        self,
-        jira: JiraSite,
-        write: LinkWrite,
-        *,
-        name: str,
-        link_id: str | None,
-        global_id: str | None,
-        before: Record | None,
-        replaces: bool = False,
-    ) -> WriteIntended:
-        """Record a write that is about to be sent; it is on disk when this returns.
-
-        `replaces` says that a creation is meant to write over the link that is there.
-        """
+    def intend(self, jira: JiraSite, intent: Intent, *, name: str) -> WriteIntended:
+        """Record a write that is about to be sent; it is on disk when this returns."""
+        write = intent.write
         intended = WriteIntended(
             purpose=self.purpose,
             write=name,
-            action="update" if replaces else write.action,
+            # A creation writes over the link of the same globalId.
+            action="update" if write.action == "create" and intent.before else write.action,
             site=jira.url,
             issue=write.issue,
-            link_id=link_id,
-            global_id=global_id,
-            before=before,
+            link_id=intent.link_id,
+            global_id=intent.global_id,
+            before=intent.before,
             after=None if write.body is None else dict(write.body),
             request=jira.request_json(write),
         )
@@ -112,15 +128,6 @@ class WriteLog:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Go:
-    """The issue looks as expected: write. `before` is the record that is replaced or removed."""
-
-    write: LinkWrite
-    link_id: str | None
-    before: Record | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Leave:
     """Do not write, and why; `link_id` names the link that stands there instead."""
 
@@ -142,7 +149,7 @@ class Order(ABC):
     global_id: str | None
 
     @abstractmethod
-    def decide(self, links: Sequence[Record]) -> Go | Leave:
+    def decide(self, links: Sequence[Record]) -> Intent | Leave:
         """Return what to do, given the links that are on the issue now."""
 
     @abstractmethod
@@ -166,13 +173,7 @@ class Left:
 
     def listed(self) -> dict[str, Any]:
         """Return it as `links.listed` keeps it."""
-        return {
-            "site": self.site,
-            "issue": self.issue,
-            "target": self.target,
-            "link_id": self.link_id,
-            "reason": self.reason,
-        }
+        return {name: value for name, value in asdict(self).items() if name != "unread"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -323,7 +324,7 @@ class Writer:
                     continue
                 try:
                     await self._carry_out(order)
-                except (LoginLostError, NotReachedError, NotDocumentedError) as problem:
+                except _STOPPING as problem:
                     self.outcomes.stopped_by = problem
                     return
 
@@ -333,6 +334,7 @@ class Writer:
         intended: WriteIntended | None = None
         for look in range(ATTEMPTS + 1):
             self._heartbeat()
+            # Right before every write: what was listed minutes ago may have changed since.
             try:
                 links = await jira.remote_links(order.issue)
             except JiraRefusedError as refusal:
@@ -350,24 +352,20 @@ class Writer:
                 self.log.end(order.name, "skipped", reason, link_id=decision.link_id)
                 return self._say(order, "skipped", reason)
             # On disk before the request: a process that dies between them finds it and looks it up.
-            intended = self.log.intend(
-                jira,
-                decision.write,
-                name=order.name if look == 0 else f"{order.name}.{look}",
-                link_id=decision.link_id,
-                global_id=order.global_id,
-                before=decision.before,
-            )
+            name = order.name if look == 0 else f"{order.name}.{look}"
+            intended = self.log.intend(jira, decision, name=name)
             if await self._send(jira, order, intended, decision):
                 return None
             await self.clock.sleep(2.0 * 2**look)
         return None
 
-    async def _send(self, jira: JiraSite, order: Order, intended: WriteIntended, go: Go) -> bool:
+    async def _send(
+        self, jira: JiraSite, order: Order, intended: WriteIntended, intent: Intent
+    ) -> bool:
         """Send one write; return False where its outcome is unknown and must be looked up."""
-        name, removal = intended.write, go.write.action == "delete"
+        name, removal = intended.write, intent.after is None
         try:
-            written = await jira.perform(go.write)
+            written = await jira.perform(intent.write)
         except WriteUnknownError as unknown:
             self.log.end(name, "unknown", str(unknown), unknown.exchange)
             self._say(order, "unknown", str(unknown))
@@ -382,12 +380,12 @@ class Writer:
             else:
                 self._ended(order, name, "refused", str(refusal), refusal.exchange)
             return True
-        except (NotReachedError, NotDocumentedError, LoginLostError) as problem:
+        except _STOPPING as problem:
             self._ended(order, name, "refused", f"not written: {problem}", problem.exchange)
             raise
         self._refused[order.site] = 0
-        link_id = written.link_id or go.link_id
-        replaced = go.write.action == "create" and not written.created
+        link_id = written.link_id or intent.link_id
+        replaced = intent.write.action == "create" and not written.created
         if replaced:
             self.outcomes.replaced.add(order.name)
         self._ended(
@@ -416,7 +414,7 @@ class Writer:
             links = await jira.remote_links(order.issue)
         except JiraRefusedError:
             return False
-        except (NotReachedError, NotDocumentedError, LoginLostError):
+        except _STOPPING:
             self._ended(order, intended.write, "refused", str(refusal), refusal.exchange)
             raise
         return all(str(link.get("id")) != intended.link_id for link in links)
@@ -458,27 +456,6 @@ class Writer:
             self.log.ledger.heartbeat()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Intent:
-    """A write that was looked at: the record that is there, the one that will be, and the request."""
-
-    write: LinkWrite
-    link_id: str | None
-    global_id: str | None
-    before: Record | None
-    after: Mapping[str, Any] | None
-
-    @property
-    def changes(self) -> tuple[Change, ...]:
-        """Return the fields that the write changes; all that is lost, for a removal."""
-        return differences(self.before, self.after or {})
-
-    @property
-    def equal(self) -> bool:
-        """Return whether the link is there already, as it should be."""
-        return self.before is not None and self.after is not None and not self.changes
-
-
 def checked_record(value: Any, where: str) -> Mapping[str, Any]:
     """Return a record that may be sent, without `id` and `self`; unknown fields are kept.
 
@@ -517,21 +494,15 @@ async def plan_set(
     global_id = record.get("globalId")
     if link_id is not None:
         before = await site.remote_link(issue, link_id)
-        return Intent(
-            write=update_write(issue, link_id, record),
-            link_id=str(link_id),
-            global_id=global_id,
-            before=before,
-            after=record,
-        )
-    found = [] if not global_id else await _with_global_id(site, issue, global_id)
+        write = update_write(issue, link_id, record)
+        return Intent(write=write, link_id=str(link_id), global_id=global_id, before=before)
+    found = await _with_global_id(site, issue, global_id) if global_id else []
     there = found[0] if found else None
     return Intent(
         write=create_write(issue, record),
         link_id=None if there is None else str(there.get("id")),
         global_id=global_id,
         before=there,
-        after=record,
     )
 
 
@@ -560,7 +531,6 @@ async def plan_delete(
         link_id=str(before.get("id")),
         global_id=before.get("globalId"),
         before=before,
-        after=None,
     )
 
 
@@ -600,21 +570,13 @@ async def write_by_hand(jira: JiraSite, intent: Intent, ledger: Ledger) -> Writt
         WriteUnknownError: it may have arrived.
     """
     log, name = WriteLog(purpose="links", ledger=ledger), secrets.token_hex(8)
-    log.intend(
-        jira,
-        intent.write,
-        name=name,
-        link_id=intent.link_id,
-        global_id=intent.global_id,
-        before=intent.before,
-        replaces=intent.write.action == "create" and bool(intent.before),
-    )
+    log.intend(jira, intent, name=name)
     try:
         written = await jira.perform(intent.write)
     except WriteUnknownError as unknown:
         log.end(name, "unknown", str(unknown), unknown.exchange, link_id=intent.link_id)
         raise
-    except (JiraRefusedError, NotReachedError, NotDocumentedError, LoginLostError) as refusal:
+    except (JiraRefusedError, *_STOPPING) as refusal:
         log.end(name, "refused", str(refusal), refusal.exchange, link_id=intent.link_id)
         raise
     log.end(name, "done", "", written.exchange, link_id=written.link_id or intent.link_id)

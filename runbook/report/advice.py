@@ -5,7 +5,7 @@ from collections import Counter
 from runbook.report.facts import ReportFacts
 from runbook.report.text import clip, thousands
 from runbook.report.translations import Words
-from runbook.view import AT_ATLASSIAN, JobState, JobView, RunState, RunView
+from runbook.view import AT_ATLASSIAN, JobState, JobView, next_for
 
 # In the order in which they are named; with the jobs that are done they add up to all jobs.
 STANDINGS = (
@@ -59,33 +59,4 @@ def why_not(job: JobView, w: Words) -> str:
 def what_next(job: JobView, facts: ReportFacts) -> str:
     """Return in fixed words what settles a job that is not done."""
     values = {"run": clip(facts.view.id, 60), "job": clip(job.id, 60)}
-    return facts.w(_next_of(job, facts.view), **values)
-
-
-def _next_of(job: JobView, view: RunView) -> str:
-    running, stopped = view.state is RunState.RUNNING, view.stop is not None
-    if job.needs_person():
-        return "next_unknown" if job.state is JobState.UNKNOWN else "next_probe"
-    match job.state:
-        case JobState.UNKNOWN:
-            return "next_verify"
-        case state if state in AT_ATLASSIAN:
-            return "next_followed" if running else "next_moving"
-        case JobState.SUBMITTING:
-            return "next_running"
-        case JobState.COMPLETE:
-            return "next_running" if running else "next_unprobed"
-        case JobState.ERROR:
-            return "next_error"
-        case JobState.REFUSED:
-            return "next_error" if stopped else "next_refused"
-        case _ if stopped:
-            return "next_stopped"
-        case _ if running:
-            return "next_running"
-        case JobState.NOT_ATTEMPTED if job.why == "window":
-            return "next_window"
-        case JobState.NOT_ATTEMPTED if job.why == "probe":
-            return "next_held"
-        case _:
-            return "next_again"
+    return facts.w(f"next_{next_for(job, facts.view).key}", **values)

@@ -20,9 +20,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from runbook import __version__
-from runbook.canonical import canonical_json
 from runbook.clock import parse_utc
 from runbook.errors import LedgerError
+from runbook.json_text import canonical_json
 from runbook.ledger.codec import FIRST_HASH, Row, chain_hash, recorded
 from runbook.report import templates
 from runbook.report.build import build

@@ -9,7 +9,8 @@ from runbook.clock import isoformat_utc
 from runbook.ledger.events import Json
 from runbook.report.exchanges import stretches
 from runbook.report.text import LONG, sha256
-from runbook.view import JobView, RunView, Verification, Write, moment_json
+from runbook.view import JobView, RunView, Verification, Write
+from runbook.view.model import time_text
 
 # Beyond these the page leaves out of its data what it shows as text anyway, and says so there.
 WHOLE_JOBS = 60
@@ -79,7 +80,6 @@ def _kept(text: str, kept: dict[str, str]) -> str:
 def _document(view: RunView, *, whole: bool) -> Json:
     started = view.started
     status = view.as_json()
-    windows = _windows(view)
     amended = ("difference", "digest", "jobs_digest")
     return {
         "format": 1,
@@ -97,7 +97,7 @@ def _document(view: RunView, *, whole: bool) -> Json:
             "last_at": isoformat_utc(view.last_at),
         },
         "counts": status["counts"],
-        "jobs": [_job(job, windows[job.id], whole=whole) for job in view.jobs],
+        "jobs": [_job(job, whole=whole) for job in view.jobs],
         "findings": list(view.findings),
         "evidence": list(view.evidence),
         "site_ids": view.site_ids,
@@ -151,7 +151,7 @@ def _events(
 def _begun_and_ended(value: Verification | Write, begin: Any) -> Json:
     return {
         **_event(value.at, begin),
-        "ended_at": moment_json(value.ended_at),
+        "ended_at": time_text(value.ended_at),
         "ended": None if value.ended is None else _fields(value.ended),
     }
 
@@ -164,13 +164,7 @@ def _verification(verification: Verification, *, whole: bool) -> Json:
     }
 
 
-def _windows(view: RunView) -> dict[str, list[Json]]:
-    """Return each job's windows word for word as the run keeps them, not as they were read."""
-    jobs = [*view.started.jobs, *(job for _, amended in view.amended for job in amended.jobs)]
-    return {job["id"]: list(job.get("windows", ())) for job in jobs}
-
-
-def _job(job: JobView, windows: list[Json], *, whole: bool) -> Json:
+def _job(job: JobView, *, whole: bool) -> Json:
     value = {**job.as_json(), "order": job.job.order, "destination": job.job.destination}
     if not whole:
         return value
@@ -180,7 +174,7 @@ def _job(job: JobView, windows: list[Json], *, whole: bool) -> Json:
         "account": job.job.account,
         "why": job.why,
         "request": {"method": job.job.method, "url": job.job.url, "body": dict(job.job.body)},
-        "windows": windows,
+        "windows": [pair.as_json() for pair in job.windows],
         "transitions": [[isoformat_utc(at), state] for at, state in job.transitions],
         "sent": [_fields(submission) for submission in job.sent],
         "polls": [

@@ -69,11 +69,7 @@ def windows_json(plan: Plan, job: CmaJob, *, use_planned: bool = True) -> list[J
     instance = plan.instance(job.id)
     if instance is None:
         return []
-    windows = [pair.as_json() for pair in pairs_of(plan, instance, use_planned=use_planned)]
-    for window in windows:
-        # The page of a plan has never said it; the ledger does.
-        del window["start_assumed"]
-    return windows
+    return [pair.as_json() for pair in pairs_of(plan, instance, use_planned=use_planned)]
 
 
 def plan_of(view: RunView) -> Plan | None:

@@ -18,7 +18,7 @@ from html import escape, unescape
 from typing import Any
 from urllib.parse import quote, unquote
 
-from runbook.canonical import canonical_json, json_text
+from runbook.json_text import canonical_json, json_text
 from runbook.ledger.codec import Row
 
 REMOVED = "[left out by redaction]"

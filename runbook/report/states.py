@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from runbook.remotelinks import compare
 from runbook.report.text import DASH, thousands
 from runbook.report.translations import Words
 from runbook.view import JobState, JobView
@@ -57,21 +58,9 @@ _KIND: dict[str, tuple[Tone, str]] = {
     "unexpected": ("warn", "+"),
 }
 
-# The kinds that add up to what is expected, and those beside them (design 8).
-KINDS = (
-    "recreated",
-    "missing",
-    "wrong_target",
-    "wrong_type",
-    "old_url",
-    "source_absent",
-    "target_absent",
-    "removed_since",
-    "satisfied_otherwise",
-    "no_job",
-    "not_looked_at",
-)
-KINDS_BESIDE = ("duplicate", "unexpected")
+# The kinds that add up to what is expected, and those beside them.
+KINDS = tuple(kind.value for kind in compare.KINDS)
+KINDS_BESIDE = tuple(kind.value for kind in compare.BESIDES)
 
 _FINDING: dict[str, tuple[Tone, str]] = {
     "error": ("bad", "✕"),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from runbook.clock import parse_utc
+from runbook.clock import moment_or_none
 from runbook.text import zone_of
 
 
@@ -44,10 +44,10 @@ class Zone:
     def moment(self, at: datetime | str) -> Timestamp:
         """Return a moment for the page; text that is no time is shown as it is."""
         if isinstance(at, str):
-            try:
-                return self.moment(parse_utc(at))
-            except ValueError:
+            moment = moment_or_none(at)
+            if moment is None:
                 return Timestamp(local=at[:60])
+            at = moment
         local, utc = self.local(at), at.astimezone(UTC)
         day = "" if local.date() == utc.date() else f"{utc:%Y-%m-%d} "
         if self.lean:

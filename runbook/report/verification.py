@@ -11,7 +11,7 @@ from runbook.report.exchanges import as_text
 from runbook.report.facts import ReportFacts, counted, total_of
 from runbook.report.states import KINDS, KINDS_BESIDE, Chip, Sum, sum_of
 from runbook.report.text import DASH, Composed, clip
-from runbook.view import RunView, Write
+from runbook.view import Write
 
 # Longer lists are written close together, so that the file stays one that a browser opens at once.
 TABLE_ROWS = 1_500
@@ -104,10 +104,17 @@ def links_part(facts: ReportFacts) -> LinksPart | None:
             findings=findings,
             kinds_found=[(clip(kind, 40), facts.chips.kind(kind).word) for kind in kinds],
         )
-    groups = _by_job_and_kind(findings, facts.view, by_detail=True)
+    bases = {job.id: job.job.destination for job in facts.view.jobs}
+    groups: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for finding in findings:
+        job, kind, detail = (as_text(finding.get(name)) for name in ("job", "kind", "detail"))
+        groups[job, kind, detail].append(_arrow(finding, bases.get(job)))
     by_detail = len(groups) <= GROUPS_BY_DETAIL
     if not by_detail:
-        groups = _by_job_and_kind(findings, facts.view, by_detail=False)
+        merged: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+        for (job, kind, _), arrows in groups.items():
+            merged[job, kind, ""] += arrows
+        groups = merged
     short = len(findings) > SHORT_FROM
     return LinksPart(
         kinds=_kinds(facts),
@@ -140,18 +147,6 @@ def _kinds(facts: ReportFacts) -> KindsTable:
         ],
         total=KindCounts("", totals),
     )
-
-
-def _by_job_and_kind(
-    findings: Iterable[Json], view: RunView, *, by_detail: bool
-) -> dict[tuple[str, str, str], list[str]]:
-    bases = {job.id: job.job.destination for job in view.jobs}
-    groups: dict[tuple[str, str, str], list[str]] = defaultdict(list)
-    for finding in findings:
-        job, kind = as_text(finding.get("job")), as_text(finding.get("kind"))
-        detail = as_text(finding.get("detail")) if by_detail else ""
-        groups[job, kind, detail].append(_arrow(finding, bases.get(job)))
-    return groups
 
 
 def _arrow(finding: Json, base: str | None = None) -> str:

@@ -4,7 +4,6 @@ This is what all adapters share. It waits on the world's clock inside `answering
 time goes on although the client counts as busy.
 """
 
-from datetime import datetime
 from email.utils import format_datetime
 
 from runbook.simulator.faults import ASKS_THE_WORLD, Fault, FaultKind, altered, instead
@@ -68,9 +67,6 @@ def _write_log(
     template: str,
     email: str | None,
 ) -> None:
-    world.counts[call.method, template] += 1
-    if not world.settings.keep_log:
-        return
     world.log.append(
         Asked(
             at=world.clock.now(),
@@ -90,11 +86,6 @@ def _write_log(
 def _dated(world: World, got: Reply | Closed) -> Reply | Closed:
     if isinstance(got, Closed):
         return got
-    number = world.next_trace()
-    return got.with_headers(
-        (("Date", _http_date(world.clock.now())), ("Atl-Traceid", f"{world.seed:08x}{number:024x}"))
-    )
-
-
-def _http_date(now: datetime) -> str:
-    return format_datetime(now.replace(microsecond=0), usegmt=True)
+    date = format_datetime(world.clock.now().replace(microsecond=0), usegmt=True)
+    trace = f"{world.seed:08x}{world.next_number():024x}"
+    return got.with_headers((("Date", date), ("Atl-Traceid", trace)))

@@ -10,34 +10,28 @@ from typing import Any
 
 from runbook.simulator.messages import Reply, jira_error, json_reply
 from runbook.simulator.model import Change, Issue
-from runbook.simulator.visit import Visit, bad_body, no_issue, texts
+from runbook.simulator.visit import Visit
 
 BULK_LIMIT = 100
 CHANGELOG_BULK_LIMIT = 1000
 CHANGELOG_FIELDS = 10
-CHANGELOG_PAGE = 100
 
 
 def read(visit: Visit) -> Reply:
     """Answer one issue by id, key or former key."""
-    issue = visit.issue(visit.params["issueIdOrKey"])
-    if issue is None:
-        return no_issue()
     wanted = visit.call.param_list("fields") or ["*all"]
-    return json_reply(shown(visit, issue, wanted))
+    return json_reply(shown(visit, visit.issue(), wanted))
 
 
 def bulk_fetch(visit: Visit) -> Reply:
     """Answer up to 100 issues in ascending order of their ids."""
     body = visit.body()
-    if body is None:
-        return bad_body()
-    asked, fields = texts(body.get("issueIdsOrKeys")), texts(body.get("fields"))
-    if not asked or fields is None:
+    asked, fields = visit.texts(body, "issueIdsOrKeys"), visit.texts(body, "fields")
+    if not asked:
         return jira_error(400, "At least one issue ID or key is required.")
     if len(asked) > BULK_LIMIT:
         return jira_error(400, f"The maximum number of issues is {BULK_LIMIT}.")
-    found = {issue.id: issue for one in asked if (issue := visit.issue(one)) is not None}
+    found = {issue.id: issue for key in asked if (issue := visit.seen(key)) is not None}
     wanted = fields or ["*navigable"]
     return json_reply(
         {
@@ -47,48 +41,19 @@ def bulk_fetch(visit: Visit) -> Reply:
     )
 
 
-def changelog(visit: Visit) -> Reply:
-    """Answer one page of an issue's history, oldest entry first."""
-    issue = visit.issue(visit.params["issueIdOrKey"])
-    if issue is None:
-        return no_issue()
-    params = visit.call.params()
-    try:
-        start = max(0, int(params.get("startAt", 0)))
-        size = min(max(1, int(params.get("maxResults", CHANGELOG_PAGE))), CHANGELOG_PAGE)
-    except ValueError:
-        return jira_error(400, "startAt and maxResults must be numbers.")
-    page = issue.history[start : start + size]
-    base = f"{visit.api}/issue/{issue.key}/changelog"
-    is_last = start + size >= len(issue.history)
-    answer = {
-        "self": f"{base}?startAt={start}&maxResults={size}",
-        "startAt": start,
-        "maxResults": size,
-        "total": len(issue.history),
-        "isLast": is_last,
-        "values": [_change(visit, change) for change in page],
-    }
-    if not is_last:
-        answer["nextPage"] = f"{base}?startAt={start + size}&maxResults={size}"
-    return json_reply(answer)
-
-
 def bulk_changelog(visit: Visit) -> Reply:
     """Answer the history of up to 1000 issues, of up to 10 fields, in pages."""
     body = visit.body()
-    if body is None:
-        return bad_body()
-    asked, fields = texts(body.get("issueIdsOrKeys")), texts(body.get("fieldIds"))
-    if asked is None or not 1 <= len(asked) <= CHANGELOG_BULK_LIMIT:
+    asked, fields = visit.texts(body, "issueIdsOrKeys"), visit.texts(body, "fieldIds")
+    if not 1 <= len(asked) <= CHANGELOG_BULK_LIMIT:
         return jira_error(400, "issueIdsOrKeys must name 1 to 1000 issues.")
-    if fields is None or len(fields) > CHANGELOG_FIELDS:
+    if len(fields) > CHANGELOG_FIELDS:
         return jira_error(400, "fieldIds must name at most 10 fields.")
     size = body.get("maxResults", 1000)
     start = offset_of(body.get("nextPageToken"))
     if not isinstance(size, int) or not 1 <= size <= 10_000 or start is None:
         return jira_error(400, "maxResults or nextPageToken is not valid.")
-    found = {issue.id: issue for one in asked if (issue := visit.issue(one)) is not None}
+    found = {issue.id: issue for key in asked if (issue := visit.seen(key)) is not None}
     entries = [
         (number, change)
         for number in sorted(found)

@@ -6,6 +6,7 @@ since a run that never begins rehearses nothing.
 """
 
 import random
+from dataclasses import replace
 from typing import Literal
 
 from runbook.plan.model import Plan
@@ -53,18 +54,7 @@ def _placed(
     """Spread faults over the first `within` requests of one operation, no two on the same."""
     places = sorted(chance.sample(range(1, within + 1), len(drafts)))
     return [
-        Fault(
-            kind=draft.kind,
-            method=method,
-            path=path,
-            not_path=NIL_JOB,
-            nth=nth,
-            amount_s=draft.amount_s,
-            status=draft.status,
-            word=draft.word,
-            sentence=draft.sentence,
-            advice=draft.advice,
-        )
+        replace(draft, method=method, path=path, not_path=NIL_JOB, nth=nth)
         for draft, nth in zip(drafts, places, strict=True)
     ]
 

@@ -14,8 +14,6 @@ from runbook.simulator.messages import Headers, Reply, jira_error
 PER_METHOD = {"GET": 100, "POST": 100, "PUT": 50, "DELETE": 50}
 PER_ENDPOINT = {
     ("GET", "/rest/api/3/issue/{issueIdOrKey}"): 150,
-    ("GET", "/rest/api/3/issue/{issueIdOrKey}/changelog"): 200,
-    ("POST", "/rest/api/3/search/approximate-count"): 150,
 }
 PER_ISSUE_WRITES = ((20, 2.0), (100, 30.0))
 

@@ -10,9 +10,9 @@ import re
 from typing import Any
 
 from runbook.clock import isoformat_utc
-from runbook.simulator.linkjobs import Submission, accept, flag
+from runbook.simulator.linkjobs import accept, flag
 from runbook.simulator.messages import Reply, gateway_error, json_reply
-from runbook.simulator.model import SimAccount, SimSite, Unauthorized, derived_uuid
+from runbook.simulator.model import SimAccount, SimSite, Submission, Unauthorized, derived_uuid
 from runbook.simulator.visit import Visit
 from runbook.simulator.world import World
 from runbook.windows import AUDIT_LOG_KEPT
@@ -29,17 +29,13 @@ def tenant_info(site: SimSite) -> Reply:
 
 def submit(visit: Visit) -> Reply:
     """Take up a job: 200 and its uuid, or what is wrong with the request."""
-    world, account = visit.world, visit.account
-    if account is None:
-        return gateway_error(401, "Unauthorized")
-    body = visit.body()
+    world, account = visit.world, visit.account()
+    body = visit.call.json_object()
+    reply = _refusal(visit, body, account)
     uuid: str | None = None
-    reply = _refusal(visit, body)
-    if reply is None and body is not None:
-        uuid = accept(world, visit.site, body, account).uuid
-        reply = json_reply({"uuid": uuid})
     if reply is None:
-        reply = _invalid(visit, ["the body must be a JSON object"])
+        uuid = accept(world, visit.site, body or {}, account).uuid
+        reply = json_reply({"uuid": uuid})
     world.submissions.append(
         Submission(
             at=world.clock.now(),
@@ -61,7 +57,7 @@ def status(visit: Visit) -> Reply:
     return json_reply({"status": job.status(visit.world.clock.now())})
 
 
-def _refusal(visit: Visit, body: dict[str, Any] | None) -> Reply | None:
+def _refusal(visit: Visit, body: dict[str, Any] | None, account: SimAccount) -> Reply | None:
     world = visit.world
     limited = world.limits.link_job(world.clock.monotonic_s(), world.clock.now())
     if limited is not None:
@@ -70,14 +66,13 @@ def _refusal(visit: Visit, body: dict[str, Any] | None) -> Reply | None:
     if kind.split(";")[0].strip().lower() != "application/json":
         return _error(visit, 415, "Content-Type must be application/json", [])
     if body is None:
-        return _invalid(visit, ["the body must be a JSON object"])
+        return _error(visit, 400, "Validation failed", ["the body must be a JSON object"])
     problems = _problems(visit, body)
     if problems:
-        return _invalid(visit, problems)
-    if not flag(body.get("recreateAsRemote")) or visit.account is None:
-        return None
+        return _error(visit, 400, "Validation failed", problems)
     link = world.app_link(body["productURL"], body["destinationURL"])
-    if link.unauthorized is Unauthorized.REFUSED and not link.serves(visit.account):
+    refuses = link.unauthorized is Unauthorized.REFUSED and not link.serves(account)
+    if flag(body.get("recreateAsRemote")) and refuses:
         return _error(visit, 403, "The app link is not authorized", [])
     return None
 
@@ -116,10 +111,6 @@ def _boolean_problems(visit: Visit, body: dict[str, Any], name: str) -> list[str
     if isinstance(value, str) and value.lower() in ("true", "false") and taken != "native":
         return []
     return [f"{name} must be a boolean"]
-
-
-def _invalid(visit: Visit, problems: list[str]) -> Reply:
-    return _error(visit, 400, "Validation failed", problems)
 
 
 def _error(visit: Visit, code: int, message: str, problems: list[str]) -> Reply:

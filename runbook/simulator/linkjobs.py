@@ -5,60 +5,18 @@ app link that is not authorized) follows the world's settings; the default is th
 an operator most: `Complete`, and nothing recreated.
 """
 
+import heapq
 import re
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from runbook.simulator.model import Issue, LostLink, SimAccount, SimSite, Unauthorized
+from runbook.simulator.model import Issue, LinkJob, SimAccount, SimSite, Unauthorized
+from runbook.simulator.world import World
 from runbook.windows import WindowState, pair_of
 
-if TYPE_CHECKING:
-    from runbook.simulator.world import World
-
 RETRY_SHARE = 0.15
-
-
-@dataclass(slots=True, kw_only=True)
-class LinkJob:
-    """One accepted job: `phases` are the words its status goes through, each from a moment on.
-
-    `recreated` and `rewritten` count what it left behind; `reason` says why that is nothing.
-    """
-
-    uuid: str
-    site_id: str
-    body: dict[str, Any]
-    account: SimAccount
-    submitted_at: datetime
-    phases: tuple[tuple[datetime, str], ...]
-    recreated: list[LostLink] = field(default_factory=list)
-    rewritten: int = 0
-    reason: str = ""
-
-    @property
-    def ends_at(self) -> datetime:
-        """Return when the job's last status begins."""
-        return self.phases[-1][0]
-
-    def status(self, now: datetime) -> str:
-        """Return the status word at a moment."""
-        return next((word for at, word in reversed(self.phases) if at <= now), self.phases[0][1])
-
-
-@dataclass(slots=True, kw_only=True)
-class Submission:
-    """One `POST …/jobs/cma` that reached the world, and what truly became of it."""
-
-    at: datetime
-    site_id: str
-    body: dict[str, Any]
-    account: str | None
-    status: int
-    uuid: str | None
-    answer_arrived: bool = True
 
 
 def flag(value: object) -> bool:
@@ -66,7 +24,7 @@ def flag(value: object) -> bool:
     return value is True or (isinstance(value, str) and value.lower() == "true")
 
 
-def accept(world: "World", site: SimSite, body: Mapping[str, Any], account: SimAccount) -> LinkJob:
+def accept(world: World, site: SimSite, body: Mapping[str, Any], account: SimAccount) -> LinkJob:
     """Take up a valid job; jobs of one site wait for each other."""
     now = world.clock.now()
     others = [job.ends_at for job in world.jobs.values() if job.site_id == site.site_id]
@@ -78,12 +36,22 @@ def accept(world: "World", site: SimSite, body: Mapping[str, Any], account: SimA
         submitted_at=now,
         phases=_phases(world, body, account, now, max([now, *others])),
     )
-    world.schedule(job)
+    world.jobs[job.uuid] = job
+    heapq.heappush(world.due, (job.ends_at, world.next_number(), job.uuid))
     return job
 
 
+def settle(world: World) -> None:
+    """Let every job end that is due by now; its links appear at that moment."""
+    # Nothing runs by itself in a world: what is due happens before the next request is answered.
+    now = world.clock.now()
+    while world.due and world.due[0][0] <= now:
+        _, _, ended = heapq.heappop(world.due)
+        _finish(world, world.jobs[ended])
+
+
 def _phases(
-    world: "World", body: Mapping[str, Any], account: SimAccount, now: datetime, free: datetime
+    world: World, body: Mapping[str, Any], account: SimAccount, now: datetime, free: datetime
 ) -> tuple[tuple[datetime, str], ...]:
     minutes = world.chance.uniform(*world.settings.job_minutes)
     retried = world.chance.random() < RETRY_SHARE
@@ -101,7 +69,7 @@ def _phases(
     return tuple(phases)
 
 
-def _fails(world: "World", body: Mapping[str, Any], account: SimAccount) -> bool:
+def _fails(world: World, body: Mapping[str, Any], account: SimAccount) -> bool:
     pair = (str(body["productURL"]), str(body["destinationURL"]))
     if world.fates.get(pair) == "error":
         return True
@@ -113,7 +81,7 @@ def _fails(world: "World", body: Mapping[str, Any], account: SimAccount) -> bool
     )
 
 
-def finish(world: "World", job: LinkJob) -> None:
+def _finish(world: World, job: LinkJob) -> None:
     """Do what a job does on `Complete`; nothing on `Error`."""
     if job.status(job.ends_at) != "Complete":
         job.reason = "the job ended in error"
@@ -130,7 +98,7 @@ def finish(world: "World", job: LinkJob) -> None:
     _rewrite_texts(job, source, destination)
 
 
-def _why_empty(world: "World", job: LinkJob, source: SimSite, destination: SimSite) -> str:
+def _why_empty(world: World, job: LinkJob, source: SimSite, destination: SimSite) -> str:
     if world.fates.get((source.url, destination.url)) == "empty":
         return "the world was told to leave it empty"
     migrated_from = str(job.body["migratedFrom"]).rstrip("/")
@@ -143,7 +111,7 @@ def _why_empty(world: "World", job: LinkJob, source: SimSite, destination: SimSi
     return ""
 
 
-def _recreate(world: "World", job: LinkJob, source: SimSite, destination: SimSite) -> None:
+def _recreate(world: World, job: LinkJob, source: SimSite, destination: SimSite) -> None:
     closed = 0
     for lost in world.lost_links:
         if (lost.source_site, lost.destination_site) != (source.url, destination.url):
@@ -169,7 +137,7 @@ def _recreate(world: "World", job: LinkJob, source: SimSite, destination: SimSit
 
 
 def site_to_site_record(
-    world: "World", source: SimSite, destination: SimSite, target: Issue, label: str
+    world: World, source: SimSite, destination: SimSite, target: Issue, label: str
 ) -> dict[str, Any]:
     """Return the record that Jira writes for a link to an issue of another site (jira-rest.md B2)."""
     return {
@@ -186,13 +154,13 @@ def site_to_site_record(
 
 
 def _in_window(
-    world: "World", job: LinkJob, holder: tuple[SimSite, Issue], target: tuple[SimSite, Issue]
+    world: World, job: LinkJob, holder: tuple[SimSite, Issue], target: tuple[SimSite, Issue]
 ) -> bool:
     """Return whether migration data of both ends is there; without any dates it is."""
     pairs = [
-        pair_of("", one, other, use_planned=True)
-        for one in holder[0].waves_of(holder[1].project)
-        for other in target[0].waves_of(target[1].project)
+        pair_of("", held, wanted, use_planned=True)
+        for held in holder[0].waves_of(holder[1].project)
+        for wanted in target[0].waves_of(target[1].project)
     ]
     dated = [pair for pair in pairs if pair.opens is not None]
     allowed = {WindowState.OPEN}
@@ -204,14 +172,13 @@ def _in_window(
 def _rewrite_texts(job: LinkJob, source: SimSite, destination: SimSite) -> None:
     """Point links in texts to the destination, where they name an issue that lives there now."""
     olds = [job.body["migratedFrom"], job.body.get("migratedFromOverride")]
-    for old in (str(one).rstrip("/") for one in olds if one):
+    for old in (str(url).rstrip("/") for url in olds if url):
         pattern = re.compile(re.escape(old) + r"/browse/([A-Z][A-Z0-9_]*-\d+)")
 
         def moved(match: re.Match[str]) -> str:
             target = destination.issue(match.group(1))
             if target is None:
                 return match.group(0)
-            job.rewritten += 1
             return f"{destination.url}/browse/{target.key}"
 
         for issue in source.issues.values():

@@ -36,13 +36,13 @@ class Call:
         values = [value for key, value in parse_qsl(self.query) if key == name]
         return [part.strip() for value in values for part in value.split(",") if part.strip()]
 
-    def json(self) -> Any:
-        """Return the parsed body.
-
-        Raises:
-            ValueError: it is not JSON in UTF-8.
-        """
-        return json.loads(self.body)
+    def json_object(self) -> dict[str, Any] | None:
+        """Return the body where it is a JSON object, else None."""
+        try:
+            value = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+        return value if isinstance(value, dict) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

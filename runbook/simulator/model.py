@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from runbook.plan.model import Wave
 
@@ -138,10 +139,9 @@ class SimSite:
     next_issue_id: int = 10_000
     next_link_id: int = 10_000
 
-    @property
-    def host(self) -> str:
-        """Return the host by which requests name the site."""
-        return self.url.split("://", 1)[1].split("/", 1)[0]
+    def answers_to(self, host: str) -> bool:
+        """Return whether requests name the site by this host."""
+        return host in (urlsplit(self.url).netloc, urlsplit(self.display_url).netloc)
 
     def add_project(self, key: str, was: str | None = None) -> SimProject:
         """Return the project with this key, made where it is not there."""
@@ -173,24 +173,6 @@ class SimSite:
         number = int(id_or_key) if is_id else self.keys.get(id_or_key.upper())
         found = None if number is None else self.issues.get(number)
         return None if found is None or found.deleted else found
-
-    def move_issue(self, key: str, to_project: str) -> Issue:
-        """Move an issue to another project of the site; its old key goes on leading to it."""
-        issue = self.issue(key)
-        if issue is None:
-            raise KeyError(key)
-        project = self.add_project(to_project)
-        number = 1 + max(
-            (
-                int(other.key.rsplit("-", 1)[1])
-                for other in self.issues.values()
-                if other.project == project.key
-            ),
-            default=0,
-        )
-        issue.key, issue.project = f"{project.key}-{number}", project.key
-        self.keys[issue.key.upper()] = issue.id
-        return issue
 
     def waves_of(self, project: str) -> tuple[Wave, ...]:
         """Return the waves that brought a project; a wave without projects brought all."""
@@ -240,6 +222,45 @@ class SimAppLink:
     def serves(self, account: SimAccount) -> bool:
         """Return whether a job of this account can use the link."""
         return self.authorized and self.authorized_as in (None, account.email)
+
+
+@dataclass(slots=True, kw_only=True)
+class LinkJob:
+    """One accepted job: `phases` are the words its status goes through, each from a moment on.
+
+    `recreated` is what it left behind; `reason` says why that is nothing.
+    """
+
+    uuid: str
+    site_id: str
+    body: dict[str, Any]
+    account: SimAccount
+    submitted_at: datetime
+    phases: tuple[tuple[datetime, str], ...]
+    recreated: list[LostLink] = field(default_factory=list)
+    reason: str = ""
+
+    @property
+    def ends_at(self) -> datetime:
+        """Return when the job's last status begins."""
+        return self.phases[-1][0]
+
+    def status(self, now: datetime) -> str:
+        """Return the status word at a moment."""
+        return next((word for at, word in reversed(self.phases) if at <= now), self.phases[0][1])
+
+
+@dataclass(slots=True, kw_only=True)
+class Submission:
+    """One `POST …/jobs/cma` that reached the world, and what truly became of it."""
+
+    at: datetime
+    site_id: str
+    body: dict[str, Any]
+    account: str | None
+    status: int
+    uuid: str | None
+    answer_arrived: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,16 +1,24 @@
 """Fill a world from a plan: sites as a migration leaves them, and the links that the split cut."""
 
 import random
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from runbook.clock import Clock
 from runbook.plan.model import Instance, Plan, Product
-from runbook.remotelinks.expected import read_expected
-from runbook.simulator.lostlinks import Row
-from runbook.simulator.model import Issue, LostLink, SimAppLink, SimSite, derived_uuid
+from runbook.remotelinks.expected import ExpectedRow, read_expected
+from runbook.simulator.model import (
+    Direction,
+    Issue,
+    LostLink,
+    SimAccount,
+    SimAppLink,
+    SimSite,
+    derived_uuid,
+)
+from runbook.simulator.world import Settings, World
 
-if TYPE_CHECKING:
-    from runbook.simulator.world import World
+Place = tuple[SimSite, str]  # a site, and the key of an issue there
 
 LINK_TYPES: tuple[tuple[str, str, str], ...] = (
     # name, outward label, inward label: the types of a fresh Jira.
@@ -21,16 +29,41 @@ LINK_TYPES: tuple[tuple[str, str, str], ...] = (
 )
 
 
-def populate(
-    world: "World",
+def world_of(
     plan: Plan,
     *,
-    issues_per_project: int,
-    links_per_pair: int,
-    leave_out: float,
-    own_links: float,
-) -> None:
-    """Add everything that `World.from_plan` promises."""
+    clock: Clock,
+    seed: int = 0,
+    issues_per_project: int = 20,
+    links_per_pair: int = 6,
+    leave_out: float = 0.0,
+    accounts: Mapping[str, str] | None = None,
+    job_minutes: float | tuple[float, float] = (2.0, 12.0),
+    own_links: float = 0.1,
+) -> World:
+    """Return a world in which the plan's sites exist as a migration leaves them.
+
+    Args:
+        plan: its sites, projects, waves, instances, probes and expected links are used.
+        clock: the world's only time.
+        seed: the same seed, plan and arguments give the same world.
+        issues_per_project: how many issues every project has at least.
+        links_per_pair: issue links of the Data Center between two sites that the plan links,
+            where it names no file of expected links.
+        leave_out: the share of lost links, probes aside, that no job recreates.
+        accounts: API tokens by e-mail; None accepts every non-empty credential.
+        job_minutes: how long a job takes, or the least and the most.
+        own_links: the share of issues that hold a link of a user's own.
+
+    Raises:
+        UsageError: the file of expected links cannot be read.
+    """
+    spread = job_minutes if isinstance(job_minutes, tuple) else (job_minutes, job_minutes)
+    known = {
+        email: SimAccount(email=email, token=token) for email, token in (accounts or {}).items()
+    }
+    settings = Settings(accept_any=accounts is None, job_minutes=spread)
+    world = World(clock=clock, seed=seed, settings=settings, accounts=known)
     _add_sites(world, plan)
     rows = _expected_rows(plan)
     _add_named_issues(world, plan, rows)
@@ -51,9 +84,10 @@ def populate(
         for kind, url in (("history", plan.logs_history), ("audit", plan.logs_audit))
         if url is not None
     }
+    return world
 
 
-def _add_sites(world: "World", plan: Plan) -> None:
+def _add_sites(world: World, plan: Plan) -> None:
     for site in plan.sites:
         made = world.add_site(site.url, site.site_id)
         made.waves = site.waves
@@ -72,21 +106,13 @@ def _add_sites(world: "World", plan: Plan) -> None:
         )
 
 
-def _expected_rows(plan: Plan) -> list[Row]:
+def _expected_rows(plan: Plan) -> list[ExpectedRow]:
     if plan.expected is None:
         return []
-    return [
-        Row(
-            source_key=row.source_key,
-            destination_key=row.destination_key,
-            label=row.link_type,
-            direction="inward" if row.direction == "inward" else "outward",
-        )
-        for row in read_expected(Path(plan.file).parent / plan.expected).rows()
-    ]
+    return list(read_expected(Path(plan.file).parent / plan.expected).rows())
 
 
-def _add_named_issues(world: "World", plan: Plan, rows: list[Row]) -> None:
+def _add_named_issues(world: World, plan: Plan, rows: list[ExpectedRow]) -> None:
     """Make the issues that the plan names, and a project for every site that still has none."""
     for instance in plan.instances:
         for probe in instance.probe:
@@ -117,17 +143,17 @@ def _free_key(site: SimSite, taken: set[str]) -> str:
     return key
 
 
-def _home(world: "World", key: str) -> SimSite | None:
+def _home(world: World, key: str) -> SimSite | None:
     project = key.rsplit("-", 1)[0]
     for site in world.sites.values():
-        if any(project in (one.key, one.was) for one in site.projects.values()):
+        if any(project in (there.key, there.was) for there in site.projects.values()):
             return site
     return None
 
 
 def _cloud_key(site: SimSite, key: str) -> str:
     name, _, number = key.rpartition("-")
-    renamed = next((one.key for one in site.projects.values() if one.was == name), name)
+    renamed = next((there.key for there in site.projects.values() if there.was == name), name)
     return f"{renamed}-{number}"
 
 
@@ -137,15 +163,15 @@ def _was(site: SimSite, key: str) -> str:
     return key if project is None else f"{project.was}-{number}"
 
 
-def _add_issues(world: "World", per_project: int) -> None:
+def _add_issues(world: World, per_project: int) -> None:
     for site in world.sites.values():
         for key in tuple(site.projects):
             for number in range(1, per_project + 1):
                 site.add_issue(f"{key}-{number}")
 
 
-def _end(
-    source: tuple[SimSite, str], destination: tuple[SimSite, str], row: Row, *, probe: bool = False
+def _lost_link(
+    source: Place, destination: Place, label: str, direction: Direction, *, probe: bool = False
 ) -> LostLink:
     return LostLink(
         source_site=source[0].url,
@@ -154,59 +180,58 @@ def _end(
         destination_site=destination[0].url,
         destination_key=destination[1],
         destination_was=_was(*destination),
-        label=row.label,
-        direction=row.direction,
+        label=label,
+        direction=direction,
         probe=probe,
     )
 
 
-def _add_row(world: "World", row: Row) -> None:
+def _add_row(world: World, row: ExpectedRow) -> None:
     """Add one row of the file; links inside one site, or of other sites, were never cut here."""
     source, destination = _home(world, row.source_key), _home(world, row.destination_key)
     if source is None or destination is None or source is destination:
         return
     world.lost_links.append(
-        _end(
+        _lost_link(
             (source, _cloud_key(source, row.source_key)),
             (destination, _cloud_key(destination, row.destination_key)),
-            row,
+            row.link_type,
+            "inward" if row.direction == "inward" else "outward",
         )
     )
 
 
 def _add_probe(
-    world: "World", instance: Instance, issue: str, target: str, *, both_ends: bool
+    world: World, instance: Instance, issue: str, target: str, *, both_ends: bool
 ) -> None:
-    here = world.sites[instance.product_url], world.sites[instance.destination_url]
-    source = (here[0], _cloud_key(here[0], issue))
-    destination = (here[1], _cloud_key(here[1], target))
-    for one, other, direction in (
-        (source, destination, "outward"),
-        (destination, source, "inward"),
-    ):
-        known = next(
-            (
-                link
-                for link in world.lost_links
-                if (link.source_site, link.source_key) == (one[0].url, one[1])
-                and (link.destination_site, link.destination_key) == (other[0].url, other[1])
-            ),
-            None,
+    holder, wanted = world.sites[instance.product_url], world.sites[instance.destination_url]
+    source: Place = (holder, _cloud_key(holder, issue))
+    destination: Place = (wanted, _cloud_key(wanted, target))
+    known = _known_link(world, source, destination)
+    if known is not None:
+        known.probe = True
+    else:
+        world.lost_links.append(
+            _lost_link(source, destination, "relates to", "outward", probe=True)
         )
-        is_probe = direction == "outward"
-        if known is not None:
-            known.probe = known.probe or is_probe
-        elif is_probe or both_ends:
-            row = Row(
-                source_key=one[1],
-                destination_key=other[1],
-                label="relates to",
-                direction="outward" if is_probe else "inward",
-            )
-            world.lost_links.append(_end(one, other, row, probe=is_probe))
+    if both_ends and _known_link(world, destination, source) is None:
+        world.lost_links.append(_lost_link(destination, source, "relates to", "inward"))
 
 
-def _add_cut_links(world: "World", plan: Plan, per_pair: int, chance: random.Random) -> None:
+def _known_link(world: World, source: Place, destination: Place) -> LostLink | None:
+    ends = (source[0].url, source[1], destination[0].url, destination[1])
+    for link in world.lost_links:
+        if ends == (
+            link.source_site,
+            link.source_key,
+            link.destination_site,
+            link.destination_key,
+        ):
+            return link
+    return None
+
+
+def _add_cut_links(world: World, plan: Plan, per_pair: int, chance: random.Random) -> None:
     pairs = dict.fromkeys(
         tuple(sorted((instance.product_url, instance.destination_url)))
         for instance in plan.instances
@@ -215,45 +240,31 @@ def _add_cut_links(world: "World", plan: Plan, per_pair: int, chance: random.Ran
         and instance.product_url != instance.destination_url
     )
     known = {(link.source_site, link.source_key, link.destination_key) for link in world.lost_links}
-    for one_url, other_url in pairs:
-        one, other = world.sites[one_url], world.sites[other_url]
-        ones, others = tuple(one.issues.values()), tuple(other.issues.values())
-        many = min(per_pair, len(ones) * len(others))
-        for number in chance.sample(range(len(ones) * len(others)), many):
-            source, destination = ones[number // len(others)], others[number % len(others)]
-            if (one_url, source.key, destination.key) in known:
+    for pair in pairs:
+        left, right = (world.sites[url] for url in pair)
+        lefts, rights = tuple(left.issues.values()), tuple(right.issues.values())
+        combinations = len(lefts) * len(rights)
+        for number in chance.sample(range(combinations), min(per_pair, combinations)):
+            source, destination = lefts[number // len(rights)], rights[number % len(rights)]
+            if (left.url, source.key, destination.key) in known:
                 continue
             _, outward, inward = chance.choice(LINK_TYPES)
-            ends = [((one, source.key), (other, destination.key))]
-            ends.append((ends[0][1], ends[0][0]))
+            ends: tuple[Place, Place] = ((left, source.key), (right, destination.key))
             if chance.random() < 0.5:
-                ends.reverse()
-            _add_both_ends(world, ends, (outward, inward))
+                ends = (ends[1], ends[0])
+            world.lost_links += [
+                _lost_link(ends[0], ends[1], outward, "outward"),
+                _lost_link(ends[1], ends[0], inward, "inward"),
+            ]
 
 
-def _add_both_ends(
-    world: "World",
-    ends: list[tuple[tuple[SimSite, str], tuple[SimSite, str]]],
-    labels: tuple[str, str],
-) -> None:
-    directions: tuple[tuple[str, bool], ...] = ((labels[0], True), (labels[1], False))
-    for (source, destination), (label, outward) in zip(ends, directions, strict=True):
-        row = Row(
-            source_key=source[1],
-            destination_key=destination[1],
-            label=label,
-            direction="outward" if outward else "inward",
-        )
-        world.lost_links.append(_end(source, destination, row))
-
-
-def _leave_out(world: "World", share: float, chance: random.Random) -> None:
+def _leave_out(world: World, share: float, chance: random.Random) -> None:
     eligible = [link for link in world.lost_links if not link.probe]
     for link in chance.sample(eligible, round(share * len(eligible))):
         link.left_out = True
 
 
-def _mention_old_urls(world: "World", plan: Plan) -> None:
+def _mention_old_urls(world: World, plan: Plan) -> None:
     """Put old addresses into texts: of cut links (a job rewrites those) and of filters (none does)."""
     olds = {instance.destination_url: instance.migrated_from for instance in plan.instances}
     for number, link in enumerate(world.lost_links):
@@ -266,7 +277,7 @@ def _mention_old_urls(world: "World", plan: Plan) -> None:
             issue.texts["comment"] = f"Open ones: {old.rstrip('/')}/issues/?filter=10{number:03}"
 
 
-def _add_own_links(world: "World", share: float, chance: random.Random) -> None:
+def _add_own_links(world: World, share: float, chance: random.Random) -> None:
     """Give some issues links of their users' own: web links, and Confluence pages."""
     author = world.account("someone.else@example.com")
     for site in world.sites.values():
@@ -275,7 +286,7 @@ def _add_own_links(world: "World", share: float, chance: random.Random) -> None:
             world.write_link(issue, _own_link(world, site, issue), author)
 
 
-def _own_link(world: "World", site: SimSite, issue: Issue) -> dict[str, object]:
+def _own_link(world: World, site: SimSite, issue: Issue) -> dict[str, object]:
     if issue.id % 2:
         page = 300_000 + issue.id
         return {

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from runbook.simulator.messages import NO_CONTENT, Reply, jira_error, json_reply
 from runbook.simulator.model import ID_DIGITS, Issue, RemoteLink, SimAccount
-from runbook.simulator.visit import Visit, bad_body, no_issue
+from runbook.simulator.visit import Visit, VisitRefusedError
 
 TEXT_LIMIT = 255
 LINKING_OFF = "Issue linking is currently disabled."
@@ -20,17 +20,13 @@ TOO_MANY = "The per-issue limit for remote links has been breached."
 
 def read(visit: Visit) -> Reply:
     """Answer all links of an issue, or with `globalId` the one that has it."""
-    issue = visit.issue(visit.params["issueIdOrKey"])
-    if issue is None:
-        return no_issue()
-    if not visit.site.linking_enabled:
-        return jira_error(403, LINKING_OFF)
-    global_id = visit.call.params().get("globalId") if visit.call.query else None
+    issue = _linkable(visit)
+    global_id = visit.call.params().get("globalId")
     if global_id:
         found = next((x for x in issue.links.values() if x.global_id == global_id), None)
-        return (
-            jira_error(404, NO_LINK) if found is None else json_reply(_shown(visit, issue, found))
-        )
+        if found is None:
+            return jira_error(404, NO_LINK)
+        return json_reply(_shown(visit, issue, found))
     if len(issue.links) > visit.world.settings.remote_link_limit:
         return jira_error(413, TOO_MANY)
     return json_reply([_shown(visit, issue, link) for link in issue.links.values()])
@@ -38,24 +34,14 @@ def read(visit: Visit) -> Reply:
 
 def read_by_id(visit: Visit) -> Reply:
     """Answer one link of an issue."""
-    issue = visit.issue(visit.params["issueIdOrKey"])
-    if issue is None:
-        return no_issue()
-    if not visit.site.linking_enabled:
-        return jira_error(403, LINKING_OFF)
-    found = _link_by_id(visit, issue)
-    return found if isinstance(found, Reply) else json_reply(_shown(visit, issue, found))
+    issue = _linkable(visit)
+    return json_reply(_shown(visit, issue, _link_by_id(visit, issue)))
 
 
 def create_or_update(visit: Visit) -> Reply:
     """Write a link: 201 for a new one, 200 where its globalId was on the issue already."""
-    allowed = _writable(visit)
-    if isinstance(allowed, Reply):
-        return allowed
-    issue, author = allowed
+    issue, author = _writable(visit)
     body = visit.body()
-    if body is None:
-        return bad_body()
     problems = _problems(body)
     if problems:
         return jira_error(400, fields=problems)
@@ -63,9 +49,7 @@ def create_or_update(visit: Visit) -> Reply:
     full = len(issue.links) >= visit.world.settings.remote_link_limit
     if full and body.get("globalId") not in known:
         return jira_error(visit.world.settings.at_limit, TOO_MANY)
-    limited = _limited(visit, issue)
-    if limited is not None:
-        return limited
+    _count_write(visit, issue)
     link, created = visit.world.write_link(issue, body, author)
     answer = {"id": link.id, "self": _self(visit, issue, link)}
     return json_reply(answer, 201 if created else 200)
@@ -73,99 +57,80 @@ def create_or_update(visit: Visit) -> Reply:
 
 def update_by_id(visit: Visit) -> Reply:
     """Replace a link's whole record: 204."""
-    allowed = _writable(visit)
-    if isinstance(allowed, Reply):
-        return allowed
-    issue, author = allowed
+    issue, author = _writable(visit)
     found = _link_by_id(visit, issue)
-    if isinstance(found, Reply):
-        return found
     body = visit.body()
-    if body is None:
-        return bad_body()
     problems = _problems(body)
     others = {x.global_id for x in issue.links.values() if x.id != found.id} - {None}
     if not problems and body.get("globalId") in others:
         problems["globalId"] = "A remote issue link already exists on this issue with the globalId."
     if problems:
         return jira_error(400, fields=problems)
-    limited = _limited(visit, issue)
-    if limited is not None:
-        return limited
+    _count_write(visit, issue)
     visit.world.write_link(issue, body, author, link_id=found.id)
     return NO_CONTENT
 
 
 def delete_by_id(visit: Visit) -> Reply:
     """Remove a link: 204. Of the six operations only this one asks for Edit issues too."""
-    allowed = _writable(visit)
-    if isinstance(allowed, Reply):
-        return allowed
-    issue, author = allowed
+    issue, author = _writable(visit)
     if not visit.may("EDIT_ISSUES", issue.project):
         return jira_error(403, "You do not have permission to edit issues.")
     found = _link_by_id(visit, issue)
-    if isinstance(found, Reply):
-        return found
-    limited = _limited(visit, issue)
-    if limited is not None:
-        return limited
+    _count_write(visit, issue)
     visit.world.remove_link(issue, found, author)
     return NO_CONTENT
 
 
 def delete_by_global_id(visit: Visit) -> Reply:
     """Remove the links of an issue that have a globalId: 204."""
-    allowed = _writable(visit)
-    if isinstance(allowed, Reply):
-        return allowed
-    issue, author = allowed
+    issue, author = _writable(visit)
     global_id = visit.call.params().get("globalId")
     if not global_id:
         return jira_error(400, fields={"globalId": "'globalId' is required."})
     found = [link for link in issue.links.values() if link.global_id == global_id]
     if not found:
         return jira_error(404, NO_LINK)
-    limited = _limited(visit, issue)
-    if limited is not None:
-        return limited
+    _count_write(visit, issue)
     for link in found:
         visit.world.remove_link(issue, link, author)
     return NO_CONTENT
 
 
-def _writable(visit: Visit) -> tuple[Issue, SimAccount] | Reply:
-    """Return the issue that may be written and who writes it, or the refusal."""
-    issue = visit.issue(visit.params["issueIdOrKey"])
-    if issue is None:
-        return no_issue()
+def _linkable(visit: Visit) -> Issue:
+    issue = visit.issue()
     if not visit.site.linking_enabled:
-        return jira_error(403, LINKING_OFF)
-    if visit.account is None:
-        return jira_error(401, "You are not authenticated.")
+        raise VisitRefusedError(jira_error(403, LINKING_OFF))
+    return issue
+
+
+def _writable(visit: Visit) -> tuple[Issue, SimAccount]:
+    """Return the issue that may be written, and who writes it."""
+    issue, author = _linkable(visit), visit.account("You are not authenticated.")
     if not visit.may("LINK_ISSUES", issue.project):
-        return jira_error(403, NO_PERMISSION)
-    return issue, visit.account
+        raise VisitRefusedError(jira_error(403, NO_PERMISSION))
+    return issue, author
 
 
-def _link_by_id(visit: Visit, issue: Issue) -> RemoteLink | Reply:
+def _link_by_id(visit: Visit, issue: Issue) -> RemoteLink:
     text = visit.params["linkId"]
     if not text.isdecimal() or len(text) > ID_DIGITS:
-        return jira_error(400, f"The link ID '{text}' is not a number.")
+        raise VisitRefusedError(jira_error(400, f"The link ID '{text}' is not a number."))
     number = int(text)
-    found = issue.links.get(number)
-    if found is not None:
-        return found
+    if number in issue.links:
+        return issue.links[number]
     if any(number in other.links for other in visit.site.issues.values()):
-        return jira_error(400, "The remote issue link belongs to another issue.")
-    return jira_error(404, NO_LINK)
+        raise VisitRefusedError(jira_error(400, "The remote issue link belongs to another issue."))
+    raise VisitRefusedError(jira_error(404, NO_LINK))
 
 
-def _limited(visit: Visit, issue: Issue) -> Reply | None:
+def _count_write(visit: Visit, issue: Issue) -> None:
     clock = visit.world.clock
-    return visit.world.limits.issue_write(
+    refused = visit.world.limits.issue_write(
         visit.site.url, issue.id, clock.monotonic_s(), clock.now()
     )
+    if refused is not None:
+        raise VisitRefusedError(refused)
 
 
 def _self(visit: Visit, issue: Issue, link: RemoteLink) -> str:

@@ -14,6 +14,7 @@ from typing import Literal
 from urllib.parse import quote
 
 from runbook.simulator import issues, linkfixing, remotelinks, search, siteinfo
+from runbook.simulator.linkjobs import settle
 from runbook.simulator.messages import (
     Call,
     Headers,
@@ -23,7 +24,7 @@ from runbook.simulator.messages import (
     jira_error,
 )
 from runbook.simulator.model import SimAccount, SimSite
-from runbook.simulator.visit import Visit
+from runbook.simulator.visit import Visit, VisitRefusedError
 from runbook.simulator.world import World
 
 GATEWAY = "api.atlassian.com"
@@ -41,16 +42,13 @@ JIRA_OPERATIONS: dict[tuple[str, str], Handler] = {
     ("GET", "issue/limit/report"): siteinfo.limit_report,
     ("POST", "issue/bulkfetch"): issues.bulk_fetch,
     ("GET", "issue/{issueIdOrKey}"): issues.read,
-    ("GET", "issue/{issueIdOrKey}/changelog"): issues.changelog,
     ("POST", "changelog/bulkfetch"): issues.bulk_changelog,
     ("GET", "search/jql"): search.by_query,
     ("POST", "search/jql"): search.by_body,
-    ("POST", "search/approximate-count"): search.approximate_count,
     ("GET", "search"): search.removed,
     ("POST", "search"): search.removed,
     ("GET", "myself"): siteinfo.myself,
     ("GET", "mypermissions"): siteinfo.my_permissions,
-    ("GET", "permissions"): siteinfo.all_permissions,
     ("POST", "permissions/check"): siteinfo.check_permissions,
     ("GET", "serverInfo"): siteinfo.server_info,
     ("GET", "configuration"): siteinfo.configuration,
@@ -66,23 +64,28 @@ LINK_OPERATIONS: dict[tuple[str, str], Handler] = {
 
 @dataclass(frozen=True, slots=True)
 class _Row:
+    method: str
     segments: tuple[str, ...]
     template: str
     handler: Handler
 
+    def params(self, method: str, segments: tuple[str, ...]) -> dict[str, str] | None:
+        """Return the values of the placeholders, None where the row means another request."""
+        if method != self.method or len(segments) != len(self.segments):
+            return None
+        pairs = tuple(zip(self.segments, segments, strict=True))
+        if not all(wanted[0] == "{" or wanted == given for wanted, given in pairs):
+            return None
+        return {wanted[1:-1]: given for wanted, given in pairs if wanted[0] == "{"}
 
-def _rows(
-    operations: Mapping[tuple[str, str], Handler], prefix: str
-) -> dict[tuple[str, int], tuple[_Row, ...]]:
-    rows: dict[tuple[str, int], list[_Row]] = {}
-    for (method, path), handler in operations.items():
-        segments = tuple(path.strip("/").split("/"))
-        rows.setdefault((method, len(segments)), []).append(_Row(segments, prefix + path, handler))
+
+def _rows(operations: Mapping[tuple[str, str], Handler], prefix: str) -> list[_Row]:
+    rows = [
+        _Row(method, tuple(path.strip("/").split("/")), prefix + path, handler)
+        for (method, path), handler in operations.items()
+    ]
     # Fixed words win over placeholders: `issue/bulkfetch` over `issue/{issueIdOrKey}`.
-    return {
-        key: tuple(sorted(found, key=lambda row: sum(s.startswith("{") for s in row.segments)))
-        for key, found in rows.items()
-    }
+    return sorted(rows, key=lambda row: row.template.count("{"))
 
 
 _JIRA_ROWS = _rows(JIRA_OPERATIONS, JIRA)
@@ -109,7 +112,7 @@ def template_of(world: World, call: Call) -> str:
 
 def answer(world: World, call: Call) -> tuple[Reply, str, str | None]:
     """Answer one request; return the reply, the operation's template and the account's e-mail."""
-    world.settle()
+    settle(world)
     found = _find(world, call)
     account, problem = _who(world, call)
     reply = _answer(world, call, found, account, problem)
@@ -150,8 +153,9 @@ def _answer_links(
         return gateway_error(403, "The caller is not an administrator of this site")
     if found.handler is None:
         return gateway_error(404, "No message available")
-    return found.handler(
-        Visit(world=world, call=call, site=site, account=account, params=found.params, version="3")
+    return _handled(
+        found.handler,
+        Visit(world=world, call=call, site=site, visitor=account, params=found.params, version="3"),
     )
 
 
@@ -185,11 +189,18 @@ def _answer_jira(
         world=world,
         call=call,
         site=site,
-        account=account,
+        visitor=account,
         params=found.params,
         version=found.version,
     )
-    return found.handler(visit).with_headers((*headers, *failed))
+    return _handled(found.handler, visit).with_headers((*headers, *failed))
+
+
+def _handled(handler: Handler, visit: Visit) -> Reply:
+    try:
+        return handler(visit)
+    except VisitRefusedError as refused:
+        return refused.reply
 
 
 def _find(world: World, call: Call) -> _Found:
@@ -201,8 +212,8 @@ def _find(world: World, call: Call) -> _Found:
         site = world.site_by_id(through.group(1))
         return _find_jira(call.method, through.group(2), site, "gateway")
     segments = tuple(call.path.strip("/").split("/"))
-    for row in _LINK_ROWS.get((call.method, len(segments)), ()):
-        params = _fitted(row.segments, segments)
+    for row in _LINK_ROWS:
+        params = row.params(call.method, segments)
         if params is not None:
             return _Found(row.template, row.handler, params, api="links")
     if segments[:2] == ("links", "v1") and len(segments) > 2:
@@ -218,21 +229,11 @@ def _find_jira(
         return _Found(path, None, {}, site, door)
     version, rest = parts.groups()
     segments = tuple(rest.split("/"))
-    for row in _JIRA_ROWS.get((method, len(segments)), ()):
-        params = _fitted(row.segments, segments)
+    for row in _JIRA_ROWS:
+        params = row.params(method, segments)
         if params is not None:
             return _Found(row.template, row.handler, params, site, door, version, "jira")
     return _Found(path, None, {}, site, door, version, "jira")
-
-
-def _fitted(pattern: tuple[str, ...], segments: tuple[str, ...]) -> dict[str, str] | None:
-    params: dict[str, str] = {}
-    for wanted, given in zip(pattern, segments, strict=True):
-        if wanted[0] == "{":
-            params[wanted[1:-1]] = given
-        elif wanted != given:
-            return None
-    return params
 
 
 def _who(world: World, call: Call) -> tuple[SimAccount | None, str | None]:

@@ -1,4 +1,4 @@
-"""The simulator on a real loopback socket: inside the caller's event loop, in a thread, or blocking.
+"""The simulator on a real loopback socket: inside the caller's event loop, or blocking.
 
 uvicorn speaks HTTP; this module owns the listening socket, since an outage must close it and open
 it again on the same port. Nothing but a loopback address is ever listened on.
@@ -6,8 +6,7 @@ it again on the same port. Nothing but a loopback address is ever listened on.
 
 import asyncio
 import contextlib
-import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
 from runbook.errors import UsageError
@@ -52,43 +51,6 @@ def run_server(world: World, port: int = 0, *, ready: Callable[[str], None] | No
 
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(forever())
-
-
-@contextlib.contextmanager
-def serving_in_thread(world: World, port: int = 0) -> Iterator[str]:
-    """Serve a world in a thread of its own, for callers that block; yield the endpoint.
-
-    The world belongs to that thread: its clock must be real, and it is looked at when nothing is
-    being asked.
-
-    Raises:
-        UsageError: the port is taken, or the extra `rehearsal` is not installed.
-    """
-    begun = threading.Event()
-    state: dict[str, Any] = {}
-
-    async def until_told() -> None:
-        stop = asyncio.Event()
-        try:
-            async with serving(world, port) as endpoint:
-                state.update(endpoint=endpoint, loop=asyncio.get_running_loop(), stop=stop)
-                begun.set()
-                await stop.wait()
-        except UsageError as problem:
-            state["problem"] = problem
-            begun.set()
-
-    thread = threading.Thread(target=lambda: asyncio.run(until_told()), name="simulator")
-    thread.start()
-    begun.wait()
-    if "problem" in state:
-        thread.join()
-        raise state["problem"]
-    try:
-        yield state["endpoint"]
-    finally:
-        state["loop"].call_soon_threadsafe(state["stop"].set)
-        thread.join()
 
 
 class _Listener:

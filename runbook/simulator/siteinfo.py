@@ -9,7 +9,7 @@ from runbook.simulator.issues import jira_time
 from runbook.simulator.messages import Reply, jira_error, json_reply
 from runbook.simulator.model import PERMISSIONS, SimProject
 from runbook.simulator.populate import LINK_TYPES
-from runbook.simulator.visit import Visit, bad_body, no_issue, texts
+from runbook.simulator.visit import BAD_BODY, Visit, VisitRefusedError
 
 LIMITS = {"attachment": 2000, "comment": 5000, "issuelinks": 2000, "worklog": 10000}
 APPROACHING_SHARE = 0.8
@@ -20,9 +20,7 @@ _ID_LISTS = ("projects", "issues")
 
 def myself(visit: Visit) -> Reply:
     """Answer who the visitor is; 401 without a login."""
-    account = visit.account
-    if account is None:
-        return _not_logged_in()
+    account = visit.account()
     return json_reply(
         {
             "self": f"{visit.api}/user?accountId={account.account_id}",
@@ -47,8 +45,6 @@ def my_permissions(visit: Visit) -> Reply:
         return jira_error(400, fields=dict.fromkeys(unknown, "Unrecognized permission"))
     params = visit.call.params()
     project = _project_of(visit, params)
-    if isinstance(project, Reply):
-        return project
     return json_reply(
         {
             "permissions": {
@@ -66,29 +62,13 @@ def my_permissions(visit: Visit) -> Reply:
     )
 
 
-def all_permissions(visit: Visit) -> Reply:
-    """Answer every permission there is."""
-    if visit.account is None:
-        return _not_logged_in()
-    return json_reply(
-        {
-            "permissions": {
-                key: {"id": number, "key": key, "name": name, "type": kind}
-                for key, (number, name, kind) in PERMISSIONS.items()
-            }
-        }
-    )
-
-
 def check_permissions(visit: Visit) -> Reply:
     """Answer which projects and issues the visitor has permissions for; unknown ids are left out."""
     body = visit.body()
-    if body is None:
-        return bad_body()
-    everywhere = texts(body.get("globalPermissions"))
+    everywhere = visit.texts(body, "globalPermissions")
     wanted = body.get("projectPermissions") or []
-    if everywhere is None or not _are_entries(wanted):
-        return bad_body()
+    if not _are_entries(wanted):
+        return jira_error(400, BAD_BODY)
     named = [*everywhere, *(key for entry in wanted for key in entry["permissions"])]
     unknown = [key for key in named if key not in PERMISSIONS]
     if unknown:
@@ -108,19 +88,20 @@ def check_permissions(visit: Visit) -> Reply:
 def _are_entries(wanted: object) -> bool:
     return isinstance(wanted, list) and all(
         isinstance(entry, dict)
-        and bool(texts(entry.get("permissions")))
-        and all(_are_ids(entry.get(name)) for name in _ID_LISTS)
+        and _are_all(str, entry.get("permissions"))
+        and bool(entry["permissions"])
+        and all(entry.get(name) is None or _are_all(int, entry[name]) for name in _ID_LISTS)
         for entry in wanted
     )
 
 
-def _are_ids(value: object) -> bool:
-    return value is None or (isinstance(value, list) and all(isinstance(x, int) for x in value))
+def _are_all(kind: type, value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(entry, kind) for entry in value)
 
 
 def _grant(visit: Visit, entry: dict[str, Any], key: str) -> dict[str, Any]:
     by_id = {project.id: project for project in visit.site.projects.values()}
-    issues = [(number, visit.issue(str(number))) for number in entry.get("issues") or []]
+    issues = [(number, visit.seen(str(number))) for number in entry.get("issues") or []]
     return {
         "permission": key,
         "projects": [
@@ -156,8 +137,7 @@ def server_info(visit: Visit) -> Reply:
 
 def configuration(visit: Visit) -> Reply:
     """Answer the switches of the site, issue linking among them."""
-    if visit.account is None:
-        return _not_logged_in()
+    visit.account()
     return json_reply(
         {
             "attachmentsEnabled": True,
@@ -193,8 +173,7 @@ def link_types(visit: Visit) -> Reply:
 
 def limit_report(visit: Visit) -> Reply:
     """Answer the issues that are over or near the limit of remote links; for administrators."""
-    if visit.account is None:
-        return _not_logged_in()
+    visit.account()
     if not visit.may("ADMINISTER"):
         return jira_error(403, "Only Jira administrators can perform this operation.")
     limit = visit.world.settings.remote_link_limit
@@ -226,7 +205,7 @@ def project_search(visit: Visit) -> Reply:
         return jira_error(400, "startAt and maxResults must be numbers.")
     found = [
         project
-        for project in sorted(visit.site.projects.values(), key=lambda one: one.key)
+        for project in sorted(visit.site.projects.values(), key=lambda project: project.key)
         if (not keys or project.key.upper() in keys)
         and ("archived" if project.archived else "live") in states
         and visit.may("BROWSE_PROJECTS", project.key)
@@ -238,7 +217,7 @@ def project_search(visit: Visit) -> Reply:
             "maxResults": size,
             "total": len(found),
             "isLast": start + size >= len(found),
-            "values": [_project(visit, one) for one in found[start : start + size]],
+            "values": [_project(visit, project) for project in found[start : start + size]],
         }
     )
 
@@ -257,20 +236,14 @@ def _project(visit: Visit, project: SimProject) -> dict[str, Any]:
     }
 
 
-def _project_of(visit: Visit, params: dict[str, str]) -> SimProject | Reply | None:
+def _project_of(visit: Visit, params: dict[str, str]) -> SimProject | None:
     named = params.get("projectKey") or params.get("projectId")
     if named:
         for project in visit.site.projects.values():
             there = not project.archived and visit.may("BROWSE_PROJECTS", project.key)
             if named.upper() in (project.key, str(project.id)) and there:
                 return project
-        return jira_error(404, f"No project could be found with key or id '{named}'.")
+        refused = jira_error(404, f"No project could be found with key or id '{named}'.")
+        raise VisitRefusedError(refused)
     asked = params.get("issueKey") or params.get("issueId")
-    if not asked:
-        return None
-    issue = visit.issue(asked)
-    return no_issue() if issue is None else visit.site.projects[issue.project]
-
-
-def _not_logged_in() -> Reply:
-    return jira_error(401, "Client must be authenticated to access this resource.")
+    return visit.site.projects[visit.issue(asked).project] if asked else None

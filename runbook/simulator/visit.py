@@ -8,17 +8,29 @@ from runbook.simulator.model import Issue, SimAccount, SimSite
 from runbook.simulator.world import World
 
 NO_ISSUE = "Issue does not exist or you do not have permission to see it."
+NO_LOGIN = "Client must be authenticated to access this resource."
 BAD_BODY = "Invalid request payload. Refer to the REST API documentation and try again."
+
+
+class VisitRefusedError(Exception):
+    """A handler ends here with `reply`; the router sends it like any other answer."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(reply.status)
+        self.reply = reply
 
 
 @dataclass(slots=True, kw_only=True)
 class Visit:
-    """What a handler gets; `account` None is an anonymous visitor."""
+    """What a handler gets; `visitor` None is an anonymous one.
+
+    What a handler cannot do without is asked for by method, and refused there where it is missing.
+    """
 
     world: World
     call: Call
     site: SimSite
-    account: SimAccount | None
+    visitor: SimAccount | None
     params: dict[str, str]
     version: str
 
@@ -29,10 +41,10 @@ class Visit:
 
     def may(self, permission: str, project: str | None = None) -> bool:
         """Return whether the visitor has a permission on the site, or in a project of it."""
-        if self.account is None:
+        if self.visitor is None:
             return permission == "BROWSE_PROJECTS" and self.site.anonymous_read
         places = (self.site.url,) if project is None else (self.site.url, project)
-        return self.account.may(permission, *places)
+        return self.visitor.may(permission, *places)
 
     def sees(self, issue: Issue) -> bool:
         """Return whether an issue is there for the visitor."""
@@ -41,36 +53,54 @@ class Visit:
             return False
         if issue.visible_to is None:
             return True
-        return self.account is not None and self.account.email in issue.visible_to
+        return self.visitor is not None and self.visitor.email in issue.visible_to
 
-    def issue(self, id_or_key: str) -> Issue | None:
+    def seen(self, id_or_key: str) -> Issue | None:
         """Return an issue that the visitor sees, by id, key or former key."""
         found = self.site.issue(id_or_key)
         return found if found is not None and self.sees(found) else None
 
-    def body(self) -> dict[str, Any] | None:
-        """Return the body where it is a JSON object, else None."""
-        try:
-            value = self.call.json()
-        except (ValueError, RecursionError):
-            return None
-        return value if isinstance(value, dict) else None
+    def issue(self, id_or_key: str | None = None) -> Issue:
+        """Return an issue that the visitor sees, that of the path unless another is named.
 
+        Raises:
+            VisitRefusedError: 404; it is not there, or not for this visitor.
+        """
+        found = self.seen(self.params["issueIdOrKey"] if id_or_key is None else id_or_key)
+        if found is None:
+            raise VisitRefusedError(jira_error(404, NO_ISSUE))
+        return found
 
-def texts(value: object) -> list[str] | None:
-    """Return a list of texts of a body, empty where it is absent; None where it is something else."""
-    if value is None:
-        return []
-    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+    def account(self, refusal: str = NO_LOGIN) -> SimAccount:
+        """Return who asks.
+
+        Raises:
+            VisitRefusedError: 401; nobody is logged in.
+        """
+        if self.visitor is None:
+            raise VisitRefusedError(jira_error(401, refusal))
+        return self.visitor
+
+    def body(self) -> dict[str, Any]:
+        """Return the body.
+
+        Raises:
+            VisitRefusedError: 400; it is not a JSON object.
+        """
+        value = self.call.json_object()
+        if value is None:
+            raise VisitRefusedError(jira_error(400, BAD_BODY))
         return value
-    return None
 
+    def texts(self, body: dict[str, Any], name: str) -> list[str]:
+        """Return a list of texts of a body, empty where it is absent.
 
-def no_issue() -> Reply:
-    """Return Jira's answer for an issue that is not there or not visible."""
-    return jira_error(404, NO_ISSUE)
-
-
-def bad_body() -> Reply:
-    """Return Jira's answer for a body that is not a JSON object."""
-    return jira_error(400, BAD_BODY)
+        Raises:
+            VisitRefusedError: 400; it is something else.
+        """
+        value = body.get(name)
+        if value is None:
+            return []
+        if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+            raise VisitRefusedError(jira_error(400, BAD_BODY))
+        return value

@@ -5,10 +5,10 @@ is handed in, chance from the seed. `runbook.simulator.router.answer` is the pur
 it; the world itself knows no HTTP beyond the log.
 """
 
-import heapq
+import csv
+import io
 import itertools
 import random
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -16,18 +16,20 @@ from typing import Any, Literal
 
 from runbook.clock import Clock
 from runbook.plan.model import Plan, Project
+from runbook.remotelinks.expected import COLUMNS
 from runbook.simulator.faults import FaultScript
 from runbook.simulator.limits import Limits
-from runbook.simulator.linkjobs import LinkJob, Submission
 from runbook.simulator.model import (
     Asked,
     Change,
     Issue,
+    LinkJob,
     LostLink,
     RemoteLink,
     SimAccount,
     SimAppLink,
     SimSite,
+    Submission,
     derived_uuid,
 )
 
@@ -55,7 +57,6 @@ class Settings:
     at_limit: int = 413
     page_cap: int = 5000
     search_lag_s: float = 0.0
-    keep_log: bool = True
 
 
 @dataclass(slots=True, kw_only=True)
@@ -64,7 +65,8 @@ class World:
 
     `lost_links` are the ends of formerly local links; `jobs` the link-fixing jobs by uuid;
     `submissions` what every `POST …/jobs/cma` truly came to; `log` what was asked, in order;
-    `fates` overrides how a job from one site to another ends.
+    `fates` overrides how a job from one site to another ends; `due` is the heap of the jobs that
+    have not ended, by their ends.
     """
 
     clock: Clock
@@ -83,71 +85,16 @@ class World:
     limits: Limits = field(default_factory=Limits)
     faults: FaultScript = field(default_factory=FaultScript)
     log: list[Asked] = field(default_factory=list)
-    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     dark_until_s: float = 0.0
     on_dark: Callable[[], None] | None = None
     began: datetime = field(init=False)
     chance: random.Random = field(init=False)
-    _due: list[tuple[datetime, int, str]] = field(default_factory=list)
-    _order: "itertools.count[int]" = field(default_factory=itertools.count)
-    _hosts: dict[str, SimSite] = field(default_factory=dict)
+    due: list[tuple[datetime, int, str]] = field(default_factory=list)
+    _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
 
     def __post_init__(self) -> None:
         self.began = self.clock.now()
         self.chance = random.Random(self.seed)  # noqa: S311 - a game, not a secret
-
-    @classmethod
-    def from_plan(
-        cls,
-        plan: Plan,
-        *,
-        clock: Clock,
-        seed: int = 0,
-        issues_per_project: int = 20,
-        links_per_pair: int = 6,
-        leave_out: float = 0.0,
-        accounts: Mapping[str, str] | None = None,
-        job_minutes: float | tuple[float, float] = (2.0, 12.0),
-        own_links: float = 0.1,
-    ) -> "World":
-        """Return a world in which the plan's sites exist as a migration leaves them.
-
-        Args:
-            plan: its sites, projects, waves, instances, probes and expected links are used.
-            clock: the world's only time.
-            seed: the same seed, plan and arguments give the same world.
-            issues_per_project: how many issues every project has at least.
-            links_per_pair: issue links of the Data Center between two sites that the plan links,
-                where it names no file of expected links.
-            leave_out: the share of lost links, probes aside, that no job recreates.
-            accounts: API tokens by e-mail; None accepts every non-empty credential.
-            job_minutes: how long a job takes, or the least and the most.
-            own_links: the share of issues that hold a link of a user's own.
-
-        Raises:
-            UsageError: the file of expected links cannot be read.
-        """
-        from runbook.simulator.populate import populate
-
-        spread = job_minutes if isinstance(job_minutes, tuple) else (job_minutes, job_minutes)
-        world = cls(
-            clock=clock,
-            seed=seed,
-            settings=Settings(accept_any=accounts is None, job_minutes=spread),
-            accounts={
-                email: SimAccount(email=email, token=token)
-                for email, token in (accounts or {}).items()
-            },
-        )
-        populate(
-            world,
-            plan,
-            issues_per_project=issues_per_project,
-            links_per_pair=links_per_pair,
-            leave_out=leave_out,
-            own_links=own_links,
-        )
-        return world
 
     # Looking up
 
@@ -168,29 +115,11 @@ class World:
 
     def site_by_host(self, host: str) -> SimSite | None:
         """Return the site that a `Host` header names, by its base or its display URL."""
-        found = self._hosts.get(host)
-        if found is not None and host in (found.host, _host(found.display_url)):
-            return found
-        for site in self.sites.values():
-            if host in (site.host, _host(site.display_url)):
-                self._hosts[host] = site
-                return site
-        return None
+        return next((site for site in self.sites.values() if site.answers_to(host)), None)
 
     def site_by_id(self, site_id: str) -> SimSite | None:
         """Return the site with this cloud id."""
         return next((site for site in self.sites.values() if site.site_id == site_id), None)
-
-    def site_of(self, key: str) -> SimSite:
-        """Return the first site that has an issue with this key.
-
-        Raises:
-            KeyError: no site has one.
-        """
-        for site in self.sites.values():
-            if site.issue(key) is not None:
-                return site
-        raise KeyError(key)
 
     def issue(self, key: str) -> Issue:
         """Return the issue with this key, on whichever site it is.
@@ -198,10 +127,11 @@ class World:
         Raises:
             KeyError: no site has one.
         """
-        found = self.site_of(key).issue(key)
-        if found is None:
-            raise KeyError(key)
-        return found
+        for site in self.sites.values():
+            found = site.issue(key)
+            if found is not None:
+                return found
+        raise KeyError(key)
 
     def app_link(self, source: str, destination: str) -> SimAppLink:
         """Return the app link from one site to another, made where it is not there."""
@@ -228,9 +158,12 @@ class World:
 
     def expected_csv(self) -> str:
         """Return the Data Center's issue links as `snapshot` and `verify` read them: a row per end."""
-        from runbook.simulator.lostlinks import to_csv
-
-        return to_csv(self.lost_links)
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for link in self.lost_links:
+            writer.writerow((link.source_was, link.destination_was, link.label, link.direction))
+        return out.getvalue()
 
     def with_projects(self, plan: Plan) -> Plan:
         """Return the plan with the projects that this world made up for sites without any.
@@ -304,27 +237,9 @@ class World:
         """Return whether connections are refused at present."""
         return self.clock.monotonic_s() < self.dark_until_s
 
-    # Time passing
-
-    def schedule(self, job: LinkJob) -> None:
-        """Take up a job; its links appear when it ends."""
-        self.jobs[job.uuid] = job
-        heapq.heappush(self._due, (job.ends_at, next(self._order), job.uuid))
-
-    def settle(self) -> None:
-        """Let everything happen that is due at the present moment."""
-        if not self._due:
-            return
-        from runbook.simulator.linkjobs import finish
-
-        now = self.clock.now()
-        while self._due and self._due[0][0] <= now:
-            _, _, uuid = heapq.heappop(self._due)
-            finish(self, self.jobs[uuid])
-
-    def next_trace(self) -> int:
-        """Return the number of the next answer, for its trace id."""
-        return next(self._order)
+    def next_number(self) -> int:
+        """Return the next number of this world, for whatever has to be told apart in order."""
+        return next(self._numbers)
 
     def _next_link_id(self, issue: Issue) -> int:
         site = next(site for site in self.sites.values() if site.issues.get(issue.id) is issue)
@@ -341,7 +256,7 @@ class World:
     ) -> None:
         issue.history.append(
             Change(
-                id=100_000 + next(self._order),
+                id=100_000 + self.next_number(),
                 at=at,
                 author=by,
                 field="RemoteIssueLink",
@@ -349,10 +264,6 @@ class World:
                 after=after,
             )
         )
-
-
-def _host(url: str) -> str:
-    return url.split("://", 1)[-1].split("/", 1)[0]
 
 
 def _told(record: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 No table holds a status, so the screen, the report and a resumed run cannot disagree.
 """
 
+from runbook.view.advice import SUSPECTS, Advice, AdviceKey, next_for
 from runbook.view.job import UNANSWERED, accepts_resolution, after_event, job_views
 from runbook.view.model import (
     AT_ATLASSIAN,
@@ -16,7 +17,6 @@ from runbook.view.model import (
     Verification,
     Write,
     count_states,
-    moment_json,
     served_at,
     settled_state,
 )
@@ -25,7 +25,10 @@ from runbook.view.runs import run_of, runs_of
 __all__ = [
     "AT_ATLASSIAN",
     "SENDABLE",
+    "SUSPECTS",
     "UNANSWERED",
+    "Advice",
+    "AdviceKey",
     "JobState",
     "JobView",
     "Poll",
@@ -38,7 +41,7 @@ __all__ = [
     "after_event",
     "count_states",
     "job_views",
-    "moment_json",
+    "next_for",
     "run_of",
     "runs_of",
     "served_at",

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from runbook.clock import parse_utc
+from runbook.clock import moment_or_none
 from runbook.jobs import job_from_json
 from runbook.ledger.events import (
     JobNotAttempted,
@@ -38,6 +38,7 @@ def job_views(jobs: Iterable[Json], site_ids: dict[str, str]) -> dict[str, JobVi
                 Probe(issue=link["issue"], target=link["target"]) for link in value.get("probe", ())
             ),
             site_id=site_ids.get(job.site),
+            transitions=(),
         )
     return result
 
@@ -75,9 +76,8 @@ def _known_after(job: JobView, event: Any, at: datetime) -> JobView:
         case JobPolled():
             return _after_poll(job, event, at)
         case JobStalled():
-            return dataclasses.replace(
-                job, stalled_since=_stalled_since(event, at), detail=event.advice
-            )
+            since = moment_or_none(event.since) or at
+            return dataclasses.replace(job, stalled_since=since, detail=event.advice)
         case JobNotAttempted():
             state = JobState.PLANNED if event.why == "not_selected" else JobState.NOT_ATTEMPTED
             return dataclasses.replace(job, state=state, why=event.why, detail=event.detail)
@@ -87,14 +87,6 @@ def _known_after(job: JobView, event: Any, at: datetime) -> JobView:
             return dataclasses.replace(job, probes=(*job.probes, (at, event)))
         case _:
             return job
-
-
-def _stalled_since(event: JobStalled, at: datetime) -> datetime:
-    try:
-        return parse_utc(event.since)
-    except (ValueError, OverflowError):
-        # Anybody may have made a ledger that is only read: what it says there may be anything.
-        return at
 
 
 def _after_submission(

@@ -167,11 +167,11 @@ class JobView:
             "uuid": self.uuid,
             "site": self.job.site,
             "siteId": self.site_id,
-            "submitted_at": moment_json(self.submitted_at),
-            "ended_at": moment_json(self.ended_at),
+            "submitted_at": time_text(self.submitted_at),
+            "ended_at": time_text(self.ended_at),
             "submissions": self.submissions,
             "last_status": self.last_status,
-            "stalled_since": moment_json(self.stalled_since),
+            "stalled_since": time_text(self.stalled_since),
             "detail": self.detail,
         }
 
@@ -252,18 +252,13 @@ class RunView:
                 "jobs_digest": self.jobs_digest,
                 "state": self.state.value,
                 "verification": self.verification,
-                "started_at": isoformat_utc(self.started_at),
-                "ended_at": moment_json(self.ended_at),
+                "started_at": time_text(self.started_at),
+                "ended_at": time_text(self.ended_at),
                 "operator": self.operator,
             },
             "counts": self.counts(),
             "jobs": [job.as_json() for job in self.jobs],
         }
-
-
-def moment_json(moment: datetime | None) -> str | None:
-    """Return a moment as the ledger and every JSON write it."""
-    return None if moment is None else isoformat_utc(moment)
 
 
 def count_states(jobs: Iterable[JobView]) -> dict[str, int]:
@@ -297,10 +292,15 @@ def served_at(view: JobView | None) -> tuple[datetime, ...]:
     """Return the moments at which a submission of the job was, or may have been, accepted."""
     if view is None:
         return ()
-    return tuple(
-        submission.at for submission in view.sent if submission.outcome in ("accepted", "unknown")
-    ) + tuple(
+    accepted = [sent.at for sent in view.sent if sent.outcome in ("accepted", "unknown")]
+    elsewhere = [
         at
         for at, resolved in view.resolutions
         if resolved.resolution in ("accepted", "accepted_no_id")
-    )
+    ]
+    return (*accepted, *elsewhere)
+
+
+def time_text(at: datetime | None) -> str | None:
+    """Return a moment as every JSON document of ours writes it, null for none."""
+    return None if at is None else isoformat_utc(at)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from runbook.ledger.codec import Recorded, moment_of
+from runbook.ledger.codec import Recorded
 from runbook.ledger.events import (
     AccountProbed,
     PlanAmended,
@@ -45,19 +45,13 @@ from runbook.view.model import (
 
 @dataclass(slots=True, kw_only=True)
 class _Fold:
-    """The growing knowledge of one run; private to this module.
-
-    Mutable on purpose: a run may have a hundred thousand events, and a new value after each of them
-    would copy its lists as often.
-    """
+    """The growing knowledge of one run; private to this module."""
 
     id: str
     started: RunStarted
     started_at: datetime
     jobs: dict[str, JobView]
-    site_ids: dict[str, str]
     last: Recorded
-    last_at: datetime
     verification: str = "none"
     stop: tuple[datetime, StopRequested] | None = None
     ended: RunEnded | None = None
@@ -74,9 +68,17 @@ class _Fold:
     found: dict[str, list[Json]] = field(default_factory=dict)
     writes: dict[str, Write] = field(default_factory=dict)
 
-    def reopen(self) -> None:
-        """Forget that the run ended: it goes on."""
-        self.ended, self.ended_at = None, None
+    @property
+    def latest(self) -> RunStarted | PlanAmended:
+        """The last event that holds the plan."""
+        return self.amended[-1][1] if self.amended else self.started
+
+    def site_ids(self) -> dict[str, str]:
+        """Return every site's id, those looked up last first."""
+        site_ids = dict(self.started.site_ids)
+        for _, resumed in self.resumed:
+            site_ids.update(resumed.site_ids)
+        return site_ids
 
 
 def runs_of(events: Iterable[Recorded], *, led: str | None = None) -> tuple[RunView, ...]:
@@ -84,33 +86,27 @@ def runs_of(events: Iterable[Recorded], *, led: str | None = None) -> tuple[RunV
 
     `led` is the id of the run that a living process leads now; any other run that has no end was
     interrupted, and its requests without an answer are unknown.
-
-    Raises:
-        LedgerError: a row has no moment that can be read.
     """
     folds: dict[str, _Fold] = {}
     approvals: list[tuple[datetime, ApprovalGiven]] = []
-    for seen in events:
-        event = seen.event
+    for recorded in events:
+        event = recorded.event
         if isinstance(event, ApprovalGiven):
-            approvals.append((moment_of(seen.at), event))
-        if seen.run is None or event is None:
+            approvals.append((recorded.at, event))
+        if recorded.run is None or event is None:
             continue
-        at = moment_of(seen.at)
         if isinstance(event, RunStarted):
-            folds[seen.run] = _Fold(
-                id=seen.run,
+            folds[recorded.run] = _Fold(
+                id=recorded.run,
                 started=event,
-                started_at=at,
+                started_at=recorded.at,
                 jobs=job_views(event.jobs, event.site_ids),
-                site_ids=dict(event.site_ids),
-                last=seen,
-                last_at=at,
+                last=recorded,
             )
-        fold = folds.get(seen.run)
+        fold = folds.get(recorded.run)
         if fold is not None:
-            fold.last, fold.last_at = seen, at
-            _apply(fold, seen.job, event, at)
+            fold.last = recorded
+            _apply(fold, recorded)
     return tuple(_view(fold, alive=fold.id == led, approvals=approvals) for fold in folds.values())
 
 
@@ -119,20 +115,19 @@ def run_of(events: Iterable[Recorded], run: str, *, led: str | None = None) -> R
     return next((view for view in runs_of(events, led=led) if view.id == run), None)
 
 
-def _apply(fold: _Fold, job_id: str | None, event: Any, at: datetime) -> None:
+def _apply(fold: _Fold, recorded: Recorded) -> None:
+    event, at, job_id = recorded.event, recorded.at, recorded.job
     if job_id is not None and job_id in fold.jobs:
         fold.jobs[job_id] = after_event(fold.jobs[job_id], event, at)
         if isinstance(event, SubmitIntended):
-            fold.verification = "none"
-            fold.reopen()
+            fold.verification, fold.ended, fold.ended_at = "none", None, None
         return
     match event:
         case RunResumed():
             fold.resumed.append((at, event))
-            fold.site_ids |= event.site_ids
-            fold.reopen()
-            for known, job in fold.jobs.items():
-                fold.jobs[known] = dataclasses.replace(
+            fold.ended, fold.ended_at = None, None
+            for job_id, job in fold.jobs.items():
+                fold.jobs[job_id] = dataclasses.replace(
                     without_answer(job, at), site_id=event.site_ids.get(job.job.site, job.site_id)
                 )
         case PlanAmended():
@@ -140,11 +135,10 @@ def _apply(fold: _Fold, job_id: str | None, event: Any, at: datetime) -> None:
             _amend(fold, event)
         case RoundOpened():
             fold.rounds.append((at, event))
-            fold.stop = None
-            fold.reopen()
-            for known in event.jobs:
-                if known in fold.jobs:
-                    fold.jobs[known] = reopened(fold.jobs[known], at, event)
+            fold.stop, fold.ended, fold.ended_at = None, None, None
+            for job_id in event.jobs:
+                if job_id in fold.jobs:
+                    fold.jobs[job_id] = reopened(fold.jobs[job_id], at, event)
         case SiteIdentified():
             fold.identified.append((at, event))
         case AccountProbed():
@@ -153,25 +147,25 @@ def _apply(fold: _Fold, job_id: str | None, event: Any, at: datetime) -> None:
             fold.stop = (at, event)
         case RunEnded():
             fold.ended, fold.ended_at = event, at
-            for known, job in fold.jobs.items():
-                fold.jobs[known] = without_answer(job, at)
+            for job_id, job in fold.jobs.items():
+                fold.jobs[job_id] = without_answer(job, at)
         case LogKept():
             fold.logs.append((at, event))
         case _:
-            _apply_links(fold, event, at)
+            _apply_links(fold, at, event)
 
 
-def _apply_links(fold: _Fold, event: Any, at: datetime) -> None:
+def _apply_links(fold: _Fold, at: datetime, event: Any) -> None:
     match event:
         case VerifyStarted():
             fold.verifications[event.verification] = Verification(at=at, started=event)
         case VerifyFound():
             fold.found.setdefault(event.verification, []).extend(event.findings)
         case VerifyEnded():
-            begun = fold.verifications.get(event.verification)
-            if begun is not None:
+            before = fold.verifications.get(event.verification)
+            if before is not None:
                 fold.verifications[event.verification] = dataclasses.replace(
-                    begun, ended_at=at, ended=event
+                    before, ended_at=at, ended=event
                 )
                 fold.verification = event.result
         case WriteIntended():
@@ -188,12 +182,11 @@ def _apply_links(fold: _Fold, event: Any, at: datetime) -> None:
         case LinksEnded():
             fold.listings_ended.append((at, event))
         case _:
-            # `LinksArrived` is for `rollback`, which reads it by itself: it may be a million links.
             pass
 
 
 def _amend(fold: _Fold, event: PlanAmended) -> None:
-    renewed = job_views(event.jobs, fold.site_ids)
+    renewed = job_views(event.jobs, fold.site_ids())
     fold.jobs = {
         job_id: dataclasses.replace(
             fold.jobs[job_id], job=new.job, windows=new.windows, probe_links=new.probe_links
@@ -210,13 +203,11 @@ def _amend(fold: _Fold, event: PlanAmended) -> None:
 
 
 def _view(fold: _Fold, *, alive: bool, approvals: list[tuple[datetime, ApprovalGiven]]) -> RunView:
-    started = fold.started
-    jobs = tuple(job if alive else without_answer(job, fold.last_at) for job in fold.jobs.values())
-    latest = fold.amended[-1][1] if fold.amended else started
-    findings = fold.resumed[-1][1].findings if fold.resumed else latest.findings
+    latest, last = fold.latest, fold.last
+    jobs = tuple(job if alive else without_answer(job, last.at) for job in fold.jobs.values())
     return RunView(
         id=fold.id,
-        started=started,
+        started=fold.started,
         started_at=fold.started_at,
         state=RunState.RUNNING if alive else settled_state(jobs, stopped=fold.stop is not None),
         verification=fold.verification,
@@ -224,11 +215,10 @@ def _view(fold: _Fold, *, alive: bool, approvals: list[tuple[datetime, ApprovalG
         digest=latest.digest,
         jobs_digest=latest.jobs_digest,
         plan_text=latest.plan_text,
-        findings=tuple(findings),
+        findings=tuple(fold.resumed[-1][1].findings if fold.resumed else latest.findings),
         evidence=tuple(latest.evidence),
-        site_ids=fold.site_ids,
-        operator=started.operator,
-        last_at=fold.last_at,
+        site_ids=fold.site_ids(),
+        operator=fold.started.operator,
         ended_at=None if alive else fold.ended_at,
         ended=None if alive else fold.ended,
         stop=fold.stop,
@@ -238,8 +228,8 @@ def _view(fold: _Fold, *, alive: bool, approvals: list[tuple[datetime, ApprovalG
         identified=tuple(fold.identified),
         probed=tuple(fold.probed),
         verifications=tuple(
-            dataclasses.replace(verification, findings=tuple(fold.found.get(key, ())))
-            for key, verification in fold.verifications.items()
+            dataclasses.replace(verification, findings=tuple(fold.found.get(name, ())))
+            for name, verification in fold.verifications.items()
         ),
         writes=tuple(fold.writes.values()),
         listings=tuple(fold.listings),
@@ -250,7 +240,8 @@ def _view(fold: _Fold, *, alive: bool, approvals: list[tuple[datetime, ApprovalG
             for at, approval in approvals
             if approval.jobs_digest == latest.jobs_digest
         ),
-        earlier_runs=tuple(started.earlier_runs),
-        last_seq=fold.last.seq,
-        last_hash=fold.last.hash,
+        earlier_runs=tuple(fold.started.earlier_runs),
+        last_at=last.at,
+        last_seq=last.seq,
+        last_hash=last.hash,
     )

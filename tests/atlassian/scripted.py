@@ -12,10 +12,10 @@ from runbook.atlassian.limits import Limits
 from runbook.atlassian.outcomes import Patience
 from runbook.atlassian.transport import HttpTransport
 from runbook.clock import VirtualClock
+from runbook.http import Answer, Outcome, Request
 from runbook.secrets import Account, Secret
 from runbook.simulator.app import make_app
 from runbook.simulator.world import World
-from runbook.wire import Answer, Outcome, Request
 from tests.canary import CANARY
 from tests.simulator.openapi import ValidatingTransport
 

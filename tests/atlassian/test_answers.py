@@ -6,17 +6,23 @@ from typing import Any
 
 import pytest
 
-from runbook.atlassian.jira import JiraSite
-from runbook.atlassian.refusals import (
+from runbook.atlassian.errors import (
     JiraRefusedError,
     LoginLostError,
     NotDocumentedError,
     NotReachedError,
     WriteUnknownError,
 )
+from runbook.atlassian.jira import (
+    JiraSite,
+    create_write,
+    delete_by_global_id_write,
+    delete_write,
+    update_write,
+)
 from runbook.clock import VirtualClock
 from runbook.errors import ExitCode
-from runbook.wire import Lost, NotSent
+from runbook.http import Lost, NotSent
 from tests.atlassian.scripted import ME, Script, answer, client, html
 
 RECORD = {"globalId": "g=1&i=2", "object": {"url": "https://x.example/1", "title": "X-1"}}
@@ -33,10 +39,10 @@ READS: dict[str, Operation] = {
     "settings": lambda site: site.configuration(),
 }
 WRITES: dict[str, Operation] = {
-    "create": lambda site: site.create_or_update("ENG-1", RECORD),
-    "update": lambda site: site.update("ENG-1", 7, RECORD),
-    "delete": lambda site: site.delete("ENG-1", 7),
-    "delete by globalId": lambda site: site.delete_by_global_id("ENG-1", "g=1&i=2"),
+    "create": lambda site: site.perform(create_write("ENG-1", RECORD)),
+    "update": lambda site: site.perform(update_write("ENG-1", 7, RECORD)),
+    "delete": lambda site: site.perform(delete_write("ENG-1", 7)),
+    "delete by globalId": lambda site: site.perform(delete_by_global_id_write("ENG-1", "g=1&i=2")),
 }
 
 

@@ -7,9 +7,16 @@ from typing import Any
 
 import pytest
 
-from runbook.atlassian.jira import JiraSite, create_write
-from runbook.atlassian.refusals import JiraRefusedError, NotDocumentedError
+from runbook.atlassian.errors import JiraRefusedError, NotDocumentedError
+from runbook.atlassian.jira import (
+    JiraSite,
+    create_write,
+    delete_by_global_id_write,
+    delete_write,
+    update_write,
+)
 from runbook.clock import VirtualClock
+from runbook.simulator.populate import world_of
 from runbook.simulator.world import World
 from tests.atlassian.scripted import ENG, Script, answer, client, simulated
 from tests.simulator.openapi import DOCUMENT, ValidatingTransport
@@ -31,7 +38,7 @@ RECORD = {
 
 @pytest.fixture
 def world(clock: VirtualClock) -> World:
-    return World.from_plan(two_sites(), clock=clock, own_links=0.0)
+    return world_of(two_sites(), clock=clock, own_links=0.0)
 
 
 @pytest.fixture
@@ -45,7 +52,9 @@ def on_site(world: World, clock: VirtualClock) -> Callable[..., Any]:
                 return await work(client(transport, clock, url=url))
             finally:
                 await transport.aclose()
-                checked = sum(one.validated for one in made if isinstance(one, ValidatingTransport))
+                checked = sum(
+                    each.validated for each in made if isinstance(each, ValidatingTransport)
+                )
                 assert checked or not DOCUMENT.exists()
 
         return asyncio.run(whole())
@@ -56,20 +65,20 @@ def on_site(world: World, clock: VirtualClock) -> Callable[..., Any]:
 def test_a_link_lives_through_all_six_operations(on_site: Callable[..., Any]) -> None:
     async def life(site: JiraSite) -> None:
         assert await site.remote_links("ENG-1") == ()
-        made = await site.create_or_update("ENG-1", RECORD)
+        made = await site.perform(create_write("ENG-1", RECORD))
         assert made.created
         link_id = made.link_id or ""
         one = await site.remote_link("ENG-1", link_id)
         assert one["object"]["summary"] == "A summary"
         assert await site.remote_link_by_global_id("ENG-1", GLOBAL_ID) == one
         assert await site.remote_links("ENG-1") == (one,)
-        again = await site.create_or_update("ENG-1", one | {"relationship": "blocks"})
+        again = await site.perform(create_write("ENG-1", one | {"relationship": "blocks"}))
         assert (again.created, again.link_id) == (False, link_id)
-        await site.update("ENG-1", link_id, RECORD)
+        await site.perform(update_write("ENG-1", link_id, RECORD))
         assert (await site.remote_link("ENG-1", link_id))["relationship"] == "relates to"
-        await site.delete_by_global_id("ENG-1", GLOBAL_ID)
-        second = await site.create_or_update("ENG-1", RECORD)
-        await site.delete("ENG-1", second.link_id or "")
+        await site.perform(delete_by_global_id_write("ENG-1", GLOBAL_ID))
+        second = await site.perform(create_write("ENG-1", RECORD))
+        await site.perform(delete_write("ENG-1", second.link_id or ""))
         assert await site.remote_links("ENG-1") == ()
 
     on_site(life)
@@ -125,7 +134,7 @@ def test_a_search_that_turns_in_a_circle_ends(clock: VirtualClock) -> None:
     script = Script(*[answer(200, page)] * 3)
 
     async def read_all() -> int:
-        return len([one async for one in client(script, clock).search("project = ENG")])
+        return len([ref async for ref in client(script, clock).search("project = ENG")])
 
     with pytest.raises(NotDocumentedError, match="repeats a page"):
         asyncio.run(read_all())
@@ -139,7 +148,7 @@ def test_an_empty_page_with_a_token_is_not_the_end(clock: VirtualClock) -> None:
     script = Script(*[answer(200, page) for page in pages])
 
     async def read_all() -> list[str]:
-        return [one.key async for one in client(script, clock).search("project = ENG")]
+        return [ref.key async for ref in client(script, clock).search("project = ENG")]
 
     assert asyncio.run(read_all()) == ["ENG-1"]
 
@@ -187,7 +196,7 @@ def test_moved_issues_are_followed_although_bulk_fetch_does_not_say_which(
         return answer(200, {"issues": listed, "issueErrors": []})
 
     resolution = asyncio.run(client(jira, clock).resolve(asked))
-    assert {key: one.key for key, one in resolution.found.items()} == expected
+    assert {key: ref.key for key, ref in resolution.found.items()} == expected
     assert set(resolution.absent) == set(asked) - set(expected)
 
 
@@ -201,15 +210,14 @@ def test_read_only_questions_are_answered(on_site: Callable[..., Any]) -> None:
         held = await site.my_permissions(("ADMINISTER", "LINK_ISSUES"))
         assert held == {"ADMINISTER": True, "LINK_ISSUES": True}
         projects = await site.projects(["ENG", "PLAT", "NIX"])
-        ids = sorted(int(one["id"]) for one in projects)
-        assert sorted(one["key"] for one in projects) == ["ENG", "PLAT"]
+        ids = sorted(int(project["id"]) for project in projects)
+        assert sorted(project["key"] for project in projects) == ["ENG", "PLAT"]
         granted = await site.check_permissions(("BROWSE_PROJECTS",), ids)
         assert granted == {"BROWSE_PROJECTS": frozenset(ids)}
         assert await site.limit_report()
-        assert {one["name"] for one in await site.link_types()}
-        await site.create_or_update("ENG-1", RECORD)
-        logs = [one async for one in site.changelogs(["ENG-1"])]
-        assert [len(one["changeHistories"]) for one in logs] == [1]
+        await site.perform(create_write("ENG-1", RECORD))
+        logs = [log async for log in site.changelogs(["ENG-1"])]
+        assert [len(log["changeHistories"]) for log in logs] == [1]
 
     on_site(questions)
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from runbook.atlassian.refusals import JiraRefusedError, LoginLostError, NotDocumentedError
+from runbook.atlassian.errors import JiraRefusedError, LoginLostError, NotDocumentedError
 from runbook.clock import VirtualClock
-from runbook.wire import Answer, Outcome, Request
+from runbook.http import Answer, Outcome, Request
 from tests.atlassian.scripted import ENG, ME, answer, client, html
 
 GATEWAY = "https://api.atlassian.com/ex/jira/6f1c2a52"

@@ -16,11 +16,11 @@ from runbook.checks.facts import Facts
 from runbook.checks.online import ONLINE_CHECKS, NotTold, OldBase, OnlineFacts, Told, online_lines
 from runbook.clock import VirtualClock
 from runbook.findings import Finding, Severity
+from runbook.http import Outcome, Request
 from runbook.plan.model import Place
 from runbook.simulator.app import make_app
 from runbook.simulator.faults import Fault, FaultKind
-from runbook.simulator.world import World
-from runbook.wire import Outcome, Request
+from runbook.simulator.populate import world_of
 from tests.atlassian.scripted import ACCOUNT
 from tests.canary import leaks
 from tests.simulator.openapi import DOCUMENT, validate_request
@@ -54,7 +54,7 @@ class Scene:
             ),
             places={f"{path}.url": Place(n + 7, 10) for n, path in enumerate(paths)},
         )
-        self.world = World.from_plan(self.plan, clock=clock, own_links=0.0)
+        self.world = world_of(self.plan, clock=clock, own_links=0.0)
 
     def change(self, **changes: Any) -> None:
         """Change the first site of the plan."""

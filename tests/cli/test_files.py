@@ -51,3 +51,25 @@ def test_a_folder_that_is_not_there_is_a_wrong_call(tmp_path):
         write_atomically(tmp_path / "absent" / "x", b"")
     with pytest.raises(UsageError, match="is a folder"):
         write_atomically(tmp_path, b"")
+
+
+@pytest.mark.parametrize("old", [None, "old"], ids=["a new file", "one that is replaced"])
+def test_what_is_written_is_on_the_disk_before_it_takes_the_files_place(
+    old: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a loss of power the file is the old one or the new one, never an empty one."""
+    path = tmp_path / "report.html"
+    if old is not None:
+        path.write_text(old)
+    synced: dict[int, tuple[int, str | None]] = {}
+    fsync = os.fsync
+
+    def seen(handle: int) -> None:
+        fsync(handle)
+        there = path.read_text() if path.exists() else None
+        synced[os.fstat(handle).st_ino] = (os.fstat(handle).st_size, there)
+
+    monkeypatch.setattr(os, "fsync", seen)
+    write_atomically(path, "<p>new")
+    assert path.read_text() == "<p>new"
+    assert synced[path.stat().st_ino] == (len("<p>new"), old)

@@ -1,6 +1,7 @@
 """`links`: the six operations by hand, with every write in the ledger."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,37 @@ def test_a_link_is_made_shown_changed_and_removed(desk: Desk) -> None:
         ("ended", "done"),
     ]
     assert all(event["run"] is None for event in desk.events())
+
+
+WRITES: dict[str, tuple[str, Callable[[Desk, str], Result]]] = {
+    "a link is created": ("POST", lambda desk, _: desk.set("--yes")),
+    "a link is replaced by its id": ("PUT", lambda desk, known: desk.set("--id", known, "--yes")),
+    "a link is removed by its id": (
+        "DELETE",
+        lambda desk, known: desk.links("delete", "--id", known, "--yes"),
+    ),
+    "a link is removed by its globalId": (
+        "DELETE",
+        lambda desk, _: desk.links("delete", "--global-id", LINK["globalId"], "--yes"),
+    ),
+    "a link of the same globalId is written over": ("POST", lambda desk, _: desk.set("--yes")),
+}
+
+
+@pytest.mark.parametrize("what", WRITES)
+def test_the_intent_of_every_write_is_on_disk_before_its_request(what: str, desk: Desk) -> None:
+    """The ledger is read by another connection at the very moment of the request."""
+    method, write = WRITES[what]
+    if what != "a link is created":
+        desk.set("--yes")
+        desk.put(LINK | {"relationship": "is blocked by"})
+    sent = desk.watch.announced
+    sent.clear()
+    known = str(next(iter(desk.world.issue("ENG-1").links), ""))
+    done = write(desk, known)
+    assert done.code == 0, done.err
+    assert [line.partition(" ")[0] for line in sent] == [method]
+    assert desk.written()[-1] == ("ended", "done")
 
 
 def test_a_field_left_out_is_shown_as_lost(desk: Desk) -> None:
@@ -228,7 +260,7 @@ def test_a_file_that_is_no_link_is_refused_before_anything_is_asked(
     done = desk.set("--yes")
     assert done.code == 2
     assert words in done.err
-    assert not desk.world.counts
+    assert not desk.world.log
 
 
 @pytest.mark.parametrize(
@@ -275,7 +307,7 @@ def test_no_credential_goes_to_a_host_that_is_no_cloud_site(site: str, desk: Des
     assert done.code == 2
     assert "is no Jira Cloud site" in done.err
     assert "`.atlassian.net` or `.jira.com`" in done.err
-    assert not desk.world.counts
+    assert not desk.world.log
 
 
 @pytest.mark.parametrize("site", ["https://X.Atlassian.NET", "https://x.jira.com/"])

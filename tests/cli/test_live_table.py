@@ -37,8 +37,8 @@ def drawn(tmp_path: Path, width: int) -> str:
         ]
         for job, event in events:
             row = ledger.append(event, run=RUN, job=job)
-            table.saw(row, event)
-        table.waits("one", "2026-11-22T19:01:00Z", "for its status")
+            table.on_event(row, event)
+        table.on_wait("one", "2026-11-22T19:01:00Z", "for its status")
         table.close()
     return screen.getvalue()
 
@@ -59,11 +59,11 @@ def test_no_credential_comes_to_the_screen_not_even_its_beginning(tmp_path: Path
     with create_ledger(tmp_path / "x.ledger", clock=clock, mask=process_mask()) as ledger:
         table = LiveTable(clock, console, ledger, ZONE)
         started = run_started()
-        table.saw(ledger.append(started, run=RUN), started)
+        table.on_event(ledger.append(started, run=RUN), started)
         for cut in range(30, 60, 4):
             event = SubmitLost(reason=f"{'x' * cut} {CANARY}")
-            table.saw(ledger.append(event, run=RUN, job="two"), event)
-        table.alarm(f"the server said {CANARY}")
+            table.on_event(ledger.append(event, run=RUN, job="two"), event)
+        table.on_failure(f"the server said {CANARY}")
         table.close()
     assert "***" in screen.getvalue()
     assert CANARY[:4] not in screen.getvalue()

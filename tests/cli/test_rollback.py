@@ -70,6 +70,43 @@ def test_a_verification_without_a_snapshot_from_before_serves_as_well(night: Mak
     assert one.records() == one.first
 
 
+def test_each_intent_is_on_disk_before_its_request(night: Make) -> None:
+    """The ledger is read by another connection at the very moment of each request."""
+    one = verified(night())
+    sent = one.watch.announced
+    sent.clear()
+    assert one.rollback("--yes").code == 0
+    assert (len(sent), one.watch.unannounced) == (12, [])
+    assert {line.partition(" ")[0] for line in sent} == {"DELETE"}
+
+
+def test_a_link_that_changes_while_the_list_is_made_is_left(night: Make) -> None:
+    """Every issue is read again right before its links are written, and nothing older counts."""
+    one = verified(night())
+    changed = one.made()
+    holder = one.issue(changed.source_key)
+    words = "a person's own words"
+
+    def interfere(request: httpx.Request) -> None:
+        # The list has read every issue once; the writer is about to read this one again.
+        if request.method == "GET" and request.url.path.endswith(f"/{holder.key}/remotelink"):
+            looks.append(request.url.path)
+            if len(looks) == 2:
+                record = {**holder.links[changed.link_id].record, "relationship": words}
+                one.world.write_link(holder, record, SOMEBODY, link_id=changed.link_id)
+
+    looks: list[str] = []
+    one.interfere = interfere
+    done = one.rollback("--yes")
+    assert done.code == 0, done.err
+    assert "rollback: 12 = 11 done + 1 skipped" in done.err
+    assert holder.links[changed.link_id].record["relationship"] == words
+    ended = [event["payload"] for event in one.events() if event["kind"] == "write.ended"]
+    (left,) = [payload for payload in ended if payload["result"] == "skipped"]
+    assert left["detail"] == "it changed since it was recorded"
+    assert left["link_id"] == str(changed.link_id)
+
+
 def test_what_changed_since_is_left_with_the_reason(night: Make) -> None:
     one = verified(night())
     changed = one.made()

@@ -10,6 +10,7 @@ from runbook.simulator.faults import FaultKind
 from runbook.simulator.model import SimAccount
 from tests.flows.evening import plan_text
 from tests.remotelinks.nights import DIRECTIONS, ENG, LATE_WAVE, OPS, Night, counts, night
+from tests.simulator.worlds import move_issue
 
 __all__ = ["night"]
 Make = Callable[..., Night]
@@ -116,9 +117,9 @@ def test_moved_and_renamed_issues_are_resolved_before_anything_is_missing(night:
     )
     one = night(text=text)
     link = one.made()
-    one.world.sites[OPS].move_issue(link.destination_key, "MOVED")
+    move_issue(one.world.sites[OPS], link.destination_key, "MOVED")
     other = next(x for x in one.world.lost_links if x.source_site == OPS)
-    one.world.sites[OPS].move_issue(other.source_key, "MOVED")
+    move_issue(one.world.sites[OPS], other.source_key, "MOVED")
     seen = one.verify()
     assert seen.code == 0, seen.out
 
@@ -237,7 +238,7 @@ def test_an_issue_named_by_two_keys_is_one_issue(night: Make) -> None:
     one = night()
     link = one.made()
     eng, ops = one.world.sites[ENG], one.world.sites[OPS]
-    moved = eng.move_issue(link.source_key, "ENG")
+    moved = move_issue(eng, link.source_key, "ENG")
     held = {issue_link.record["object"]["url"] for issue_link in moved.links.values()}
     other = next(i for i in ops.issues.values() if f"{OPS}/browse/{i.key}" not in held)
     record = {

@@ -38,7 +38,7 @@ def job(name: str, site: str = A, *, needs: tuple[str, ...] = (), **known: objec
 def step(
     *jobs: JobView, todo: set[str] | None = None, site: str = A, brakes: Brakes = FREE
 ) -> Step:
-    views = {one.id: one for one in jobs}
+    views = {view.id: view for view in jobs}
     return next_step(site, views, set(views) if todo is None else todo, brakes)
 
 

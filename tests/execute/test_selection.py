@@ -9,7 +9,6 @@ import pytest
 
 from runbook.checks.checked_plan import CheckedPlan
 from runbook.checks.facts import Facts
-from runbook.clock import parse_utc
 from runbook.errors import PlanError, UsageError
 from runbook.execute.plan_difference import plan_difference
 from runbook.execute.selection import Sending, SendOptions, last_run, what_to_send
@@ -19,8 +18,8 @@ from runbook.plan import Plan, load_plan_bytes
 from runbook.view import JobState, RunState, RunView, Submission, job_views, served_at
 from tests.flows.evening import CUTOVER, plan_text
 
-SENT = parse_utc("2026-11-22T19:05:00Z")
 NOW = CUTOVER + timedelta(minutes=5)
+SENT_AT = NOW
 
 
 def plan_of(text: str = "") -> Plan:
@@ -51,12 +50,11 @@ def run_of(plan: Plan, **states: JobState) -> RunView:
         endpoint=None,
         options={},
     )
-    sent = Submission(number=1, at=SENT, request={}, outcome="accepted")
+    sent = Submission(number=1, at=SENT_AT, request={}, outcome="accepted")
     return RunView(
         id="r1",
         started=started,
-        started_at=SENT,
-        last_at=SENT,
+        started_at=SENT_AT,
         state=RunState.COMPLETE,
         verification="none",
         jobs=tuple(
@@ -74,6 +72,7 @@ def run_of(plan: Plan, **states: JobState) -> RunView:
         evidence=(),
         site_ids={},
         operator="op",
+        last_at=SENT_AT,
     )
 
 
@@ -131,7 +130,7 @@ def test_a_stopped_run_goes_on_only_with_a_reasoned_round() -> None:
     plan = plan_of()
     stopped = replace(
         run_of(plan, eng_to_ops=JobState.NOT_ATTEMPTED),
-        stop=(parse_utc("2026-11-22T19:10:00Z"), StopRequested(reason="no-go", by="Jo")),
+        stop=(SENT_AT + timedelta(minutes=5), StopRequested(reason="no-go", by="Jo")),
     )
     with pytest.raises(PlanError, match="no-go"):
         taken_up(plan, stopped)
@@ -143,7 +142,7 @@ def test_a_stopped_run_with_a_job_at_atlassian_is_followed_and_sends_nothing() -
     plan = plan_of()
     stopped = replace(
         run_of(plan, eng_to_ops=JobState.PENDING, ops_to_eng=JobState.PLANNED),
-        stop=(parse_utc("2026-11-22T19:10:00Z"), StopRequested(reason="no-go", by="Jo")),
+        stop=(SENT_AT + timedelta(minutes=5), StopRequested(reason="no-go", by="Jo")),
     )
     sending = taken_up(plan, stopped)
     assert sending.todo == ()
@@ -295,7 +294,7 @@ def test_only_what_was_or_may_have_been_accepted_has_served_a_window() -> None:
     view = run_of(plan_of()).jobs[0]
 
     def sent(outcome: str) -> int:
-        one = Submission(number=1, at=SENT, request={}, outcome=outcome)
+        one = Submission(number=1, at=SENT_AT, request={}, outcome=outcome)
         return len(served_at(replace(view, sent=(one,))))
 
     assert {name: sent(name) for name in ("accepted", "unknown", "refused", "not_sent")} == {
@@ -305,7 +304,7 @@ def test_only_what_was_or_may_have_been_accepted_has_served_a_window() -> None:
         "not_sent": 0,
     }
     word = JobResolved(resolution="accepted", uuid="u", by="Jo", note="")
-    elsewhere = replace(view, sent=(), resolutions=((SENT, word),))
+    elsewhere = replace(view, sent=(), resolutions=((SENT_AT, word),))
     assert served_at(elsewhere) == (datetime(2026, 11, 22, 19, 5, tzinfo=UTC),)
 
 

@@ -8,22 +8,20 @@ which changes nothing for what is tested and saves a second each.
 import contextlib
 import multiprocessing
 import os
+import pkgutil
 import signal
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# What the fork server imports once; the children inherit it.
-IMPORTED = [
-    "runbook.cli.app",
-    "runbook.cli.run",
-    "runbook.operations.run",
-    "runbook.cli.watching",
-    "runbook.operations.check_plan",
-    "runbook.cli.summary",
-    "runbook.atlassian.transport",
-    "tests.flows.dying",
+import runbook
+
+# What the fork server imports once, the children inherit: everything that a command may need.
+IMPORTED = ["tests.flows.dying"] + [
+    found.name
+    for found in pkgutil.walk_packages(runbook.__path__, "runbook.")
+    if not found.name.endswith("__main__")
 ]
 
 
@@ -86,7 +84,8 @@ def _armed(deadly: int) -> list[int]:
 
     def connect(*given: Any, **named: Any) -> sqlite3.Connection:
         connection = real_connect(*given, **named)
-        connection.set_trace_callback(traced)
+        if ".ledger" in str(given[0]):
+            connection.set_trace_callback(traced)
         return connection
 
     async def send(self: HttpTransport, request: Any) -> Any:

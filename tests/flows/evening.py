@@ -17,7 +17,8 @@ from runbook.operations.root import Root
 from runbook.plan import read_plan
 from runbook.simulator.app import make_app
 from runbook.simulator.faults import Fault, FaultKind
-from runbook.simulator.world import World
+from runbook.simulator.populate import world_of
+from tests.intents import IntentsFirst, Watch
 
 CUTOVER = datetime(2026, 11, 22, 19, 0, tzinfo=UTC)
 TOKEN = "canary-T0ken/with+odd=chars"
@@ -66,6 +67,14 @@ def plan_text(
     return "\n".join(lines) + "\n"
 
 
+def present_plan(sites: tuple[str, ...], pairs: tuple[tuple[str, str], ...]) -> str:
+    """Return a plan whose windows are open now, for tests that run on the real clock."""
+    finished = (datetime.now(UTC) - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    text = plan_text(sites, pairs=pairs, finished=finished)
+    text = text.replace("started: 2026-11-19T18:00:00+01:00, ", "")
+    return "\n".join(line for line in text.splitlines() if not line.startswith("cutover")) + "\n"
+
+
 @dataclass
 class Result:
     code: int
@@ -92,22 +101,41 @@ class Evening:
         self.ledger = self.folder / "runbook.ledger"
         self.env = {"RUNBOOK_EMAIL": EMAIL, "RUNBOOK_API_TOKEN": TOKEN, **self.env}
         self.write(self.text)
-        self.world = World.from_plan(read_plan(self.plan), clock=self.clock, **self.settings)
+        self.world = world_of(read_plan(self.plan), clock=self.clock, **self.settings)
+        self.watch = Watch()
 
     def write(self, text: str) -> None:
         self.plan.write_text(text, encoding="utf-8")
 
+    def sockets(self) -> httpx.AsyncBaseTransport:
+        """Return what stands in for the network of one command."""
+        return httpx.ASGITransport(app=make_app(self.world))
+
     def command(self, *words: str, interactive: bool = False) -> Result:
+        """Run a command; no write may leave it whose intent is not on disk."""
+        return self.through(self.sockets, *words, interactive=interactive)
+
+    def through(
+        self,
+        sockets: Callable[[], httpx.AsyncBaseTransport],
+        *words: str,
+        interactive: bool = False,
+    ) -> Result:
+        """Run a command with something else in place of the network, held to the same."""
+        ledger = self.ledger
+        if "--ledger" in words:
+            ledger = Path(words[words.index("--ledger") + 1])
         root = Root(
             environ=self.env,
             clock=self.clock,
             interactive=interactive,
-            transport=lambda: httpx.ASGITransport(app=make_app(self.world)),
+            transport=lambda: IntentsFirst(sockets(), lambda: ledger, self.watch),
         )
         self.capsys.readouterr()
         code = main(list(words), root=root)
         captured = self.capsys.readouterr()
         assert TOKEN not in captured.out + captured.err
+        assert not self.watch.unannounced, "sent before the intent was on disk"
         return Result(code, captured.out, captured.err)
 
     def run(self, *more: str) -> Result:

@@ -6,24 +6,22 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from html import unescape
+from itertools import permutations
 from pathlib import Path
 from urllib.parse import quote, unquote
 
 import httpx
 import pytest
 
-from runbook.cli.app import main
 from runbook.clock import SystemClock
 from runbook.operations import root as wiring
-from runbook.operations.root import Root
 from runbook.plan import read_plan
 from runbook.simulator.app import make_app
-from runbook.simulator.server import serving_in_thread
-from runbook.simulator.world import World
+from runbook.simulator.populate import world_of
 from tests.canary import leaks
-from tests.flows.evening import EMAIL, TOKEN, Evening, Result, plan_text
+from tests.flows.evening import EMAIL, TOKEN, Evening, Result, plan_text, present_plan
+from tests.simulator.serving import serving_in_thread
 
 TWO = ("eng", "ops")
 ONE_WAY = plan_text(TWO, pairs=(("eng", "ops"),))
@@ -45,16 +43,7 @@ class Answering(httpx.AsyncBaseTransport):
 
 
 def run(one: Evening, before: Before, *more: str) -> Result:
-    root = Root(
-        environ=one.env,
-        clock=one.clock,
-        interactive=False,
-        transport=lambda: Answering(one, before),
-    )
-    one.capsys.readouterr()
-    code = main(["run", str(one.plan), "--yes", *more], root=root)
-    captured = one.capsys.readouterr()
-    return Result(code, captured.out, captured.err)
+    return one.through(lambda: Answering(one, before), "run", str(one.plan), "--yes", *more)
 
 
 def is_submission(request: httpx.Request) -> bool:
@@ -235,19 +224,12 @@ def test_the_longest_of_repeated_waits_is_kept(evening: Callable[..., Evening]) 
     assert sent[1] - sent[0] >= 90
 
 
-def present_plan() -> str:
-    """A plan whose windows are open now, for real processes on the real clock."""
-    finished = (datetime.now(UTC) - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    text = plan_text(TWO, finished=finished).replace("started: 2026-11-19T18:00:00+01:00, ", "")
-    return "\n".join(line for line in text.splitlines() if not line.startswith("cutover")) + "\n"
-
-
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
 def test_a_reader_that_goes_away_ends_no_run(tmp_path: Path, stream: str) -> None:
     """`run --format json | head -1`, or a terminal that was closed: both jobs are sent and followed."""
     plan = tmp_path / "plan.yaml"
-    plan.write_text(present_plan(), encoding="utf-8")
-    world = World.from_plan(read_plan(plan), clock=SystemClock(), job_minutes=0.002)
+    plan.write_text(present_plan(TWO, tuple(permutations(TWO))), encoding="utf-8")
+    world = world_of(read_plan(plan), clock=SystemClock(), job_minutes=0.002)
     with serving_in_thread(world) as endpoint:
         words = ["run", str(plan), "--yes", "--endpoint", endpoint, "--submit-interval", "0"]
         words += ["--poll-interval", "0.02", *(["--format", "json"] if stream == "stdout" else [])]

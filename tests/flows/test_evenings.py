@@ -14,6 +14,7 @@ import pytest
 from runbook.clock import parse_utc
 from runbook.simulator.app import make_app
 from runbook.simulator.faults import FaultKind
+from tests.flows import watched
 from tests.flows.evening import STATUS, SUBMIT, TOKEN, Evening, plan_text, url_of
 
 Maker = Callable[..., Evening]
@@ -41,8 +42,22 @@ def test_six_jobs_are_sent_once_each_and_end_complete(evening: Maker) -> None:
 def test_the_intent_is_on_disk_before_the_request_and_the_answer_before_anything_else(
     evening: Maker,
 ) -> None:
+    """Both are asked of the file while the next request is on its way."""
     one = evening(text=plan_text(TWO))
-    one.run()
+    early: list[str] = []
+    asked: list[str] = []
+
+    def look(request: httpx.Request) -> None:
+        if watched.is_status(request):
+            uuid = request.url.path.rpartition("/")[2]
+            asked.append(uuid)
+            answered = [e["payload"] for e in one.events() if e["kind"] == "submit.answered"]
+            if uuid not in {payload["uuid"] for payload in answered}:
+                early.append(uuid)
+
+    watched.run_hooked(one, before=look)
+    assert len(one.watch.announced) == 2
+    assert (len(set(asked)), early) == (2, [])
     for job in ("eng-to-ops", "ops-to-eng"):
         kinds = [event["kind"] for event in one.events() if event["job"] == job]
         assert kinds[:3] == ["submit.intended", "submit.answered", "job.polled"]
@@ -514,6 +529,24 @@ def test_a_job_is_not_sent_after_its_window_although_the_run_began_in_it(evening
     assert [e["payload"]["why"] for e in events] == ["window"]
 
 
+def test_a_wait_that_would_outlast_the_window_is_not_waited_for(evening: Maker) -> None:
+    """The window closes at 20:20; at 20:05 Atlassian asks to wait for an hour."""
+    text = plan_text(TWO, pairs=(("eng", "ops"),), finished="2026-11-08T20:20:00+01:00").replace(
+        "started: 2026-11-19T18:00:00+01:00", "started: 2026-11-08T18:00:00+01:00"
+    )
+    one = evening(text=text)
+    began_s = one.clock.monotonic_s()
+    limited = httpx.Response(429, headers={"Retry-After": "3600"})
+    done = watched.run_hooked(
+        one, before=lambda request: limited if watched.is_post(request) else None
+    )
+    assert done.code == 6
+    assert one.clock.monotonic_s() - began_s < 60
+    (held,) = [e["payload"] for e in one.events() if e["kind"] == "job.not_attempted"]
+    assert held["why"] == "window"
+    assert "rate limited for 3600 s, until after its window" in held["detail"]
+
+
 def test_what_is_unknown_stays_so_although_the_window_has_closed_since(evening: Maker) -> None:
     one = evening(text=plan_text(TWO))
     one.fault(FaultKind.ANSWER_LOST, SUBMIT, nth=1)
@@ -637,12 +670,8 @@ class Hooked(httpx.AsyncBaseTransport):
 
 
 def run_hooked(one: Evening, nth: int, then: Callable[[], None], *more: str) -> int:
-    from runbook.cli.app import main
-    from runbook.operations.root import Root
-
     hooked = Hooked(one, nth, then)
-    root = Root(environ=one.env, clock=one.clock, interactive=False, transport=lambda: hooked)
-    return main(["run", str(one.plan), "--yes", *more], root=root)
+    return one.through(lambda: hooked, "run", str(one.plan), "--yes", *more).code
 
 
 def test_a_stop_from_another_terminal_submits_nothing_more_and_follows_what_is_out(
@@ -729,6 +758,23 @@ def test_a_probe_that_did_not_arrive_takes_a_persons_word_either_way(evening: Ma
     assert one.posts() == {("eng", "ops"): 2}
     results = [e["payload"]["result"] for e in one.events() if e["kind"] == "probe.read"]
     assert results == ["absent", "not_arrived", "absent", "arrived"]
+
+
+def test_the_advice_after_a_probe_that_did_not_arrive_works_when_followed(evening: Maker) -> None:
+    """`run --again JOB --reason` sends the job once more, and the link is looked for again."""
+    one = evening(
+        text=plan_text(
+            TWO, pairs=(("eng", "ops"),), extra=lambda *_: "probe: [{issue: ENG-1, target: OPS-1}]"
+        )
+    )
+    one.world.fates[url_of("eng"), url_of("ops")] = "empty"
+    told = one.run()
+    assert told.code == 7
+    assert '--again eng-to-ops --reason "…"' in told.err
+    assert '--again eng-to-ops --reason "…"' in one.on_ledger("status").out
+    one.world.fates.clear()
+    assert one.run("--again", "eng-to-ops", "--reason", "the account was mended").code == 0
+    assert one.posts() == {("eng", "ops"): 2}
 
 
 def test_going_on_without_a_probe_is_a_persons_word_too(evening: Maker) -> None:

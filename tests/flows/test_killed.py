@@ -2,17 +2,17 @@
 
 import signal
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from runbook.clock import SystemClock
 from runbook.plan import read_plan
-from runbook.simulator.server import serving_in_thread
+from runbook.simulator.populate import world_of
 from runbook.simulator.world import World
 from tests.flows.dying import Launched, launch
-from tests.flows.evening import EMAIL, TOKEN, plan_text
+from tests.flows.evening import EMAIL, TOKEN, present_plan
+from tests.simulator.serving import serving_in_thread
 
 pytestmark = [
     pytest.mark.slow,
@@ -24,20 +24,12 @@ PAIRS = (("eng", "ops"), ("eng", "hr"), ("ops", "eng"))
 SHARES = 6
 
 
-def present_plan() -> str:
-    """A plan whose windows are open now: these tests run on the real clock."""
-    finished = (datetime.now(UTC) - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    text = plan_text(("eng", "ops", "hr"), pairs=PAIRS, finished=finished)
-    text = text.replace("started: 2026-11-19T18:00:00+01:00, ", "")
-    return "\n".join(line for line in text.splitlines() if not line.startswith("cutover")) + "\n"
-
-
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[tuple[Path, World, str]]:
     """A plan, its world, and the address where a thread of this process serves it."""
     plan = tmp_path / "plan.yaml"
-    plan.write_text(present_plan(), encoding="utf-8")
-    world = World.from_plan(read_plan(plan), clock=SystemClock(), job_minutes=0.0002)
+    plan.write_text(present_plan(("eng", "ops", "hr"), PAIRS), encoding="utf-8")
+    world = world_of(read_plan(plan), clock=SystemClock(), job_minutes=0.0002)
     with serving_in_thread(world) as endpoint:
         yield plan, world, endpoint
 

@@ -4,10 +4,7 @@ import signal
 
 import httpx
 
-from runbook.cli.app import main
-from runbook.operations.root import Root
 from runbook.simulator.app import make_app
-from tests.flows.evening import Result
 
 TWO = ("eng", "ops")
 
@@ -33,16 +30,7 @@ class Watched(httpx.AsyncBaseTransport):
 
 
 def run_hooked(one, *more, before=None, after=None):
-    root = Root(
-        environ=one.env,
-        clock=one.clock,
-        interactive=False,
-        transport=lambda: Watched(one, before, after),
-    )
-    one.capsys.readouterr()
-    code = main(["run", str(one.plan), "--yes", *more], root=root)
-    got = one.capsys.readouterr()
-    return Result(code, got.out, got.err)
+    return one.through(lambda: Watched(one, before, after), "run", str(one.plan), "--yes", *more)
 
 
 def bound(one, hours):

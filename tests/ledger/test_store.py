@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -423,6 +424,68 @@ def test_closing_gives_the_lease_back(five_rows: Path, clock: VirtualClock) -> N
         first.lead(me("first"))
     with opened(five_rows, clock) as second:
         assert second.lease() is None
+
+
+# What is on disk is on disk
+
+
+def durability(one: Ledger) -> tuple[int, str]:
+    """Return `synchronous` (3 is EXTRA) and the journal mode of a ledger's connection."""
+    (synchronous,) = one._db.execute("PRAGMA synchronous").fetchone()
+    (journal,) = one._db.execute("PRAGMA journal_mode").fetchone()
+    return synchronous, journal
+
+
+OPENINGS: dict[str, Callable[[Path, VirtualClock], Ledger]] = {
+    "a new ledger": lambda path, clock: create_ledger(
+        path.with_name("new.ledger"), clock=clock, mask=Mask()
+    ),
+    "one that is there, by the command that would make it": lambda path, clock: create_ledger(
+        path, clock=clock, mask=Mask()
+    ),
+    "one that is there, to write": lambda path, clock: opened(path, clock, read_only=False),
+}
+
+
+@pytest.mark.parametrize("opening", OPENINGS.values(), ids=OPENINGS.keys())
+def test_every_row_waits_for_the_disk_and_so_does_the_end_of_its_journal(
+    opening: Callable[[Path, VirtualClock], Ledger], five_rows: Path, clock: VirtualClock
+) -> None:
+    """Neither a crash of the machine nor a loss of power takes back a row that was written."""
+    with opening(five_rows, clock) as one:
+        assert durability(one) == (3, "delete")
+        one.append(stop("six"))
+        assert durability(one) == (3, "delete")
+
+
+ROW = {"seq": 2, "at": "2026-11-22T19:00:02Z", "kind": "k", "run": "r", "job": "j", "payload": "{}"}
+OTHERS = {
+    "seq": 3,
+    "at": "2026-11-22T19:00:03Z",
+    "kind": "other",
+    "run": None,
+    "job": None,
+    "payload": "[]",
+}
+
+
+@pytest.mark.parametrize("column", OTHERS)
+def test_a_rows_hash_depends_on_each_of_its_columns(column: str) -> None:
+    assert chain_hash(FIRST_HASH, **ROW) != chain_hash(
+        FIRST_HASH, **{**ROW, column: OTHERS[column]}
+    )
+
+
+def test_a_rows_hash_depends_on_the_row_before(five_rows: Path, clock: VirtualClock) -> None:
+    """So that a row taken from another ledger, or put behind another row, is found."""
+    assert chain_hash(FIRST_HASH, **ROW) != chain_hash("a" * 64, **ROW)
+    with opened(five_rows, clock) as one:
+        rows = tuple(one.rows())
+    previous = FIRST_HASH
+    for row in rows:
+        kept = {name: getattr(row, name) for name in ROW}
+        assert row.hash == chain_hash(previous, **kept)
+        previous = row.hash
 
 
 # What can be wrong with the file

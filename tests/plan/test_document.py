@@ -41,10 +41,11 @@ UNREADABLE = {
     ("data", "line", "column", "words"), UNREADABLE.values(), ids=UNREADABLE.keys()
 )
 def test_what_cannot_be_read_is_one_error_with_its_place(data, line, column, words):
-    began = time.perf_counter()
+    # Processor time: what else the machine does meanwhile says nothing about the reader.
+    began = time.process_time()
     with pytest.raises(DocumentError) as caught:
         read_document(data)
-    assert time.perf_counter() - began < 1.0
+    assert time.process_time() - began < 1.0
     assert words in f"{caught.value} {caught.value.hint}"
     if line is not None:
         assert (caught.value.line, caught.value.column) == (line, column)
@@ -60,7 +61,7 @@ def test_every_node_stands_where_it_was_written():
     assert (listed.line, listed.column) == (3, 3)
     assert (inner.line, inner.column) == (4, 5)
     key, value = inner.entries["c"]
-    assert (key.column, value.column, value.plain) == (6, 9, False)
+    assert (key.column, value.column, value.style) == (6, 9, "'")
 
 
 def test_a_byte_order_mark_moves_nothing():
@@ -100,7 +101,7 @@ def test_the_slow_loader_reads_the_same(monkeypatch):
 
     def places(node):
         if isinstance(node, Scalar):
-            return (node.text, node.plain, node.line, node.column)
+            return (node.text, node.style, node.line, node.column)
         if isinstance(node, Items):
             return [places(item) for item in node.items]
         return {key: places(value) for key, (_, value) in node.entries.items()}

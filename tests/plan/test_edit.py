@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook.plan.edit import EditError, edit_plan_bytes, only_app_link_changed, set_app_link
+from runbook.plan.edit import EditError, edit_plan_bytes, set_app_link
 
 HEAD = """\
 # the plan of the split
@@ -98,7 +98,9 @@ def test_the_values_arrive_and_every_other_line_stays(text, newline):
     before = (HEAD + text).replace("\n", newline)
     after = set_app_link(before, 0, VALUES)
     assert link(after) == said(VALUES)
-    assert only_app_link_changed(before, after, 0, VALUES)
+    meant = yaml.load(before, Loader=yaml.BaseLoader)
+    meant["instances"][0]["appLink"] = said(VALUES)
+    assert yaml.load(after, Loader=yaml.BaseLoader) == meant
     assert ("\r\n" in after) == (newline == "\r\n")
     assert "\r" not in after.replace("\r\n", "")
     for comment in [part for part in before.splitlines() if "#" in part]:
@@ -129,6 +131,14 @@ def test_an_app_link_that_is_an_alias_is_written_out():
     after = set_app_link(text, 1, VALUES)
     assert link(after, 0) == {"authorized": "false"}
     assert link(after, 1) == said(VALUES)
+
+
+def test_an_app_link_that_comes_by_a_merge_key_is_written_into_the_instance_itself():
+    text = "base: &base\n  appLink: {authorized: false}\ninstances:\n  - id: a\n    <<: *base\n  - id: b\n"
+    after = set_app_link(text, 0, VALUES)
+    assert "    <<: *base\n    appLink:\n      authorized: true\n" in after
+    assert after.startswith("base: &base\n  appLink: {authorized: false}\n")
+    assert link(after) == said(VALUES)
 
 
 SHARED = {

@@ -11,11 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
-from runbook.cli.app import main
-from runbook.operations.root import Root
 from runbook.simulator.app import make_app
 from runbook.simulator.model import Issue, LostLink
-from tests.flows.evening import TOKEN, Evening, Result, plan_text
+from tests.flows.evening import Evening, Result, plan_text
 
 DIRECTIONS = (("eng", "ops"), ("ops", "eng"))
 ENG, OPS = "https://contoso-eng.atlassian.net", "https://contoso-ops.atlassian.net"
@@ -65,20 +63,14 @@ class Night(Evening):
         assert ran.code == 0, ran.err
         return self
 
+    def sockets(self) -> httpx.AsyncBaseTransport:
+        """Return the network; `interfere` is called before each request reaches the world."""
+        return _Watched(self)
+
     def command(self, *words: str, interactive: bool = False) -> Result:
-        """Run a command; `interfere` is called before each request reaches the world."""
-        root = Root(
-            environ=self.env,
-            clock=self.clock,
-            interactive=interactive,
-            transport=lambda: _Watched(self),
-        )
-        self.capsys.readouterr()
-        code = main(list(words), root=root)
-        captured = self.capsys.readouterr()
-        assert TOKEN not in captured.out + captured.err
-        assert "Traceback" not in captured.err, captured.err
-        return Result(code, captured.out, captured.err)
+        result = super().command(*words, interactive=interactive)
+        assert "Traceback" not in result.err, result.err
+        return result
 
     def verify(self, *more: str) -> Result:
         return self.on_ledger("verify", "latest", "--expected", str(self.csv), *more)

@@ -17,23 +17,23 @@ from runbook.remotelinks.compare import (
 )
 from runbook.remotelinks.pointing import Addresses
 
-OPS, HR = 2, 3
+ENG, OPS, HR = (f"https://{name}.atlassian.net" for name in ("eng", "ops", "hr"))
 ADDRESSES = Addresses(
     {
-        1: ["https://eng.atlassian.net"],
-        OPS: ["https://ops.atlassian.net", "https://jira.ops.example"],
-        HR: ["https://hr.atlassian.net"],
+        ENG: [ENG],
+        OPS: [OPS, "https://jira.ops.example"],
+        HR: [HR],
     },
     ["https://jira.contoso.example/jira", "https://jira-live.contoso.example"],
 )
-JOBS = {OPS: 0, HR: 1}
+JOBS = {OPS: "eng-to-ops", HR: "eng-to-hr"}
 APP = "appId=55f82c15-c230-365f-b5ec-d9d6971f5d1f&issueId="
 
 
 def want(**given: Any) -> Wanted:
     values: dict[str, Any] = {
         "row": 1,
-        "job": 0,
+        "job": "eng-to-ops",
         "site": OPS,
         "keys": ("OPS-77", "OPS-77"),
         "issue_id": 10077,

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from runbook.canonical import json_text
+from runbook.json_text import json_text
 from runbook.remotelinks.model import content_hash
 from runbook.simulator.model import SimAccount
 from tests.remotelinks.nights import ENG, night

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook.remotelinks.model import (
+    HASH_DIGITS,
     Change,
+    RecordedLink,
     content_hash,
     differences,
     link_of,
@@ -76,3 +78,11 @@ def test_a_difference_names_what_is_lost_changed_and_new() -> None:
         Change("object.summary", None, "S"),
         Change("object.url", "https://x.example/browse/X-1", "https://x.example/browse/X-2"),
     )
+
+
+def test_an_arrived_link_is_read_from_its_line_as_it_was_written() -> None:
+    link = RecordedLink("ENG-1", 10000, "a" * 64, True, "b" * 64)
+    short = link._replace(hash="a" * HASH_DIGITS, before="b" * HASH_DIGITS)
+    other = RecordedLink("ENG-2", 7, "c" * HASH_DIGITS, False, "absent")
+    lines = f"no such line\n{link.line()}\n{other.line()}"
+    assert list(RecordedLink.in_lines(lines)) == [short, other]

@@ -15,8 +15,9 @@ from runbook.remotelinks.compare import Found, Kind, Wanted, judge
 from runbook.remotelinks.pointing import OLD, Addresses, issue_id_of, normal_base
 from runbook.remotelinks.probe import RemoteLinkProber
 from runbook.remotelinks.repair import CreateOrder
-from runbook.remotelinks.writes import Go, Leave
+from runbook.remotelinks.writes import Intent, Leave
 from runbook.simulator.app import make_app
+from runbook.simulator.populate import world_of
 from runbook.simulator.world import World
 from tests.atlassian.scripted import ACCOUNT
 from tests.simulator.worlds import ENG, OPS, two_sites
@@ -24,8 +25,7 @@ from tests.simulator.worlds import ENG, OPS, two_sites
 HR = "https://contoso-hr.atlassian.net"
 DISPLAY = "https://issues.contoso.example"
 OLD_BASE = "https://jira.contoso.example/jira"
-SITE, OTHER_SITE = 2, 3
-ADDRESSES = Addresses({1: [ENG], SITE: [OPS, DISPLAY], OTHER_SITE: [HR]}, [OLD_BASE])
+ADDRESSES = Addresses({ENG: (), OPS: (None, DISPLAY), HR: (HR,)}, [OLD_BASE])
 ELSEWHERE = "https://go.example/x"
 
 # `{id}` stands for the numeric id of OPS-7, the issue that the links are asked about.
@@ -106,7 +106,7 @@ POINTS: dict[str, tuple[str, str | None, bool]] = {
 
 @pytest.fixture
 def world(clock: VirtualClock) -> World:
-    world = World.from_plan(two_sites(), clock=clock, own_links=0.0)
+    world = world_of(two_sites(), clock=clock, own_links=0.0)
     world.sites[OPS].display_url = DISPLAY
     return world
 
@@ -137,7 +137,7 @@ def probed(world: World, clock: VirtualClock) -> str:
 def verified(record: dict[str, Any], issue_id: int) -> Kind:
     target = record["object"]
     found = Found(5, record["globalId"], "blocks", target["url"], "a link", None, None, ours=True)
-    wanted = Wanted(1, 0, SITE, ("OPS-7",), issue_id, True, False, "blocks")
+    wanted = Wanted(1, "eng-to-ops", OPS, ("OPS-7",), issue_id, True, False, "blocks")
     verdicts = judge([wanted], [found], ADDRESSES, {}, besides=False)
     (kind,) = [verdict.kind for verdict in verdicts]
     return kind
@@ -153,7 +153,7 @@ def order(issue_id: int, global_id: str = "appId=ours&issueId=1") -> CreateOrder
         target=target,
         global_id=global_id,
         record={"globalId": global_id, "object": {"url": target, "title": "OPS-7"}},
-        site_number=SITE,
+        target_site=OPS,
         keys=("OPS-7",),
         issue_id=issue_id,
         addresses=ADDRESSES,
@@ -180,25 +180,25 @@ def test_repair_leaves_a_link_of_its_global_id_alone_wherever_it_points() -> Non
     left = order(10007, "g").decide([there])
     assert isinstance(left, Leave)
     assert left.link_id == "5"
-    assert isinstance(order(10007, "h").decide([there]), Go)
+    assert isinstance(order(10007, "h").decide([there]), Intent)
 
 
 def test_a_target_that_has_a_new_key_is_found_by_either(clock: VirtualClock) -> None:
     moved = IssueRef(id=10007, key="NEW-1")
     for key in ("OPS-7", "NEW-1"):
         point = ADDRESSES.pointer(f"{OPS}/browse/{key}")
-        assert point.hits(SITE, {"OPS-7", moved.key}, None)
-    assert not ADDRESSES.pointer(f"{OPS}/browse/OPS-7").hits(SITE, {moved.key}, moved.id)
+        assert point.hits(OPS, {"OPS-7", moved.key}, None)
+    assert not ADDRESSES.pointer(f"{OPS}/browse/OPS-7").hits(OPS, {moved.key}, moved.id)
 
 
-SITES: dict[str, tuple[str, int | None]] = {
-    "the base address": (f"{OPS}/browse/OPS-7", SITE),
-    "the display address with a slash": (f"{DISPLAY}//browse/OPS-7", SITE),
-    "another site": (f"{HR}/browse/OPS-7", OTHER_SITE),
+SITES: dict[str, tuple[str, str | None]] = {
+    "the base address": (f"{OPS}/browse/OPS-7", OPS),
+    "the display address with a slash": (f"{DISPLAY}//browse/OPS-7", OPS),
+    "another site": (f"{HR}/browse/OPS-7", HR),
     "an old base under its context path": (f"{OLD_BASE}/browse/OPS-7", OLD),
     "the host of an old base without it": ("https://jira.contoso.example/browse/OPS-7", None),
     "an old base by another port": ("https://jira.contoso.example:8443/jira/browse/OPS-7", None),
-    "a base with credentials": (f"{OPS.replace('://', '://me:pw@')}/browse/OPS-7", SITE),
+    "a base with credentials": (f"{OPS.replace('://', '://me:pw@')}/browse/OPS-7", OPS),
     "no base at all": ("/browse/OPS-7", None),
     "something else": (f"{OPS}/wiki/OPS-7", None),
 }
@@ -206,7 +206,7 @@ SITES: dict[str, tuple[str, int | None]] = {
 
 @pytest.mark.parametrize(("url", "site"), SITES.values(), ids=SITES.keys())
 def test_an_address_belongs_to_a_site_by_host_port_and_context_path(
-    url: str, site: int | None
+    url: str, site: str | None
 ) -> None:
     assert ADDRESSES.pointer(url).site == site
 

@@ -8,10 +8,11 @@ import pytest
 
 from runbook.atlassian.transport import HttpTransport
 from runbook.clock import VirtualClock
-from runbook.probes import ProbeReading
+from runbook.http import ProbeReading
 from runbook.remotelinks.probe import RemoteLinkProber
 from runbook.simulator.app import make_app
 from runbook.simulator.faults import Fault, FaultKind
+from runbook.simulator.populate import world_of
 from runbook.simulator.world import World
 from tests.atlassian.scripted import ACCOUNT
 from tests.canary import leaks
@@ -20,7 +21,7 @@ from tests.simulator.worlds import ENG, OPS, two_sites
 
 @pytest.fixture
 def world(clock: VirtualClock) -> World:
-    return World.from_plan(two_sites(), clock=clock, own_links=0.0)
+    return world_of(two_sites(), clock=clock, own_links=0.0)
 
 
 def reading(

@@ -20,7 +20,7 @@ from runbook.remotelinks.snapshot import Taken, take
 from runbook.remotelinks.snapshot_file import create_snapshot, open_snapshot
 from runbook.simulator.app import make_app
 from runbook.simulator.faults import Fault, FaultKind
-from runbook.simulator.world import World
+from runbook.simulator.populate import world_of
 from tests.atlassian.scripted import ACCOUNT
 from tests.simulator.worlds import ENG, OPS, two_sites
 
@@ -36,7 +36,7 @@ class Scene:
 
     def __init__(self, folder: Path, clock: VirtualClock, plan: Plan) -> None:
         self.file, self.clock, self.plan = folder / "snap", clock, plan
-        self.world = World.from_plan(plan, clock=clock, issues_per_project=25, own_links=0.5)
+        self.world = world_of(plan, clock=clock, issues_per_project=25, own_links=0.5)
 
     def take(
         self, scope: Scope | None = None, *, interfere: Callable[[httpx.Request], Any] | None = None
@@ -46,8 +46,9 @@ class Scene:
 
         class Watched(httpx.AsyncBaseTransport):
             async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-                if interfere is not None:
-                    interfere(request)
+                given = None if interfere is None else interfere(request)
+                if isinstance(given, httpx.Response):
+                    return given
                 return await inner.handle_async_request(request)
 
         async def whole() -> Taken:
@@ -187,15 +188,36 @@ def test_a_snapshot_that_is_killed_goes_on_behind_its_last_whole_chunk(
     assert held(scene) == there(scene)
 
 
-def test_a_login_that_is_lost_on_the_way_makes_nothing_absent(scene: Scene) -> None:
+@pytest.mark.parametrize("after", [1, 2, 10, 11, 15, 20, 21, 25, 26])
+def test_a_login_that_is_lost_on_the_way_makes_nothing_absent(scene: Scene, after: int) -> None:
+    """Wherever in a chunk it happens: to nobody in particular Jira says 404, not 401."""
     seen: list[str] = []
 
     def lose(request: httpx.Request) -> None:
         if request.url.path.endswith("/remotelink"):
             seen.append(request.url.path)
-            if len(seen) == 15:
+            if len(seen) == after:
                 scene.world.settings.accept_any = False
                 scene.world.accounts.clear()
+
+    taken = scene.take(interfere=lose)
+    assert {error.exit_code for _, error in taken.errors} == {ExitCode.CREDENTIAL}
+    assert "absent" not in taken.states
+
+
+@pytest.mark.parametrize("after", [1, 2, 10, 11, 15, 20, 21, 25, 26])
+def test_a_404_makes_an_issue_absent_only_while_the_login_holds(scene: Scene, after: int) -> None:
+    """Some gateways do not say that a login was lost; an issue is then as good as not there."""
+    seen: list[str] = []
+
+    def lose(request: httpx.Request) -> httpx.Response | None:
+        if request.url.path.endswith("/remotelink"):
+            seen.append(request.url.path)
+            if len(seen) >= after:
+                return httpx.Response(404, json={"errorMessages": ["Issue does not exist"]})
+        if request.url.path.endswith("/myself") and len(seen) >= after:
+            return httpx.Response(401, json={})
+        return None
 
     taken = scene.take(interfere=lose)
     assert {error.exit_code for _, error in taken.errors} == {ExitCode.CREDENTIAL}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from runbook.clock import isoformat_utc
+from runbook.clock import isoformat_utc, parse_utc
 from runbook.jobs import jobs_of
 from runbook.ledger.codec import FIRST_HASH, Recorded, chain_hash, encode
 from runbook.ledger.events import (
@@ -131,7 +131,15 @@ class Evening:
             payload=encode(event),
         )
         self.rows.append(
-            Recorded(seq=seq, at=at, kind=event.KIND, run=named, job=job, event=event, hash=digest)
+            Recorded(
+                seq=seq,
+                at=parse_utc(at),
+                kind=event.KIND,
+                run=named,
+                job=job,
+                event=event,
+                hash=digest,
+            )
         )
 
     def view(self) -> RunView:

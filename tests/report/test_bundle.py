@@ -16,9 +16,11 @@ from runbook.ledger.store import open_ledger
 from runbook.report import bundle_open
 from runbook.report.bundle import (
     LEDGER,
+    SIGNATURE,
     SUMS,
     Choices,
     Evidence,
+    archive_comment,
     chain_problems,
     files_of,
     ledger_line,
@@ -121,6 +123,26 @@ def test_every_changed_byte_is_found_when_another_program_packs_it_anew(files):
     for name, data in files.items():
         changed = {**files, name: data[:-2] + bytes([data[-2] ^ 1]) + data[-1:]}
         assert judged(repacked(changed)).problems, name
+
+
+def test_a_signature_that_was_changed_removed_or_added_after_packing_is_named(files):
+    """No checksum covers it: the archive's own comment does."""
+    signed = {**files, SIGNATURE: b"one signature"}
+
+    def with_comment_of(packed: dict[str, bytes], changed: dict[str, bytes]) -> Verdict:
+        data = io.BytesIO(repacked(changed))
+        with zipfile.ZipFile(data, "a") as archive:
+            archive.comment = archive_comment(packed).encode()
+        return judged(data.getvalue())
+
+    assert with_comment_of(signed, signed).problems == []
+    for packed, changed, words in (
+        (signed, {**files, SIGNATURE: b"another's signature"}, "was changed"),
+        (signed, files, "was removed"),
+        (files, signed, "was added"),
+    ):
+        (problem,) = with_comment_of(packed, changed).problems
+        assert (problem.file, words in problem.problem) == (SIGNATURE, True)
 
 
 def resummed(files: dict[str, bytes]) -> dict[str, bytes]:

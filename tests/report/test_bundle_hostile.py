@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runbook.canonical import canonical_json
+from runbook.json_text import canonical_json
 from runbook.report.bundle import LEDGER, MANIFEST, SUMS, Choices, readme, sums_text
 from runbook.report.bundle_open import open_bundle
 from runbook.report.bundle_verify import Verdict, verify

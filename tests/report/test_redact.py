@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook.canonical import canonical_json
+from runbook.json_text import canonical_json
 from runbook.ledger.codec import Row
 from runbook.report.redact import REMOVED, Redactor, redact_rows
 

@@ -5,6 +5,7 @@ import re
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
@@ -16,7 +17,7 @@ from runbook.report import build, planned_view, render
 from runbook.report.planned import windows_json
 from runbook.report.states import KINDS, Chip, sum_of
 from runbook.report.translations import words_of
-from runbook.view import JobState, RunState, RunView
+from runbook.view import AdviceKey, JobState, RunState, RunView
 from tests.report import evenings
 from tests.report.reading import Element, chip_word, name_of, read
 
@@ -517,7 +518,7 @@ def test_every_text_of_the_catalogue_is_used() -> None:
     # Put together from a name of the code or of the ledger, and in the template of the page from
     # the name of a section.
     prefixes = ("state_", "run_", "verification_", "kind_", "finding_", "window_", "outcome_",
-                "why_", "un_", "np_", "sign_", "word_", "phase_", "purpose_", "action_", "log_",
+                "why_", "next_", "un_", "np_", "sign_", "word_", "phase_", "purpose_", "action_", "log_",
                 "verdict_", "tally_", "head_", "note_verified_", "clock_window_", "clock_round_", "mark_")  # fmt: skip
     sections = {f"{kind}_{name}" for name in quoted for kind in ("h", "s")}
     unused = [
@@ -528,6 +529,12 @@ def test_every_text_of_the_catalogue_is_used() -> None:
         and not key.endswith(("_one", "_many"))
     ]
     assert unused == []
+
+
+def test_every_advice_has_its_words() -> None:
+    """The page words what `view.advice` decides, and nothing besides."""
+    worded = {key for key in ENGLISH if key.startswith("next_")}
+    assert worded == {f"next_{key}" for key in get_args(AdviceKey)}
 
 
 def test_a_language_or_logo_that_is_none_is_refused() -> None:

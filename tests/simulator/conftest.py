@@ -8,6 +8,7 @@ import pytest
 from runbook.clock import VirtualClock
 from runbook.plan.model import Plan
 from runbook.simulator.messages import Reply
+from runbook.simulator.populate import world_of
 from runbook.simulator.router import answer
 from runbook.simulator.world import World
 from tests.simulator.worlds import ENG, GATEWAY, NOW, Ask, call_of, job_body, two_sites
@@ -25,7 +26,7 @@ def plan() -> Plan:
 
 @pytest.fixture
 def world(plan: Plan, clock: VirtualClock) -> World:
-    return World.from_plan(plan, clock=clock, job_minutes=10, own_links=0.0)
+    return world_of(plan, clock=clock, job_minutes=10, own_links=0.0)
 
 
 @pytest.fixture

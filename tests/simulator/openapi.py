@@ -99,18 +99,22 @@ def _operation(method: str, url: str) -> tuple[dict[str, Any], str]:
         and method.lower() in document()["paths"][template]
     ]
     assert fitting, f"the document has no {method} {path}"
-    template = min(fitting, key=lambda one: one.count("{"))
+    template = min(fitting, key=lambda template: template.count("{"))
     return document()["paths"][template][method.lower()], template
 
 
 def _parameter_problems(operation: dict[str, Any], url: str) -> list[str]:
-    known = {one["name"]: one for one in operation.get("parameters", ()) if one["in"] == "query"}
+    known = {
+        parameter["name"]: parameter
+        for parameter in operation.get("parameters", ())
+        if parameter["in"] == "query"
+    }
     given = {name for name, _ in parse_qsl(urlsplit(url).query, keep_blank_values=True)}
     problems = [f"no parameter `{name}` is documented" for name in sorted(given - set(known))]
     return problems + [
         f"the parameter `{name}` is required"
-        for name, one in known.items()
-        if one.get("required") and name not in given
+        for name, parameter in known.items()
+        if parameter.get("required") and name not in given
     ]
 
 
@@ -124,10 +128,10 @@ def _schema_problems(schema: dict[str, Any], value: Any, what: str) -> list[str]
 
 def _with_nulls(value: Any) -> Any:
     if isinstance(value, list):
-        return [_with_nulls(one) for one in value]
+        return [_with_nulls(item) for item in value]
     if not isinstance(value, dict):
         return value
-    changed = {name: _with_nulls(one) for name, one in value.items()}
+    changed = {name: _with_nulls(item) for name, item in value.items()}
     if changed.get("nullable") is True and isinstance(changed.get("type"), str):
         changed["type"] = [changed["type"], "null"]
     return changed

@@ -11,13 +11,13 @@ import pytest
 
 from runbook.atlassian.transport import HttpTransport
 from runbook.clock import VirtualClock
+from runbook.http import Answer, Lost, NotSent, Outcome, Request, Send
 from runbook.secrets import Account, Secret
 from runbook.simulator.app import make_app
 from runbook.simulator.faults import Fault, FaultKind
 from runbook.simulator.levels import SUBMIT, faults_for
 from runbook.simulator.server import serving
 from runbook.simulator.world import World
-from runbook.wire import Answer, Lost, NotSent, Outcome, Request, Send
 from tests.simulator.worlds import (
     EMAIL,
     ENG,
@@ -142,7 +142,7 @@ def test_an_answer_is_lost_after_the_job_was_accepted(
 ) -> None:
     assert isinstance(submit_with(world, way, Fault(kind=kind, path=SUBMIT)), Lost)
     assert world.true_outcome(job_body()) is not None
-    assert [one.answer_arrived for one in world.submissions] == [False]
+    assert [submission.answer_arrived for submission in world.submissions] == [False]
 
 
 def test_a_reset_comes_before_anything_is_done(world: World, way: Way) -> None:
@@ -290,7 +290,7 @@ def test_the_log_tells_what_was_asked_and_never_a_credential(world: World) -> No
     assert (asked.method, asked.template, asked.status) == ("POST", SUBMIT, 200)
     assert (asked.account, asked.fault) == (EMAIL, "answer_lost")
     assert TOKEN not in repr(world.log)
-    assert world.counts == {("POST", SUBMIT): 1}
+    assert [(asked.method, asked.template) for asked in world.log] == [("POST", SUBMIT)]
 
 
 def test_a_level_is_the_same_for_the_same_seed() -> None:

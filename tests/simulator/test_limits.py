@@ -11,8 +11,6 @@ READ = "/rest/api/3/issue/{}/remotelink"
 BUCKETS = {
     "reading remote links": ("GET", "/rest/api/3/issue/ENG-1/remotelink", 100),
     "reading an issue": ("GET", "/rest/api/3/issue/ENG-1", 150),
-    "reading a history": ("GET", "/rest/api/3/issue/ENG-1/changelog", 200),
-    "counting": ("POST", "/rest/api/3/search/approximate-count", 150),
     "searching": ("POST", "/rest/api/3/search/jql", 100),
     "replacing": ("PUT", "/rest/api/3/issue/ENG-1/remotelink/1", 50),
     "deleting": ("DELETE", "/rest/api/3/issue/ENG-1/remotelink/1", 50),

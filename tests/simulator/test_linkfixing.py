@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from runbook.clock import VirtualClock
-from runbook.simulator.linkjobs import accept
+from runbook.simulator.linkjobs import accept, settle
 from runbook.simulator.messages import Reply
 from runbook.simulator.model import SimAccount, Unauthorized
+from runbook.simulator.populate import world_of
 from runbook.simulator.router import answer
 from runbook.simulator.world import World
 from tests.simulator.worlds import (
@@ -34,7 +35,7 @@ def status_of(world: World, ask: Ask, uuid: str, site: str = ENG) -> Any:
 
 def finished(world: World, clock: VirtualClock, minutes: float = 60) -> None:
     clock.advance(minutes * 60)
-    world.settle()
+    settle(world)
 
 
 def test_the_site_id_is_told_without_a_credential(world: World, ask: Ask) -> None:
@@ -69,7 +70,7 @@ def test_a_status_walks_with_time(
 
 def test_every_documented_word_turns_up() -> None:
     clock = VirtualClock(NOW)
-    world = World.from_plan(two_sites(), clock=clock)
+    world = world_of(two_sites(), clock=clock)
     words: set[str] = set()
     for _ in range(60):
         job = accept(
@@ -308,7 +309,7 @@ WINDOWS = {
 @pytest.mark.parametrize(("age", "late", "recreates"), WINDOWS.values(), ids=list(WINDOWS))
 def test_the_two_weeks_decide(age: timedelta, late: bool, recreates: bool) -> None:
     clock = VirtualClock(NOW)
-    world = World.from_plan(two_sites(NOW - age), clock=clock, job_minutes=1)
+    world = world_of(two_sites(NOW - age), clock=clock, job_minutes=1)
     world.settings.late_counts = late
 
     url = f"{GATEWAY}/links/v1/{world.sites[ENG].site_id}/jobs/cma"
@@ -343,12 +344,12 @@ def test_the_service_asks_for_an_administrator(
     world: World, ask: Ask, account: Any, status: int
 ) -> None:
     world.settings.accept_any = False
-    for one in (
+    for known in (
         SimAccount(email="admin@contoso.example", token="right"),
         SimAccount(email="scoped@contoso.example", token="s", scoped=True),
         SimAccount(email="user@contoso.example", token="u", admin=False),
     ):
-        world.accounts[one.email] = one
+        world.accounts[known.email] = known
     url = f"{GATEWAY}/links/v1/{world.sites[ENG].site_id}/jobs/status/x"
     assert ask("GET", url, account=account).status == status
 

@@ -10,7 +10,7 @@ import pytest
 from runbook.clock import VirtualClock
 from runbook.simulator.messages import Reply
 from runbook.simulator.world import World
-from tests.simulator.worlds import EMAIL, ENG, GATEWAY, TOKEN, Ask
+from tests.simulator.worlds import EMAIL, ENG, GATEWAY, TOKEN, Ask, move_issue
 
 LINKS = f"{ENG}/rest/api/3/issue/ENG-1/remotelink"
 GLOBAL_ID = "appId=0ec1dce3&issueId=20000"
@@ -274,7 +274,7 @@ def test_version_2_and_the_gateway_reach_the_same_links(world: World, ask: Ask) 
 
 def test_moved_and_differently_written_keys_reach_the_issue(world: World, ask: Ask) -> None:
     made(ask)
-    moved = world.sites[ENG].move_issue("ENG-1", "PLAT")
+    moved = move_issue(world.sites[ENG], "ENG-1", "PLAT")
     for key in ("ENG-1", "eng-1", moved.key, str(moved.id)):
         assert len(ask("GET", LINKS.replace("ENG-1", key)).json()) == 1
 

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from runbook.clock import VirtualClock
 from runbook.simulator.messages import Call
+from runbook.simulator.populate import world_of
 from runbook.simulator.router import JIRA_OPERATIONS, LINK_OPERATIONS, answer, template_of
-from runbook.simulator.world import World
 from tests.simulator.worlds import EMAIL, ENG, GATEWAY, NOW, TOKEN, basic, call_of, two_sites
 
-WORLD = World.from_plan(two_sites(), clock=VirtualClock(NOW), issues_per_project=3)
+WORLD = world_of(two_sites(), clock=VirtualClock(NOW), issues_per_project=3)
 WORLD.limits.enabled = False
 
 FIELDS = [
@@ -90,7 +90,7 @@ BODIES = {
 
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=list(BODIES))
-@pytest.mark.parametrize(("method", "url"), [one for one in OPERATIONS if one[0] == "POST"])
+@pytest.mark.parametrize(("method", "url"), [case for case in OPERATIONS if case[0] == "POST"])
 def test_every_body_gets_an_answer(method: str, url: str, body: bytes) -> None:
     for place, choices in PLACES.items():
         url = url.replace(place, choices[0])
@@ -119,7 +119,7 @@ def test_nonsense_gets_an_answer_too(
 TEMPLATES = {
     f"{ENG}/rest/api/3/issue/ENG-1": "/rest/api/3/issue/{issueIdOrKey}",
     f"{ENG}/rest/api/2/issue/ENG-1": "/rest/api/3/issue/{issueIdOrKey}",
-    f"{GATEWAY}/ex/jira/x/rest/api/2/issue/5/changelog": "/rest/api/3/issue/{issueIdOrKey}/changelog",
+    f"{GATEWAY}/ex/jira/x/rest/api/2/issue/5/remotelink": "/rest/api/3/issue/{issueIdOrKey}/remotelink",
     f"{GATEWAY}/links/v1/x/jobs/status/y": "/links/v1/{siteId}/jobs/status/{jobId}",
     f"{ENG}/_edge/tenant_info": "/_edge/tenant_info",
     f"{ENG}/rest/api/3/issue/limit/report": "/rest/api/3/issue/limit/report",

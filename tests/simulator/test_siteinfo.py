@@ -90,7 +90,8 @@ def test_projects_are_listed_live_or_archived(world: World, ask: Ask) -> None:
     world.sites[ENG].projects["PLAT"].archived = True
 
     def keys(query: str = "") -> list[str]:
-        return [one["key"] for one in ask("GET", f"{API}/project/search{query}").json()["values"]]
+        found = ask("GET", f"{API}/project/search{query}").json()["values"]
+        return [project["key"] for project in found]
 
     assert keys() == ["ENG"]
     assert keys("?status=archived") == ["PLAT"]

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from runbook.plan.model import Instance, Plan, Probe, Project, Site, Wave
 from runbook.simulator.messages import Call, Reply
+from runbook.simulator.model import Issue, SimSite
 
 ENG = "https://contoso-eng.atlassian.net"
 OPS = "https://contoso-ops.atlassian.net"
@@ -88,3 +89,19 @@ def call_of(
         headers=headers,
         body=body,
     )
+
+
+def move_issue(site: SimSite, key: str, to_project: str) -> Issue:
+    """Move an issue to another project of its site; its old key goes on leading to it."""
+    issue = site.issue(key)
+    if issue is None:
+        raise KeyError(key)
+    project = site.add_project(to_project)
+    taken = [
+        int(other.key.rsplit("-", 1)[1])
+        for other in site.issues.values()
+        if other.project == project.key
+    ]
+    issue.key, issue.project = f"{project.key}-{1 + max(taken, default=0)}", project.key
+    site.keys[issue.key.upper()] = issue.id
+    return issue

@@ -1,0 +1,190 @@
+"""What can go wrong with a Jira request, as one small tree of errors.
+
+```text
+RunbookError
+├── RemoteError
+│   ├── JiraRefusedError      an answer that says no: 4xx
+│   ├── NotReachedError       no connection, no answer, or nothing but 429 and 5xx
+│   └── NotDocumentedError    an answer that is none of Jira's: a web page, a redirect, odd JSON
+├── CredentialError
+│   └── LoginLostError        the credential is refused, or was taken for nobody
+└── WriteUnknownError         a write that may have arrived: nobody can say
+```
+
+Each carries the exchange that tells, as the ledger keeps it.
+"""
+
+from urllib.parse import urlsplit
+
+from runbook.errors import CredentialError, ExitCode, RemoteError, RunbookError
+from runbook.http import Answer, Exchange, NotSent, Outcome, Request, exchange_of
+from runbook.text import shortened
+
+_TRACE_HEADERS = ("atl-traceid", "atl-request-id", "x-arequestid")
+_LIMIT_CHARACTERS = 300
+
+
+class JiraRefusedError(RemoteError):
+    """Jira said no: `status`, its own words in `messages`, its trace id in `trace`."""
+
+    def __init__(self, what: str, answer: Answer, exchange: Exchange, *, hint: str = "") -> None:
+        self.status = answer.status
+        self.messages = messages_of(answer)
+        self.trace = trace_of(answer)
+        self.exchange = exchange
+        said = f": {'; '.join(self.messages)}" if self.messages else ""
+        traced = f" (trace {self.trace})" if self.trace else ""
+        super().__init__(
+            f"{what} was refused with {self.status}{said}{traced}",
+            hint=hint or _HINTS.get(self.status, ""),
+        )
+
+
+class _ExchangeError(RunbookError):
+    """What the errors below share: the exchange that tells."""
+
+    def __init__(self, message: str, exchange: Exchange, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.exchange = exchange
+
+
+class NotReachedError(_ExchangeError, RemoteError):
+    """No usable answer came, however often it was asked; `answer` is the last one, where any came."""
+
+    def __init__(
+        self, message: str, exchange: Exchange, *, answer: Answer | None = None, hint: str = ""
+    ) -> None:
+        super().__init__(message, exchange, hint=hint)
+        self.answer = answer
+
+
+class NotDocumentedError(_ExchangeError, RemoteError):
+    """An answer that Atlassian does not document for this request."""
+
+
+class LoginLostError(_ExchangeError, CredentialError):
+    """The site does not take the credential, or answers as to nobody."""
+
+
+class WriteUnknownError(_ExchangeError):
+    """A write left, and whether it arrived cannot be known."""
+
+    exit_code = ExitCode.UNKNOWN
+
+
+_HINTS = {
+    400: "the request does not fit this issue or link; `runbook links list` shows what is there",
+    403: "the account may not do this here, or issue linking is off on the site",
+    404: "the issue or link is not there, or this account may not see it",
+    413: "the issue holds as many remote links as Jira allows (2000); remove some first",
+}
+
+
+def trace_of(answer: Answer, headers: tuple[str, ...] = _TRACE_HEADERS) -> str | None:
+    """Return Atlassian's id of a request, which their support asks for."""
+    found = (answer.header(name) for name in headers)
+    return next((value for value in found if value), None)
+
+
+def messages_of(answer: Answer) -> tuple[str, ...]:
+    """Return Atlassian's own words in an error, none where the body has no readable ones.
+
+    Known shapes: `errorMessages` and `errors` (Jira), `message`, `errorMessage`, `error`, `detail`
+    (gateway). The words are in the language of the account, so nothing is decided by them.
+    """
+    try:
+        body = answer.json()
+    except ValueError:
+        text = "" if answer.is_html() else answer.text().strip()
+        return (shortened(text, _LIMIT_CHARACTERS),) if text else ()
+    if not isinstance(body, dict):
+        return ()
+    said: list[str] = []
+    listed = body.get("errorMessages")
+    if isinstance(listed, list):
+        said += [str(text) for text in listed]
+    named = body.get("errors")
+    if isinstance(named, dict):
+        said += [f"{name}: {text}" for name, text in named.items()]
+    elif isinstance(named, list):
+        said += [
+            str(error.get("message", error)) if isinstance(error, dict) else str(error)
+            for error in named
+        ]
+    if not said:
+        names = ("message", "errorMessage", "error", "detail")
+        said += [str(body[name]) for name in names if isinstance(body.get(name), str)]
+    return tuple(shortened(text, _LIMIT_CHARACTERS) for text in said if text.strip())
+
+
+def what(request: Request) -> str:
+    """Return a request in a few words for a message, without its query."""
+    parts = urlsplit(request.url)
+    return f"`{request.method} {parts.hostname}{parts.path}`"
+
+
+def not_reached(request: Request, outcome: Outcome, failed: int) -> NotReachedError:
+    """Return the error for a request that was tried `failed` times in vain."""
+    times = "once" if failed == 1 else f"{failed} times"
+    exchange = exchange_of(request, outcome)
+    if isinstance(outcome, Answer):
+        return NotReachedError(
+            f"{what(request)} answered {outcome.status}, asked {times}",
+            exchange,
+            answer=outcome,
+            hint="see status.atlassian.com, then run the same command again",
+        )
+    hint = outcome.hint if isinstance(outcome, NotSent) else ""
+    return NotReachedError(
+        f"{what(request)} was not answered, asked {times}: {outcome.reason}",
+        exchange,
+        hint=hint or "check the network, the VPN, and HTTPS_PROXY",
+    )
+
+
+def odd_answer(request: Request, outcome: Outcome) -> NotDocumentedError:
+    """Return the error for an answer that Atlassian does not document."""
+    assert isinstance(outcome, Answer)  # noqa: S101 - only an answer can be odd
+    exchange = exchange_of(request, outcome)
+    if 300 <= outcome.status < 400:
+        target = urlsplit(outcome.header("location") or "").hostname or "somewhere else"
+        return NotDocumentedError(
+            f"{what(request)} was redirected ({outcome.status}) to {target}; redirects are not followed with credentials",
+            exchange,
+            hint="the site may have been renamed, or a proxy wants a login: check the address in a browser",
+        )
+    if outcome.is_html():
+        return NotDocumentedError(
+            f"{what(request)} answered {outcome.status} with a web page instead of JSON",
+            exchange,
+            hint="likely a proxy, a login page or an IP allowlist of the site: check the address in a browser from this machine",
+        )
+    return NotDocumentedError(
+        f"{what(request)} answered {outcome.status} with something other than the documented JSON",
+        exchange,
+        hint="check what stands between this machine and the site",
+    )
+
+
+def login_was_lost(site: str, request: Request, outcome: Outcome) -> LoginLostError:
+    """Return the error for an answer whose header says that the login failed."""
+    reason = (outcome.header("x-seraph-loginreason") or "") if isinstance(outcome, Answer) else ""
+    captcha = "DENIED" in reason.upper()
+    return LoginLostError(
+        f"`{site}` no longer takes the login (X-Seraph-LoginReason: {reason})",
+        exchange_of(request, outcome),
+        hint="sign in once in a browser and solve the CAPTCHA, then run the same command again"
+        if captcha
+        else "the token may have expired or been revoked: set a new one, then run the same command again",
+    )
+
+
+def write_unknown(request: Request, outcome: Outcome) -> WriteUnknownError:
+    """Return the error for a write that may have arrived."""
+    answer = outcome if isinstance(outcome, Answer) else None
+    how = f"answered {answer.status}" if answer else getattr(outcome, "reason", "no answer")
+    return WriteUnknownError(
+        f"whether {what(request)} arrived cannot be known: {how}",
+        exchange_of(request, outcome),
+        hint="look with `runbook links list` before it is sent again",
+    )

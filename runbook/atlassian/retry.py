@@ -1,0 +1,170 @@
+"""When a request is sent again: what the server asks for, how long to wait, and when to give up.
+
+`Retry-After` comes in seconds or as an HTTP date, `X-RateLimit-Reset` as ISO 8601 (Jira), as seconds
+since 1970 or as seconds from now (jira-rest.md B5, links-api.md 1.4). What cannot be read counts as
+not said; the longest wish wins.
+"""
+
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from runbook.atlassian.limits import Call, Limits
+from runbook.atlassian.outcomes import Meaning, Patience
+from runbook.clock import Clock
+from runbook.http import Answer, Outcome, Request, Send
+
+FIRST_BACKOFF_S = 2.0
+LONGEST_BACKOFF_S = 30.0
+# Longer wishes are cut to this, so that a broken header cannot overflow a date.
+LONGEST_S = 366 * 24 * 3600.0
+_EPOCH_FROM_S = 1_000_000_000.0  # a bare number above this is a moment, not a duration
+_EPOCH_FROM_MS = 1_000_000_000_000.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """The last outcome of a request and what it means.
+
+    Where the request was given up, `times` says how often that kind of failure came, and `wait_s`
+    how long the next wait would have been.
+    """
+
+    outcome: Outcome
+    meaning: Meaning
+    times: int = 0
+    wait_s: float = 0.0
+
+    @property
+    def answer(self) -> Answer:
+        """Return the outcome where it is an answer, as it is for every meaning that has a status."""
+        assert isinstance(self.outcome, Answer)  # noqa: S101 - the meaning tells
+        return self.outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryingSender:
+    """Send requests to sites, each as often as it takes to be answered; `random` draws from 0 to 1."""
+
+    send: Send
+    clock: Clock
+    limits: Limits
+    random: Callable[[], float]
+    patience: Patience
+
+    async def settle(
+        self, call: Call, request: Request, meaning_of: Callable[[Outcome], Meaning]
+    ) -> Settled:
+        """Send a request within the limits until its outcome is one that waiting does not mend.
+
+        `meaning_of` decides what may be repeated: a failure that is `PASSING` for a read is
+        `UNKNOWN` for a write.
+        """
+        failed = limited = 0
+        while True:
+            await self.limits.enter(call)
+            outcome = await self.send(request)
+            meaning = meaning_of(outcome)
+            if meaning not in (Meaning.NOT_SENT, Meaning.PASSING, Meaning.LIMITED):
+                return Settled(outcome=outcome, meaning=meaning)
+            if meaning is Meaning.LIMITED:
+                limited += 1
+                times, most = limited, self.patience.limited_attempts
+            else:
+                failed += 1
+                times, most = failed, self.patience.attempts
+            answer = outcome if isinstance(outcome, Answer) else None
+            told_s = None if answer is None else retry_after_s(answer, self.clock.now())
+            wait_s = backoff_s(times, told_s, self.random())
+            if meaning is Meaning.LIMITED and answer is not None:
+                self.limits.refused(call, answer.header("ratelimit-reason"), wait_s)
+            why = f"answer {answer.status}" if answer else getattr(outcome, "reason", "")
+            if times >= most or wait_s > self.patience.longest_wait_s:
+                _log.info("%s %s given up: %s (%d times)", call.method, call.endpoint, why, times)
+                return Settled(outcome=outcome, meaning=meaning, times=times, wait_s=wait_s)
+            _log.info(
+                "%s %s again in %.1f s: %s (%d of %d)",
+                call.method,
+                call.endpoint,
+                wait_s,
+                why,
+                times,
+                most,
+            )
+            await self.clock.sleep(wait_s)
+
+
+def backoff_s(
+    failed: int,
+    told_s: float | None,
+    chance: float,
+    *,
+    first_s: float = FIRST_BACKOFF_S,
+    longest_s: float = LONGEST_BACKOFF_S,
+) -> float:
+    """Return how long to wait after failure number `failed` (from 1).
+
+    `told_s` is what the server asked for, as a minimum; `chance`, from 0 to 1, becomes a factor
+    from 0.7 to 1.3 on the computed wait (jira-rest.md B5).
+    """
+    steps_s = min(longest_s, first_s * 2.0 ** min(failed - 1, 16))
+    computed_s: float = steps_s * (0.7 + 0.6 * chance)
+    if told_s is None:
+        return computed_s
+    # A little is added to what was told, so that those who wait do not all come at once.
+    return max(told_s + min(1.0, steps_s) * 0.5 * chance, computed_s if told_s == 0 else 0.0)
+
+
+def retry_after_s(answer: Answer, now: datetime) -> float | None:
+    """Return the seconds from `now` that the answer asks for, None where it does not say.
+
+    Never negative, and never more than a year.
+    """
+    wishes = [
+        wish
+        for name in ("retry-after", "x-ratelimit-reset")
+        for key, value in answer.headers
+        if key == name
+        # A proxy may have joined repeated headers; a date holds a comma of its own.
+        for text in dict.fromkeys((value, *value.split(",")))
+        if (wish := _wait_s(text.strip(), now)) is not None
+    ]
+    return max(wishes) if wishes else None
+
+
+def _wait_s(text: str, now: datetime) -> float | None:
+    number = _number(text)
+    if number is None:
+        moment = _moment(text)
+        if moment is None:
+            return None
+        number = (moment - now).total_seconds()
+    elif number >= _EPOCH_FROM_MS:
+        number = number / 1000 - now.timestamp()
+    elif number >= _EPOCH_FROM_S:
+        number -= now.timestamp()
+    return min(max(0.0, number), LONGEST_S)
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _moment(text: str) -> datetime | None:
+    for read in (datetime.fromisoformat, parsedate_to_datetime):
+        try:
+            moment = read(text)
+        except (ValueError, TypeError, OverflowError):
+            continue
+        # Both headers mean UTC where they name no zone.
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    return None

@@ -1,0 +1,1 @@
+"""Atlassian's own logs: fetched, read, and attributed to jobs."""

@@ -1,0 +1,333 @@
+"""Read Atlassian's own logs, whose format is not documented (links-api.md 1.5).
+
+In: the bytes of a file as somebody downloaded it: CSV with any delimiter, JSON or JSON lines, in
+UTF-8 or UTF-16, alone, in a zip or gzipped. Out: its rows, and which of its columns play which role.
+Columns are known by their names, never by their position; unknown ones are kept. Pure, and bounded:
+a zip bomb gets an error, not the memory.
+"""
+
+import csv
+import gzip
+import io
+import json
+import re
+import zipfile
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from runbook.errors import UsageError
+from runbook.text_file import DELIMITERS, encoding_of, told_delimiter
+
+MOST_BYTES = 256 * 1024 * 1024
+MOST_MEMBERS = 200
+MOST_ROWS = 2_000_000
+_SNIFFED_LINES = 50
+
+ROLES = ("issue", "old", "new", "status", "type", "at")
+# Words that name a role, the surest first. A column plays at most one role, a role has one column.
+_ROLE_WORDS: dict[str, tuple[str, ...]] = {
+    "old": ("old", "from", "before", "previous", "original", "former"),
+    "new": ("new", "to", "after", "updated url", "current", "replacement", "target"),
+    "issue": ("issue key", "issue", "work item", "workitem", "key", "entity key", "page"),
+    "status": ("status", "result", "outcome", "state"),
+    "type": ("type", "kind", "entity type", "entity"),
+    "at": ("timestamp", "date", "time", "when", "updated at", "created", "modified", "updated"),
+}
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    """A parsed log: its columns, its rows by column, the column of each role, and what was odd."""
+
+    columns: tuple[str, ...]
+    rows: tuple[Mapping[str, str], ...]
+    roles: Mapping[str, str]
+    notes: tuple[str, ...]
+
+
+def read_log(data: bytes, mapping: Mapping[str, str] | None = None) -> Log:
+    """Return the rows of a log file.
+
+    `mapping` names the column of a role (`ROLES`) where the names do not tell.
+
+    Raises:
+        UsageError: it cannot be read, is too large when unpacked, or lacks a mapped column.
+    """
+    notes: list[str] = []
+    columns: dict[str, None] = {}
+    rows: list[Mapping[str, str]] = []
+    headless = False
+    for name, part in unpacked(data):
+        text = _decoded(part, notes)
+        found = _json_rows(text)
+        if found is None:
+            found, without_header = _csv_rows(text)
+            headless = headless or without_header
+        if name:
+            notes.append(f"`{name}` of the archive holds {len(found)} rows")
+        rows += found
+        if len(rows) > MOST_ROWS:
+            raise UsageError(f"the log has more than {MOST_ROWS} rows", hint="import it in parts")
+        for row in found:
+            columns.update(dict.fromkeys(row))
+    if headless:
+        notes.append("no header was recognised: columns are called column 1, column 2, …")
+    names = tuple(columns)
+    return Log(
+        columns=names, rows=tuple(rows), roles=_roles(names, mapping or {}), notes=tuple(notes)
+    )
+
+
+# Bytes to text
+
+
+def unpacked(data: bytes) -> list[tuple[str, bytes]]:
+    """Return the files inside a zip or gzip with their names, or the data itself without one.
+
+    Raises:
+        UsageError: it is damaged, encrypted, holds no file, or unpacks to more than 256 MiB.
+    """
+    if data[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
+        return _unzipped(data)
+    if data[:2] == b"\x1f\x8b":
+        return [("", _gunzipped(data))]
+    if len(data) > MOST_BYTES:
+        raise _too_large()
+    return [("", data)]
+
+
+def _unzipped(data: bytes) -> list[tuple[str, bytes]]:
+    parts: list[tuple[str, bytes]] = []
+    left = MOST_BYTES
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = [
+                member
+                for member in archive.infolist()
+                if not member.is_dir() and not member.filename.startswith("__MACOSX/")
+            ]
+            if len(members) > MOST_MEMBERS:
+                raise UsageError(f"the zip holds {len(members)} files, at most {MOST_MEMBERS}")
+            for member in members:
+                with archive.open(member) as stream:
+                    part = stream.read(left + 1)
+                left -= len(part)
+                if left < 0:
+                    raise _too_large()
+                if part[:2] == b"\x1f\x8b":
+                    part = _gunzipped(part)
+                parts.append((member.filename, part))
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as problem:
+        raise UsageError(
+            f"the zip cannot be read: {problem}", hint="download it again, or unpack it yourself"
+        ) from problem
+    if not parts:
+        raise UsageError("the zip holds no file", hint="download it again")
+    return parts
+
+
+def _gunzipped(data: bytes) -> bytes:
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
+            part = stream.read(MOST_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as problem:
+        raise UsageError(
+            f"the gzip file cannot be read: {problem}", hint="download it again"
+        ) from problem
+    if len(part) > MOST_BYTES:
+        raise _too_large()
+    return part
+
+
+def _too_large() -> UsageError:
+    return UsageError(
+        f"the log is larger than {MOST_BYTES // 1024**2} MiB when unpacked",
+        hint="import it in parts",
+    )
+
+
+def _decoded(data: bytes, notes: list[str]) -> str:
+    encoding = encoding_of([data])
+    if encoding.bad_line:
+        notes.append("it is not UTF-8; read as Windows-1252, so accents may be wrong")
+        text = data.decode("cp1252", "replace")
+    else:
+        text = data.decode(encoding.codec or "utf-8-sig", "replace")
+    if not text.strip():
+        raise UsageError(
+            "the log is empty", hint="a run that changed no link may have no log; nothing was kept"
+        )
+    if "\0" in text:
+        raise UsageError(
+            "the log is no text", hint="CSV, JSON, or one of them in a zip or gzip is read"
+        )
+    return text
+
+
+# Text to rows
+
+
+def _json_rows(text: str) -> list[dict[str, str]] | None:
+    """Return the rows of JSON or JSON lines, None for text that is neither."""
+    if text.lstrip()[:1] not in ("{", "["):
+        return None
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return _json_lines(text)
+    found = _objects(value, depth=4)
+    if found is None and isinstance(value, dict) and {"issue", "old", "new"} & {*_roles(value, {})}:
+        # One line of JSON lines; an error body names no issue and no link.
+        found = [value]
+    if found is None:
+        raise UsageError(
+            "the JSON holds no list of rows", hint="a list of objects is read, also a wrapped one"
+        )
+    return [_flat(row) for row in found]
+
+
+def _json_lines(text: str) -> list[dict[str, str]] | None:
+    rows = []
+    for line in text.splitlines():
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError):
+            return None
+        if not isinstance(value, dict):
+            return None
+        rows.append(_flat(value))
+    return rows
+
+
+def _objects(value: Any, *, depth: int) -> list[dict[str, Any]] | None:
+    if isinstance(value, list):
+        return [row for row in value if isinstance(row, dict)] or ([] if not value else None)
+    if isinstance(value, dict) and depth:
+        lists = (
+            _objects(member, depth=depth - 1)
+            for member in value.values()
+            if isinstance(member, list | dict)
+        )
+        found = [rows for rows in lists if rows is not None]
+        return max(found, key=len) if found else None
+    return None
+
+
+def _flat(value: Mapping[str, Any], prefix: str = "", depth: int = 6) -> dict[str, str]:
+    row: dict[str, str] = {}
+    for name, cell in value.items():
+        if isinstance(cell, dict) and depth:
+            row |= _flat(cell, f"{prefix}{name}.", depth - 1)
+        elif isinstance(cell, str):
+            row[prefix + name] = cell
+        else:
+            row[prefix + name] = "" if cell is None else json.dumps(cell, ensure_ascii=False)
+    return row
+
+
+def _csv_rows(text: str) -> tuple[list[dict[str, str]], bool]:
+    """Return the rows of CSV, and whether its columns had to be given names."""
+    csv.field_size_limit(16 * 1024 * 1024)
+    first, _, rest = text.partition("\n")
+    told = told_delimiter(first)
+    delimiter, body = (told, rest) if told else (_delimiter(text), text)
+    try:
+        lines = [
+            line
+            for line in csv.reader(io.StringIO(body, newline=""), delimiter=delimiter)
+            if any(cell.strip() for cell in line)
+        ]
+    except csv.Error as problem:
+        raise UsageError(f"the CSV cannot be read: {problem}", hint="export it again") from problem
+    if not lines:
+        return [], False
+    header = [cell.strip() for cell in lines[0]]
+    named = _is_header(header)
+    width = max(map(len, lines))
+    names = _unique([*header, *[""] * (width - len(header))] if named else [""] * width)
+    return [
+        dict(zip(names, [*line, *[""] * (width - len(line))], strict=True))
+        for line in lines[1 if named else 0 :]
+    ], not named
+
+
+def _delimiter(text: str) -> str:
+    sample = "\n".join(text.splitlines()[:_SNIFFED_LINES])
+
+    def columns(delimiter: str) -> tuple[int, int]:
+        try:
+            lines = [line for line in csv.reader(io.StringIO(sample), delimiter=delimiter) if line]
+        except csv.Error:
+            return 0, 0
+        widths = [len(line) for line in lines]
+        usual = max(set(widths), key=widths.count, default=0)
+        return (widths.count(usual) if usual > 1 else 0), usual
+
+    return max(DELIMITERS, key=columns)
+
+
+def _is_header(cells: list[str]) -> bool:
+    looks_like_data = any(
+        "://" in cell or re.fullmatch(r"[A-Z][A-Z0-9_]+-\d+", cell) for cell in cells
+    )
+    return not looks_like_data and any(_role_rank(role, cell) for role in ROLES for cell in cells)
+
+
+def _unique(names: list[str]) -> list[str]:
+    seen: dict[str, int] = {}
+    result = []
+    for position, name in enumerate(names, start=1):
+        plain = name or f"column {position}"
+        seen[plain] = seen.get(plain, 0) + 1
+        result.append(plain if seen[plain] == 1 else f"{plain} ({seen[plain]})")
+    return result
+
+
+# Columns to roles
+
+
+def _roles(columns: Iterable[str], mapping: Mapping[str, str]) -> dict[str, str]:
+    columns = tuple(columns)
+    roles: dict[str, str] = {}
+    for role, column in mapping.items():
+        if role not in ROLES:
+            raise UsageError(
+                f"`{role}` is no role of a column", hint=f"the roles are {', '.join(ROLES)}"
+            )
+        if column not in columns:
+            raise UsageError(
+                f"the log has no column `{column}`",
+                hint=f"its columns are {', '.join(f'`{name}`' for name in columns[:20])}",
+            )
+        roles[role] = column
+    ranked = sorted(
+        (rank, position, role, column)
+        for position, column in enumerate(columns)
+        for role in ROLES
+        if (rank := _role_rank(role, column))
+    )
+    for _, _, role, column in ranked:
+        if role not in roles and column not in roles.values():
+            roles[role] = column
+    return {role: roles[role] for role in ROLES if role in roles}
+
+
+def _role_rank(role: str, column: str) -> int:
+    """Return how well a column's name fits a role: 1 is best, 0 is not at all."""
+    words = [word.lower() for word in _WORD.findall(column)]
+    text = " ".join(words)
+    best = 0
+    for position, wanted in enumerate(_ROLE_WORDS[role]):
+        if text == wanted:
+            rank = 1 + position
+        elif f" {wanted} " in f" {text} ":
+            rank = 20 + 2 * position + len(words)
+        else:
+            continue
+        best = min(best, rank) if best else rank
+    return best
