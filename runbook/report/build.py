@@ -13,8 +13,7 @@ from runbook.errors import UsageError
 from runbook.report.data import embedded_json
 from runbook.report.deadlines import Deadlines, WindowRow, deadlines, window_rows
 from runbook.report.drawing import Chart
-from runbook.report.facts import ReportFacts, facts_of
-from runbook.report.matrix import Matrix, matrix
+from runbook.report.facts import Matrix, ReportFacts, facts_of, matrix
 from runbook.report.provenance import Deed, deeds
 from runbook.report.states import Sum
 from runbook.report.text import Composed

@@ -27,7 +27,7 @@ _STEPS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class PathMark:
     """A path in one tone: filled, a line, or dots, as the style sheet's `f-`, `l-` and `d-`."""
 
     look: Literal["f", "l", "d"]
@@ -36,7 +36,7 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
-class Label:
+class TextMark:
     """Words in a drawing; `y` is their base line."""
 
     tone: str
@@ -45,7 +45,7 @@ class Label:
     text: str
 
 
-Mark = Shape | Label
+Mark = PathMark | TextMark
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +55,8 @@ class Drawing:
     height: int
     title: str
     described: str
-    shapes: tuple[Shape, ...]
-    labels: tuple[Label, ...]
+    shapes: tuple[PathMark, ...]
+    labels: tuple[TextMark, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,34 +112,34 @@ def _n(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
 
 
-def bar(tone: str, x: float, y: float, width: float, height: float) -> Shape:
+def bar(tone: str, x: float, y: float, width: float, height: float) -> PathMark:
     """Return a filled rectangle."""
-    return Shape("f", tone, f"M{_n(x)} {_n(y)}h{_n(width)}v{_n(height)}h-{_n(width)}z")
+    return PathMark("f", tone, f"M{_n(x)} {_n(y)}h{_n(width)}v{_n(height)}h-{_n(width)}z")
 
 
-def line(tone: str, x: float, y: float, height: float) -> Shape:
+def line(tone: str, x: float, y: float, height: float) -> PathMark:
     """Return a line from top to bottom."""
-    return Shape("l", tone, f"M{_n(x)} {_n(y)}v{_n(height)}")
+    return PathMark("l", tone, f"M{_n(x)} {_n(y)}v{_n(height)}")
 
 
-def dot(tone: str, x: float, y: float) -> Shape:
+def dot(tone: str, x: float, y: float) -> PathMark:
     """Return a dot."""
-    return Shape("d", tone, f"M{_n(x)} {_n(y)}h0")
+    return PathMark("d", tone, f"M{_n(x)} {_n(y)}h0")
 
 
-def gem(tone: str, x: float, y: float) -> Shape:
+def gem(tone: str, x: float, y: float) -> PathMark:
     """Return a small diamond around a point."""
-    return Shape("f", tone, f"M{_n(x)} {_n(y - 5)}l5 5-5 5-5-5z")
+    return PathMark("f", tone, f"M{_n(x)} {_n(y - 5)}l5 5-5 5-5-5z")
 
 
-def flag(tone: str, x: float, y: float) -> Shape:
+def flag(tone: str, x: float, y: float) -> PathMark:
     """Return a small triangle that stands on a point."""
-    return Shape("f", tone, f"M{_n(x)} {_n(y - 6)}l5.5 10h-11z")
+    return PathMark("f", tone, f"M{_n(x)} {_n(y - 6)}l5.5 10h-11z")
 
 
-def words(tone: str, x: float, y: float, text: str) -> Label:
+def words(tone: str, x: float, y: float, text: str) -> TextMark:
     """Return words whose base line is at `y`."""
-    return Label(tone, _n(x), _n(y), text)
+    return TextMark(tone, _n(x), _n(y), text)
 
 
 def axis(scale: Scale, zone: Zone, height: float) -> list[Mark]:
@@ -177,7 +177,7 @@ def drawing(marks: Iterable[Mark], *, height: float, title: str, described: str)
     paths: dict[tuple[bool, Literal["f", "l", "d"], str], list[str]] = {}
     labels = []
     for mark in marks:
-        if isinstance(mark, Label):
+        if isinstance(mark, TextMark):
             labels.append(mark)
         else:
             above = mark.tone not in LAYERS
@@ -188,6 +188,6 @@ def drawing(marks: Iterable[Mark], *, height: float, title: str, described: str)
         height=int(height),
         title=title,
         described=described,
-        shapes=tuple(Shape(look, tone, "".join(parts)) for (_, look, tone), parts in layered),
+        shapes=tuple(PathMark(look, tone, "".join(parts)) for (_, look, tone), parts in layered),
         labels=tuple(labels),
     )

@@ -5,14 +5,15 @@ serves a pair of waves where it was, or may have been, accepted while the pair's
 late.
 """
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from runbook.ledger.events import Json
 from runbook.plan.model import Plan
 from runbook.report.planned import plan_of
-from runbook.report.states import Chips
+from runbook.report.states import Chip, Chips
 from runbook.report.text import clip
 from runbook.report.timestamps import Zone
 from runbook.report.translations import Words, words_of
@@ -21,6 +22,9 @@ from runbook.windows import AUDIT_LOG_KEPT, Pair, WindowState
 
 # Beyond so many jobs the report says the same in fewer bytes (design 9: 1 000 jobs within 5 MB).
 LEAN_JOBS = 150
+# So many sites leave room for words in the matrix, and so many for a matrix at all.
+ROOMY = 7
+LARGEST = 36
 
 _TO_COME = (WindowState.NOT_YET, WindowState.OPEN, WindowState.LATE)
 _DIFFERING = ("missing", "wrong_target", "old_url")
@@ -184,3 +188,40 @@ def total_of(verification: Verification | None, kind: str) -> int:
     if verification is None or verification.ended is None:
         return 0
     return sum(counted(job, kind) for job in verification.ended.jobs)
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """The sites of a run, and the ids and states of the jobs from one to another.
+
+    A `small` matrix leaves only symbols to be seen, under short names for the sites. One that is
+    `too_large` is a list of directions.
+    """
+
+    sites: Sequence[str]
+    jobs: Mapping[tuple[str, str], Sequence[tuple[str, Chip]]]
+    key: Sequence[Chip]
+
+    @property
+    def small(self) -> bool:
+        """Return whether there is no room for words in the cells."""
+        return len(self.sites) > ROOMY
+
+    @property
+    def too_large(self) -> bool:
+        """Return whether there are too many sites for a table of all directions."""
+        return len(self.sites) > LARGEST
+
+
+def matrix(facts: ReportFacts) -> Matrix:
+    """Return the sites in the order in which the jobs name them, with the jobs between them."""
+    jobs: dict[tuple[str, str], list[tuple[str, Chip]]] = defaultdict(list)
+    for job in facts.view.jobs:
+        jobs[job.job.site, job.job.destination].append((job.id, facts.chips.job(job)))
+    order = list(JobState)
+    by_state = sorted(facts.view.jobs, key=lambda job: order.index(job.state))
+    return Matrix(
+        sites=list(dict.fromkeys(site for direction in jobs for site in direction)),
+        jobs=dict(jobs),
+        key=list(dict.fromkeys(map(facts.chips.job, by_state))),
+    )

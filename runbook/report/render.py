@@ -10,7 +10,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from runbook.report import advice, facts, provenance, timeline, verdict, verification
+from runbook.report import facts, provenance, timeline, verdict, verification
 from runbook.report.build import Page
 from runbook.report.exchanges import as_text, cut_text, exchanges_of
 from runbook.report.templates import content_hash, element_source, environment, source
@@ -89,8 +89,8 @@ def _environment() -> jinja2.Environment:
         "total_of": facts.total_of,
         "trace_of": provenance.trace_of,
         "weight_of": verdict.weight_of,
-        "what_next": advice.what_next,
-        "why_not": advice.why_not,
+        "what_next": verdict.what_next,
+        "why_not": verdict.why_not,
         "write_state": verification.write_state,
     }
     return made
