@@ -37,7 +37,7 @@ from runbook.remotelinks.snapshot import take
 from runbook.remotelinks.snapshot_file import create_snapshot
 from runbook.remotelinks.writes import Outcomes
 from runbook.secrets import Account, Secret
-from runbook.simulator.levels import Level, faults_for
+from runbook.simulator.faults import Level, faults_for
 from runbook.simulator.populate import world_of
 from runbook.simulator.server import serving
 from runbook.simulator.world import World

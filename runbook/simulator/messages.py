@@ -1,14 +1,12 @@
 """What reaches the simulator and what it answers, as values: no sockets, no framework.
 
-`Call` is one HTTP request as a server sees it, `Reply` a complete answer, `Closed` a connection
-that ends without one. `app` turns them into ASGI.
+`app` turns them into ASGI.
 """
 
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qsl
 
 Headers = tuple[tuple[str, str], ...]
@@ -17,7 +15,7 @@ JSON = "application/json;charset=UTF-8"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class SimRequest:
     """One request; `host` has no port, `path` is decoded, header names are in lower case."""
 
     method: str
@@ -67,19 +65,16 @@ class Reply:
         return replace(self, headers=(*self.headers, *more))
 
 
-class Ending(StrEnum):
-    """How far a request came whose connection ends without a complete answer."""
-
-    REFUSED = "refused"  # no connection is made
-    BEFORE = "before"  # the connection ends before anything was done
-    AFTER = "after"  # everything was done, the answer is lost
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closed:
-    """No complete answer; `partial` is an answer of which only half the body leaves."""
+    """A connection that ends without a complete answer.
 
-    ending: Ending
+    `ending` says how far the request came: no connection was made, the connection ended `before`
+    anything was done, or `after` everything was, and the answer is lost. Of `partial` half the body
+    leaves.
+    """
+
+    ending: Literal["refused", "before", "after"]
     partial: Reply | None = None
 
 

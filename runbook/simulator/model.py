@@ -3,7 +3,6 @@
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -51,7 +50,7 @@ class SimAccount:
     @property
     def account_id(self) -> str:
         """Return the account id that Atlassian shows instead of the e-mail."""
-        return "557058:" + derived_uuid("account", self.email)
+        return f"557058:{derived_uuid('account', self.email)}"
 
     def may_use(self, door: Literal["site", "gateway"]) -> bool:
         """Return whether the token is accepted on the site's own host or on the gateway."""
@@ -65,7 +64,7 @@ class SimAccount:
 
 
 @dataclass(slots=True, kw_only=True)
-class Change:
+class SimChange:
     """One entry of an issue's history."""
 
     id: int
@@ -77,7 +76,7 @@ class Change:
 
 
 @dataclass(slots=True, kw_only=True)
-class RemoteLink:
+class SimRemoteLink:
     """One remote link of an issue; `record` is what was written, without `id` and `self`."""
 
     id: int
@@ -107,8 +106,8 @@ class Issue:
     texts: dict[str, str] = field(default_factory=dict)
     visible_to: set[str] | None = None
     deleted: bool = False
-    links: dict[int, RemoteLink] = field(default_factory=dict)
-    history: list[Change] = field(default_factory=list)
+    links: dict[int, SimRemoteLink] = field(default_factory=dict)
+    history: list[SimChange] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -202,22 +201,18 @@ class LostLink:
     link_id: int | None = None
 
 
-class Unauthorized(StrEnum):
-    """What a job does whose app link is not authorized: not documented, so the test chooses."""
-
-    EMPTY = "empty"  # Complete, nothing recreated
-    ERROR = "error"  # status Error
-    REFUSED = "refused"  # 403 when it is submitted
-
-
 @dataclass(slots=True, kw_only=True)
 class SimAppLink:
-    """The app link from one site to another; `authorized_as` None accepts every account."""
+    """The app link from one site to another; `authorized_as` None accepts every account.
+
+    `unauthorized` says what a job does whose app link is not authorized, since that is not
+    documented: Complete and nothing recreated, status Error, or 403 when it is submitted.
+    """
 
     app_id: str
     authorized: bool = True
     authorized_as: str | None = None
-    unauthorized: Unauthorized = Unauthorized.EMPTY
+    unauthorized: Literal["empty", "error", "refused"] = "empty"
 
     def serves(self, account: SimAccount) -> bool:
         """Return whether a job of this account can use the link."""
@@ -251,7 +246,7 @@ class LinkJob:
 
 
 @dataclass(slots=True, kw_only=True)
-class Submission:
+class SimSubmission:
     """One `POST …/jobs/cma` that reached the world, and what truly became of it."""
 
     at: datetime
@@ -264,7 +259,7 @@ class Submission:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class LoggedRequest:
     """One line of the log of what was asked; no credential is in it."""
 
     at: datetime

@@ -79,11 +79,10 @@ def world_of(
     _leave_out(world, leave_out, chance)
     _mention_old_urls(world, plan)
     _add_own_links(world, own_links, chance)
-    world.log_urls = {
-        kind: url
-        for kind, url in (("history", plan.logs_history), ("audit", plan.logs_audit))
-        if url is not None
-    }
+    if plan.logs_history is not None:
+        world.log_urls["history"] = plan.logs_history
+    if plan.logs_audit is not None:
+        world.log_urls["audit"] = plan.logs_audit
     return world
 
 

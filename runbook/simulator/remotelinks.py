@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from runbook.simulator.messages import NO_CONTENT, Reply, jira_error, json_reply
-from runbook.simulator.model import ID_DIGITS, Issue, RemoteLink, SimAccount
+from runbook.simulator.model import ID_DIGITS, Issue, SimAccount, SimRemoteLink
 from runbook.simulator.visit import Visit, VisitRefusedError
 
 TEXT_LIMIT = 255
@@ -21,7 +21,7 @@ TOO_MANY = "The per-issue limit for remote links has been breached."
 def read(visit: Visit) -> Reply:
     """Answer all links of an issue, or with `globalId` the one that has it."""
     issue = _linkable(visit)
-    global_id = visit.call.params().get("globalId")
+    global_id = visit.request.params().get("globalId")
     if global_id:
         found = next((x for x in issue.links.values() if x.global_id == global_id), None)
         if found is None:
@@ -85,7 +85,7 @@ def delete_by_id(visit: Visit) -> Reply:
 def delete_by_global_id(visit: Visit) -> Reply:
     """Remove the links of an issue that have a globalId: 204."""
     issue, author = _writable(visit)
-    global_id = visit.call.params().get("globalId")
+    global_id = visit.request.params().get("globalId")
     if not global_id:
         return jira_error(400, fields={"globalId": "'globalId' is required."})
     found = [link for link in issue.links.values() if link.global_id == global_id]
@@ -112,7 +112,7 @@ def _writable(visit: Visit) -> tuple[Issue, SimAccount]:
     return issue, author
 
 
-def _link_by_id(visit: Visit, issue: Issue) -> RemoteLink:
+def _link_by_id(visit: Visit, issue: Issue) -> SimRemoteLink:
     text = visit.params["linkId"]
     if not text.isdecimal() or len(text) > ID_DIGITS:
         raise VisitRefusedError(jira_error(400, f"The link ID '{text}' is not a number."))
@@ -125,20 +125,17 @@ def _link_by_id(visit: Visit, issue: Issue) -> RemoteLink:
 
 
 def _count_write(visit: Visit, issue: Issue) -> None:
-    clock = visit.world.clock
-    refused = visit.world.limits.issue_write(
-        visit.site.url, issue.id, clock.monotonic_s(), clock.now()
-    )
+    refused = visit.world.limits.issue_write(visit.site.url, issue.id, visit.world.clock)
     if refused is not None:
         raise VisitRefusedError(refused)
 
 
-def _self(visit: Visit, issue: Issue, link: RemoteLink) -> str:
+def _self(visit: Visit, issue: Issue, link: SimRemoteLink) -> str:
     # As in Atlassian's own sample: without the version of the API.
     return f"{visit.site.url}/rest/api/issue/{issue.key}/remotelink/{link.id}"
 
 
-def _shown(visit: Visit, issue: Issue, link: RemoteLink) -> dict[str, Any]:
+def _shown(visit: Visit, issue: Issue, link: SimRemoteLink) -> dict[str, Any]:
     return {"id": link.id, "self": _self(visit, issue, link), **link.record}
 
 

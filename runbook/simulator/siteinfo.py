@@ -21,29 +21,18 @@ _ID_LISTS = ("projects", "issues")
 def myself(visit: Visit) -> Reply:
     """Answer who the visitor is; 401 without a login."""
     account = visit.account()
-    return json_reply(
-        {
-            "self": f"{visit.api}/user?accountId={account.account_id}",
-            "accountId": account.account_id,
-            "accountType": "atlassian",
-            "active": True,
-            "displayName": account.email.partition("@")[0],
-            "emailAddress": account.email,
-            "locale": "en_GB",
-            "timeZone": "Etc/UTC",
-        }
-    )
+    return json_reply(visit.user(account) | {"emailAddress": account.email, "locale": "en_GB"})
 
 
 def my_permissions(visit: Visit) -> Reply:
     """Answer which of the named permissions the visitor has, on the site or for a project or issue."""
-    asked = visit.call.param_list("permissions")
+    asked = visit.request.param_list("permissions")
     if not asked:
         return jira_error(400, "The 'permissions' query parameter is required.")
     unknown = [key for key in asked if key not in PERMISSIONS]
     if unknown:
         return jira_error(400, fields=dict.fromkeys(unknown, "Unrecognized permission"))
-    params = visit.call.params()
+    params = visit.request.params()
     project = _project_of(visit, params)
     return json_reply(
         {
@@ -177,7 +166,7 @@ def limit_report(visit: Visit) -> Reply:
     if not visit.may("ADMINISTER"):
         return jira_error(403, "Only Jira administrators can perform this operation.")
     limit = visit.world.settings.remote_link_limit
-    with_keys = visit.call.params().get("isReturningKeys", "").lower() == "true"
+    with_keys = visit.request.params().get("isReturningKeys", "").lower() == "true"
     over: dict[str, int] = {}
     near: dict[str, int] = {}
     for issue in visit.site.issues.values():
@@ -195,9 +184,9 @@ def limit_report(visit: Visit) -> Reply:
 
 def project_search(visit: Visit) -> Reply:
     """Answer the projects that the visitor may browse; live ones unless others are asked for."""
-    params = visit.call.params()
-    keys = {key.upper() for key in visit.call.param_list("keys")}
-    states = visit.call.param_list("status") or ["live"]
+    params = visit.request.params()
+    keys = {key.upper() for key in visit.request.param_list("keys")}
+    states = visit.request.param_list("status") or ["live"]
     try:
         start = max(0, int(params.get("startAt", 0)))
         size = min(max(1, int(params.get("maxResults", PROJECT_PAGE))), PROJECT_PAGE)

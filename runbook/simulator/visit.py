@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from runbook.simulator.messages import Call, Reply, jira_error
+from runbook.simulator.messages import Reply, SimRequest, jira_error
 from runbook.simulator.model import Issue, SimAccount, SimSite
 from runbook.simulator.world import World
 
@@ -20,7 +20,7 @@ class VisitRefusedError(Exception):
         self.reply = reply
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Visit:
     """What a handler gets; `visitor` None is an anonymous one.
 
@@ -28,7 +28,7 @@ class Visit:
     """
 
     world: World
-    call: Call
+    request: SimRequest
     site: SimSite
     visitor: SimAccount | None
     params: dict[str, str]
@@ -38,6 +38,17 @@ class Visit:
     def api(self) -> str:
         """Return the base of addresses in answers."""
         return f"{self.site.url}/rest/api/{self.version}"
+
+    def user(self, account: SimAccount) -> dict[str, Any]:
+        """Return an account as Jira shows it."""
+        return {
+            "self": f"{self.api}/user?accountId={account.account_id}",
+            "accountId": account.account_id,
+            "accountType": "atlassian",
+            "active": True,
+            "displayName": account.email.partition("@")[0],
+            "timeZone": "Etc/UTC",
+        }
 
     def may(self, permission: str, project: str | None = None) -> bool:
         """Return whether the visitor has a permission on the site, or in a project of it."""
@@ -87,7 +98,7 @@ class Visit:
         Raises:
             VisitRefusedError: 400; it is not a JSON object.
         """
-        value = self.call.json_object()
+        value = self.request.json_object()
         if value is None:
             raise VisitRefusedError(jira_error(400, BAD_BODY))
         return value

@@ -9,30 +9,35 @@ import csv
 import io
 import itertools
 import random
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from runbook.clock import Clock
+from runbook.clock import Clock, isoformat_utc
 from runbook.plan.model import Plan, Project
 from runbook.remotelinks.expected import COLUMNS
 from runbook.simulator.faults import FaultScript
-from runbook.simulator.limits import Limits
+from runbook.simulator.messages import Headers, Reply, jira_error
 from runbook.simulator.model import (
-    Asked,
-    Change,
     Issue,
     LinkJob,
+    LoggedRequest,
     LostLink,
-    RemoteLink,
     SimAccount,
     SimAppLink,
+    SimChange,
+    SimRemoteLink,
     SimSite,
-    Submission,
+    SimSubmission,
     derived_uuid,
 )
 
+PER_METHOD = {"GET": 100, "POST": 100, "PUT": 50, "DELETE": 50}
+PER_ENDPOINT = {("GET", "/rest/api/3/issue/{issueIdOrKey}"): 150}
+PER_ISSUE_WRITES = ((20, 2.0), (100, 30.0))
+LogKind = Literal["history", "audit"]
 REMOTE_LINK_FIELDS = ("globalId", "application", "relationship", "object")
 
 
@@ -56,7 +61,85 @@ class Settings:
     remote_link_limit: int = 2000
     at_limit: int = 413
     page_cap: int = 5000
-    search_lag_s: float = 0.0
+
+
+@dataclass(slots=True, kw_only=True)
+class SimulatedLimits:
+    """Jira's documented rate limits as token buckets (jira-rest.md B5).
+
+    One bucket per site, method and endpoint, shared by all issues; besides it two sliding windows
+    of writes per issue. `enabled` False lets everything through.
+
+    `link_jobs_per_minute` limits `POST …/jobs/cma`, for which Atlassian names no number.
+    `refused` counts the answers 429 by reason.
+    """
+
+    enabled: bool = True
+    link_jobs_per_minute: int | None = None
+    refused: dict[str, int] = field(default_factory=dict)
+    _buckets: dict[tuple[str, str, str], tuple[float, float]] = field(default_factory=dict)
+    _writes: dict[tuple[str, int], deque[float]] = field(default_factory=dict)
+    _jobs: deque[float] = field(default_factory=deque)
+
+    def burst(
+        self, site: str, method: str, template: str, clock: Clock
+    ) -> tuple[Reply | None, Headers]:
+        """Return the refusal, if any, and the headers that every answer carries."""
+        if not self.enabled:
+            return None, ()
+        now_s = clock.monotonic_s()
+        size = PER_ENDPOINT.get((method, template)) or PER_METHOD.get(method, 100)
+        tokens, filled_s = self._buckets.get((site, method, template), (size, now_s))
+        tokens = min(size, tokens + (now_s - filled_s) * size)
+        self._buckets[site, method, template] = (tokens - (tokens >= 1.0), now_s)
+        if tokens < 1.0:
+            return self._refusal("jira-burst-based", size, (1.0 - tokens) / size, clock), ()
+        return None, (
+            ("X-RateLimit-Limit", str(size)),
+            ("X-RateLimit-Remaining", str(int(tokens) - 1)),
+        )
+
+    def issue_write(self, site: str, issue: int, clock: Clock) -> Reply | None:
+        """Count one write of an issue; return the refusal where it is one too many."""
+        writes = self._writes.setdefault((site, issue), deque())
+        return self._count(writes, PER_ISSUE_WRITES, "jira-per-issue-on-write", clock)
+
+    def link_job(self, clock: Clock) -> Reply | None:
+        """Count one submission of a link-fixing job; return the refusal where it is one too many."""
+        most = self.link_jobs_per_minute
+        return None if most is None else self._count(self._jobs, ((most, 60.0),), None, clock)
+
+    def _count(
+        self,
+        counted: deque[float],
+        windows: tuple[tuple[int, float], ...],
+        reason: str | None,
+        clock: Clock,
+    ) -> Reply | None:
+        if not self.enabled:
+            return None
+        now_s = clock.monotonic_s()
+        while counted and now_s - counted[0] >= windows[-1][1]:
+            counted.popleft()
+        for most, span_s in windows:
+            recent = [at_s for at_s in counted if now_s - at_s < span_s]
+            if len(recent) >= most:
+                return self._refusal(reason, most, recent[-most] + span_s - now_s, clock)
+        counted.append(now_s)
+        return None
+
+    def _refusal(self, reason: str | None, limit: int, wait_s: float, clock: Clock) -> Reply:
+        self.refused[reason or "links"] = self.refused.get(reason or "links", 0) + 1
+        whole_s = max(1, -int(-wait_s // 1))
+        reset = (clock.now() + timedelta(seconds=whole_s)).replace(microsecond=0)
+        headers = [
+            ("X-RateLimit-Limit", str(limit)),
+            ("X-RateLimit-Remaining", "0"),
+            ("X-RateLimit-Reset", isoformat_utc(reset)),
+        ]
+        if reason is not None:
+            headers += [("Retry-After", str(whole_s)), ("RateLimit-Reason", reason)]
+        return jira_error(429, "Rate limit exceeded.", headers=tuple(headers))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -79,12 +162,12 @@ class World:
     fates: dict[tuple[str, str], Literal["complete", "empty", "error"]] = field(
         default_factory=dict
     )
-    log_urls: dict[str, str] = field(default_factory=dict)
+    log_urls: dict[LogKind, str] = field(default_factory=dict)
     jobs: dict[str, LinkJob] = field(default_factory=dict)
-    submissions: list[Submission] = field(default_factory=list)
-    limits: Limits = field(default_factory=Limits)
+    submissions: list[SimSubmission] = field(default_factory=list)
+    limits: SimulatedLimits = field(default_factory=SimulatedLimits)
     faults: FaultScript = field(default_factory=FaultScript)
-    log: list[Asked] = field(default_factory=list)
+    log: list[LoggedRequest] = field(default_factory=list)
     dark_until_s: float = 0.0
     on_dark: Callable[[], None] | None = None
     began: datetime = field(init=False)
@@ -196,7 +279,7 @@ class World:
         *,
         link_id: int | None = None,
         at: datetime | None = None,
-    ) -> tuple[RemoteLink, bool]:
+    ) -> tuple[SimRemoteLink, bool]:
         """Write a whole record; return the link, and whether it is new.
 
         `link_id` replaces that link, else a link of the issue with the same globalId is replaced.
@@ -211,7 +294,7 @@ class World:
             old = next((x for x in issue.links.values() if x.global_id == whole["globalId"]), None)
         before = (None, None) if old is None else (str(old.id), _told(old.record))
         if old is None:
-            link = RemoteLink(
+            link = SimRemoteLink(
                 id=self._next_link_id(issue), record=whole, created_at=moment, created_by=by
             )
             issue.links[link.id] = link
@@ -221,7 +304,7 @@ class World:
         self._note(issue, moment, by, before, (str(link.id), _told(whole)))
         return link, old is None
 
-    def remove_link(self, issue: Issue, link: RemoteLink, by: SimAccount) -> None:
+    def remove_link(self, issue: Issue, link: SimRemoteLink, by: SimAccount) -> None:
         """Remove a link; the issue's history keeps who did it."""
         del issue.links[link.id]
         before = (str(link.id), _told(link.record))
@@ -255,7 +338,7 @@ class World:
         after: tuple[str | None, str | None],
     ) -> None:
         issue.history.append(
-            Change(
+            SimChange(
                 id=100_000 + self.next_number(),
                 at=at,
                 author=by,

@@ -14,8 +14,7 @@ from runbook.clock import VirtualClock
 from runbook.http import Answer, Lost, NotSent, Outcome, Request, Send
 from runbook.secrets import Account, Secret
 from runbook.simulator.app import make_app
-from runbook.simulator.faults import Fault, FaultKind
-from runbook.simulator.levels import SUBMIT, faults_for
+from runbook.simulator.faults import SUBMIT, Fault, FaultKind, faults_for
 from runbook.simulator.server import serving
 from runbook.simulator.world import World
 from tests.simulator.worlds import (

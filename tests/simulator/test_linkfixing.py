@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from runbook.clock import VirtualClock
-from runbook.simulator.linkjobs import accept, settle
+from runbook.simulator.linkfixing import accept, settle
 from runbook.simulator.messages import Reply
-from runbook.simulator.model import SimAccount, Unauthorized
+from runbook.simulator.model import SimAccount
 from runbook.simulator.populate import world_of
 from runbook.simulator.router import answer
 from runbook.simulator.world import World
@@ -257,7 +257,7 @@ def authorized_by_somebody_else(world: World) -> None:
 
 def without_authorization_error(world: World) -> None:
     world.app_link(ENG, OPS).authorized = False
-    world.app_link(ENG, OPS).unauthorized = Unauthorized.ERROR
+    world.app_link(ENG, OPS).unauthorized = "error"
 
 
 def with_another_migration(world: World) -> None:
@@ -293,7 +293,7 @@ def test_a_job_recreates_nothing(
 
 def test_a_missing_authorization_can_be_refused_at_once(world: World, submit: Submit) -> None:
     world.app_link(ENG, OPS).authorized = False
-    world.app_link(ENG, OPS).unauthorized = Unauthorized.REFUSED
+    world.app_link(ENG, OPS).unauthorized = "refused"
     assert submit().status == 403
     assert submit(recreateAsRemote=None).status == 200
 

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from runbook.plan.model import Instance, Plan, Probe, Project, Site, Wave
-from runbook.simulator.messages import Call, Reply
+from runbook.simulator.messages import Reply, SimRequest
 from runbook.simulator.model import Issue, SimSite
 
 ENG = "https://contoso-eng.atlassian.net"
@@ -73,7 +73,7 @@ def call_of(
     account: tuple[str, str] | None = (EMAIL, TOKEN),
     body: bytes | None = None,
     content_type: str = "application/json",
-) -> Call:
+) -> SimRequest:
     """Return a request as the simulator sees it."""
     parts = urlsplit(url)
     headers = {"content-type": content_type}
@@ -81,7 +81,7 @@ def call_of(
         headers["authorization"] = basic(*account)
     if body is None:
         body = b"" if value is None else json.dumps(value).encode()
-    return Call(
+    return SimRequest(
         method=method,
         host=parts.netloc,
         path=parts.path,
