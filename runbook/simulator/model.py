@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from runbook.plan.model import Wave
 
 Direction = Literal["outward", "inward"]
+HistoryValue = tuple[str | None, str | None]  # an id, and a sentence about it
 
 ID_DIGITS = 18  # Jira's ids are 64-bit
 
@@ -71,8 +72,8 @@ class SimChange:
     at: datetime
     author: SimAccount
     field: str
-    before: tuple[str | None, str | None]
-    after: tuple[str | None, str | None]
+    before: HistoryValue
+    after: HistoryValue
 
 
 @dataclass(slots=True, kw_only=True)
@@ -81,14 +82,11 @@ class SimRemoteLink:
 
     id: int
     record: dict[str, Any]
-    created_at: datetime
-    created_by: SimAccount
 
     @property
     def global_id(self) -> str | None:
         """Return the globalId, None where the link has none."""
-        value = self.record.get("globalId")
-        return value if isinstance(value, str) else None
+        return self.record.get("globalId")
 
     @property
     def url(self) -> str:
@@ -144,12 +142,8 @@ class SimSite:
 
     def add_project(self, key: str, was: str | None = None) -> SimProject:
         """Return the project with this key, made where it is not there."""
-        found = self.projects.get(key)
-        if found is None:
-            number = 10_000 + len(self.projects)
-            found = SimProject(id=number, key=key, was=was or key)
-            self.projects[key] = found
-        return found
+        made = SimProject(id=10_000 + len(self.projects), key=key, was=was or key)
+        return self.projects.setdefault(key, made)
 
     def add_issue(self, key: str) -> Issue:
         """Return the issue with this key, made where it is not there; so is its project."""

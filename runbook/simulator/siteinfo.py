@@ -21,7 +21,7 @@ _ID_LISTS = ("projects", "issues")
 def myself(visit: Visit) -> Reply:
     """Answer who the visitor is; 401 without a login."""
     account = visit.account()
-    return json_reply(visit.user(account) | {"emailAddress": account.email, "locale": "en_GB"})
+    return json_reply(visit.user(account, emailAddress=account.email, locale="en_GB"))
 
 
 def my_permissions(visit: Visit) -> Reply:

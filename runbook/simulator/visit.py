@@ -39,14 +39,15 @@ class Visit:
         """Return the base of addresses in answers."""
         return f"{self.site.url}/rest/api/{self.version}"
 
-    def user(self, account: SimAccount) -> dict[str, Any]:
-        """Return an account as Jira shows it."""
+    def user(self, account: SimAccount, **more: str) -> dict[str, Any]:
+        """Return an account as Jira shows it, with further fields."""
         return {
             "self": f"{self.api}/user?accountId={account.account_id}",
             "accountId": account.account_id,
             "accountType": "atlassian",
             "active": True,
             "displayName": account.email.partition("@")[0],
+            **more,
             "timeZone": "Etc/UTC",
         }
 

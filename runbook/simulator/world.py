@@ -21,6 +21,7 @@ from runbook.remotelinks.expected import COLUMNS
 from runbook.simulator.faults import FaultScript
 from runbook.simulator.messages import Headers, Reply, jira_error
 from runbook.simulator.model import (
+    HistoryValue,
     Issue,
     LinkJob,
     LoggedRequest,
@@ -183,18 +184,15 @@ class World:
 
     def add_site(self, url: str, site_id: str | None = None) -> SimSite:
         """Return the site with this base URL, made where it is not there."""
-        found = self.sites.get(url)
-        if found is None:
-            label = url.split("://", 1)[1].split(".", 1)[0]
-            found = SimSite(
+        if url not in self.sites:
+            self.sites[url] = SimSite(
                 url=url,
                 site_id=site_id or derived_uuid("site", self.seed, url),
-                title=label,
+                title=url.split("://", 1)[1].split(".", 1)[0],
                 display_url=url,
                 next_issue_id=10_000 + 10_000 * len(self.sites),
             )
-            self.sites[url] = found
-        return found
+        return self.sites[url]
 
     def site_by_host(self, host: str) -> SimSite | None:
         """Return the site that a `Host` header names, by its base or its display URL."""
@@ -218,12 +216,8 @@ class World:
 
     def app_link(self, source: str, destination: str) -> SimAppLink:
         """Return the app link from one site to another, made where it is not there."""
-        pair = (source, destination)
-        if pair not in self.app_links:
-            self.app_links[pair] = SimAppLink(
-                app_id=derived_uuid("app link", self.seed, source, destination)
-            )
-        return self.app_links[pair]
+        made = SimAppLink(app_id=derived_uuid("app link", self.seed, source, destination))
+        return self.app_links.setdefault((source, destination), made)
 
     def account(self, email: str) -> SimAccount:
         """Return the account with this e-mail, made where it is not there."""
@@ -253,21 +247,14 @@ class World:
 
         Verification maps keys to sites by projects, which a plan may leave out.
         """
-        return replace(
-            plan,
-            sites=tuple(
-                site
-                if site.projects
-                else replace(
-                    site,
-                    projects=tuple(
-                        Project(key=made.key, was=made.was)
-                        for made in self.sites[site.url].projects.values()
-                    ),
-                )
-                for site in plan.sites
-            ),
+        made = {
+            url: tuple(Project(key=there.key, was=there.was) for there in site.projects.values())
+            for url, site in self.sites.items()
+        }
+        sites = (
+            site if site.projects else replace(site, projects=made[site.url]) for site in plan.sites
         )
+        return replace(plan, sites=tuple(sites))
 
     # Changing
 
@@ -285,30 +272,28 @@ class World:
         `link_id` replaces that link, else a link of the issue with the same globalId is replaced.
         Every write is an entry of the issue's history, even one that changes nothing.
         """
-        moment = at or self.clock.now()
         whole = {name: record[name] for name in REMOTE_LINK_FIELDS if record.get(name) is not None}
         if not whole.get("globalId"):
             whole.pop("globalId", None)
         old = issue.links.get(link_id) if link_id is not None else None
         if old is None and "globalId" in whole:
             old = next((x for x in issue.links.values() if x.global_id == whole["globalId"]), None)
-        before = (None, None) if old is None else (str(old.id), _told(old.record))
+        before = _history_value(old)
         if old is None:
-            link = SimRemoteLink(
-                id=self._next_link_id(issue), record=whole, created_at=moment, created_by=by
-            )
+            site = next(site for site in self.sites.values() if site.issues.get(issue.id) is issue)
+            link = SimRemoteLink(id=site.next_link_id, record=whole)
+            site.next_link_id += 1
             issue.links[link.id] = link
         else:
             link = old
             link.record = whole
-        self._note(issue, moment, by, before, (str(link.id), _told(whole)))
+        self._note(issue, at or self.clock.now(), by, before, _history_value(link))
         return link, old is None
 
     def remove_link(self, issue: Issue, link: SimRemoteLink, by: SimAccount) -> None:
         """Remove a link; the issue's history keeps who did it."""
         del issue.links[link.id]
-        before = (str(link.id), _told(link.record))
-        self._note(issue, self.clock.now(), by, before, (None, None))
+        self._note(issue, self.clock.now(), by, _history_value(link), (None, None))
 
     def go_dark(self, seconds: float) -> None:
         """Refuse every new connection for so many seconds of the world's time."""
@@ -324,32 +309,21 @@ class World:
         """Return the next number of this world, for whatever has to be told apart in order."""
         return next(self._numbers)
 
-    def _next_link_id(self, issue: Issue) -> int:
-        site = next(site for site in self.sites.values() if site.issues.get(issue.id) is issue)
-        site.next_link_id += 1
-        return site.next_link_id - 1
-
     def _note(
-        self,
-        issue: Issue,
-        at: datetime,
-        by: SimAccount,
-        before: tuple[str | None, str | None],
-        after: tuple[str | None, str | None],
+        self, issue: Issue, at: datetime, by: SimAccount, before: HistoryValue, after: HistoryValue
     ) -> None:
+        number = 100_000 + self.next_number()
         issue.history.append(
             SimChange(
-                id=100_000 + self.next_number(),
-                at=at,
-                author=by,
-                field="RemoteIssueLink",
-                before=before,
-                after=after,
+                id=number, at=at, author=by, field="RemoteIssueLink", before=before, after=after
             )
         )
 
 
-def _told(record: Mapping[str, Any]) -> str:
-    name = (record.get("application") or {}).get("name")
-    told = f'This issue links to "{record["object"].get("title", "")}'
-    return f'{told} ({name})"' if name else f'{told}"'
+def _history_value(link: SimRemoteLink | None) -> HistoryValue:
+    """Return a link as an issue's history shows it: its id, and a sentence."""
+    if link is None:
+        return None, None
+    name = (link.record.get("application") or {}).get("name")
+    sentence = f'This issue links to "{link.record["object"].get("title", "")}'
+    return str(link.id), f'{sentence} ({name})"' if name else f'{sentence}"'
