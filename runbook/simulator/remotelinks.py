@@ -142,29 +142,27 @@ def _shown(visit: Visit, issue: Issue, link: SimRemoteLink) -> dict[str, Any]:
 def _problems(body: dict[str, Any]) -> dict[str, str]:
     """Return what is wrong with a record, by field."""
     found: dict[str, str] = {}
-    target = body.get("object")
-    if not isinstance(target, dict):
+    target, application = body.get("object"), body.get("application")
+    if isinstance(target, dict):
+        found |= _target_problems(target)
+    else:
         found["object"] = "'object' is required."
         target = {}
-    else:
-        found |= _target_problems(target)
-    application = body.get("application")
-    if application is not None and not isinstance(application, dict):
-        found["application"] = "'application' must be an object."
-        application = None
+    if not isinstance(application, dict):
+        if application is not None:
+            found["application"] = "'application' must be an object."
+        application = {}
     texts = {
         "globalId": body.get("globalId"),
         "relationship": body.get("relationship"),
         "title": target.get("title"),
-        "application.type": (application or {}).get("type"),
-        "application.name": (application or {}).get("name"),
+        "application.type": application.get("type"),
+        "application.name": application.get("name"),
     }
     for name, value in texts.items():
-        if value is None:
-            continue
-        if not isinstance(value, str):
+        if value is not None and not isinstance(value, str):
             found.setdefault(name, f"'{name}' must be a string.")
-        elif len(value) > TEXT_LIMIT:
+        elif value is not None and len(value) > TEXT_LIMIT:
             found.setdefault(name, f"'{name}' must not exceed {TEXT_LIMIT} characters.")
     return found
 
@@ -175,8 +173,7 @@ def _target_problems(target: dict[str, Any]) -> dict[str, str]:
         value = target.get(name)
         if not isinstance(value, str) or not value.strip():
             found[name] = f"'{name}' is required."
-    url = target.get("url")
-    if "url" not in found and isinstance(url, str) and not _is_uri(url):
+    if "url" not in found and not _is_uri(target["url"]):
         found["url"] = "'url' is not a valid URL."
     for name in ("icon", "status"):
         if target.get(name) is not None and not isinstance(target[name], dict):
@@ -186,7 +183,7 @@ def _target_problems(target: dict[str, Any]) -> dict[str, str]:
 
 def _is_uri(text: str) -> bool:
     try:
-        parts = urlsplit(text)
+        scheme = urlsplit(text).scheme
     except ValueError:
         return False
-    return bool(parts.scheme) and not any(sign.isspace() for sign in text)
+    return bool(scheme) and not any(sign.isspace() for sign in text)

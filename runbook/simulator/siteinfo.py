@@ -32,23 +32,19 @@ def my_permissions(visit: Visit) -> Reply:
     unknown = [key for key in asked if key not in PERMISSIONS]
     if unknown:
         return jira_error(400, fields=dict.fromkeys(unknown, "Unrecognized permission"))
-    params = visit.request.params()
-    project = _project_of(visit, params)
-    return json_reply(
-        {
-            "permissions": {
-                key: {
-                    "id": PERMISSIONS[key][0],
-                    "key": key,
-                    "name": PERMISSIONS[key][1],
-                    "type": PERMISSIONS[key][2],
-                    "description": f"Ability: {PERMISSIONS[key][1].lower()}.",
-                    "havePermission": visit.may(key, None if project is None else project.key),
-                }
-                for key in asked
-            }
+    project = _project_of(visit, visit.request.params())
+    held: dict[str, dict[str, Any]] = {}
+    for key in asked:
+        number, name, kind = PERMISSIONS[key]
+        held[key] = {
+            "id": number,
+            "key": key,
+            "name": name,
+            "type": kind,
+            "description": f"Ability: {name.lower()}.",
+            "havePermission": visit.may(key, None if project is None else project.key),
         }
-    )
+    return json_reply({"permissions": held})
 
 
 def check_permissions(visit: Visit) -> Reply:
@@ -77,8 +73,8 @@ def check_permissions(visit: Visit) -> Reply:
 def _are_entries(wanted: object) -> bool:
     return isinstance(wanted, list) and all(
         isinstance(entry, dict)
-        and _are_all(str, entry.get("permissions"))
-        and bool(entry["permissions"])
+        and entry.get("permissions")
+        and _are_all(str, entry["permissions"])
         and all(entry.get(name) is None or _are_all(int, entry[name]) for name in _ID_LISTS)
         for entry in wanted
     )
@@ -89,21 +85,21 @@ def _are_all(kind: type, value: object) -> bool:
 
 
 def _grant(visit: Visit, entry: dict[str, Any], key: str) -> dict[str, Any]:
-    by_id = {project.id: project for project in visit.site.projects.values()}
-    issues = [(number, visit.seen(str(number))) for number in entry.get("issues") or []]
-    return {
-        "permission": key,
-        "projects": [
-            number
-            for number in entry.get("projects") or []
-            if number in by_id and visit.may(key, by_id[number].key)
-        ],
-        "issues": [
-            number
-            for number, issue in issues
-            if issue is not None and visit.may(key, issue.project)
-        ],
+    projects = {project.id: project.key for project in visit.site.projects.values()}
+    issues = {
+        number: issue.project
+        for number in entry.get("issues") or []
+        if (issue := visit.seen(str(number))) is not None
     }
+    granted = {
+        name: [
+            number
+            for number in entry.get(name) or []
+            if number in home and visit.may(key, home[number])
+        ]
+        for name, home in (("projects", projects), ("issues", issues))
+    }
+    return {"permission": key, **granted}
 
 
 def server_info(visit: Visit) -> Reply:
@@ -144,20 +140,17 @@ def link_types(visit: Visit) -> Reply:
     """Answer the types of issue links; 404 where linking is off."""
     if not visit.site.linking_enabled:
         return jira_error(404, "Issue linking is currently disabled.")
-    return json_reply(
+    types = [
         {
-            "issueLinkTypes": [
-                {
-                    "id": str(10_000 + number),
-                    "name": name,
-                    "inward": inward,
-                    "outward": outward,
-                    "self": f"{visit.api}/issueLinkType/{10_000 + number}",
-                }
-                for number, (name, outward, inward) in enumerate(LINK_TYPES)
-            ]
+            "id": str(number),
+            "name": name,
+            "inward": inward,
+            "outward": outward,
+            "self": f"{visit.api}/issueLinkType/{number}",
         }
-    )
+        for number, (name, outward, inward) in enumerate(LINK_TYPES, 10_000)
+    ]
+    return json_reply({"issueLinkTypes": types})
 
 
 def limit_report(visit: Visit) -> Reply:
@@ -167,8 +160,7 @@ def limit_report(visit: Visit) -> Reply:
         return jira_error(403, "Only Jira administrators can perform this operation.")
     limit = visit.world.settings.remote_link_limit
     with_keys = visit.request.params().get("isReturningKeys", "").lower() == "true"
-    over: dict[str, int] = {}
-    near: dict[str, int] = {}
+    over, near = dict[str, int](), dict[str, int]()
     for issue in visit.site.issues.values():
         many = len(issue.links)
         if many >= limit * APPROACHING_SHARE and visit.sees(issue):
@@ -227,12 +219,12 @@ def _project(visit: Visit, project: SimProject) -> dict[str, Any]:
 
 def _project_of(visit: Visit, params: dict[str, str]) -> SimProject | None:
     named = params.get("projectKey") or params.get("projectId")
-    if named:
-        for project in visit.site.projects.values():
-            there = not project.archived and visit.may("BROWSE_PROJECTS", project.key)
-            if named.upper() in (project.key, str(project.id)) and there:
-                return project
-        refused = jira_error(404, f"No project could be found with key or id '{named}'.")
-        raise VisitRefusedError(refused)
-    asked = params.get("issueKey") or params.get("issueId")
-    return visit.site.projects[visit.issue(asked).project] if asked else None
+    if not named:
+        asked = params.get("issueKey") or params.get("issueId")
+        return visit.site.projects[visit.issue(asked).project] if asked else None
+    for project in visit.site.projects.values():
+        there = not project.archived and visit.may("BROWSE_PROJECTS", project.key)
+        if there and named.upper() in (project.key, str(project.id)):
+            return project
+    message = f"No project could be found with key or id '{named}'."
+    raise VisitRefusedError(jira_error(404, message))
