@@ -349,8 +349,8 @@ class _Evening:
         )
         if world.faults.fired:
             self.screen.say("faults that were met, and what one would have done:")
-            for fired in world.faults.fired:
-                self.screen.say(f"  {fired.fault.sentence}: {fired.fault.advice}")
+            for fault in world.faults.fired:
+                self.screen.say(f"  {fault.sentence}: {fault.advice}")
         else:
             self.screen.say("no faults were met")
 

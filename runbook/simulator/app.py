@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from runbook.errors import UsageError
-from runbook.simulator.faults import ASKS_THE_WORLD, Fault, FaultKind, arriving
+from runbook.simulator.faults import ASKS_THE_WORLD, FaultKind, arriving
 from runbook.simulator.messages import NO_CONTENT, Closed, Reply, SimRequest
 from runbook.simulator.model import LoggedRequest
 from runbook.simulator.router import answer, template_of
@@ -64,46 +64,18 @@ async def _exchange(world: World, request: SimRequest) -> Reply | Closed:
         return Closed(ending="refused")
     if world.settings.latency_s > 0.0:
         await _pause(world, world.settings.latency_s)
-    fault = None
+    fault, account, submitted = None, None, len(world.submissions)
     if world.faults.rules:
         template = template_of(world, request)
-        fault = world.faults.hit(request, template, world.clock.now())
-        if fault is not None and fault.kind not in ASKS_THE_WORLD:
-            got = arriving(fault, NO_CONTENT, world.clock.now())
-            _write_log(world, request, got, fault, template, account=None)
-            return _dated(world, got)
-    if fault is not None and fault.kind is FaultKind.SLOW:
-        await _pause(world, fault.amount_s)
-    submitted = len(world.submissions)
-    reply, template, account = answer(world, request)
-    _write_log(world, request, reply, fault, template, account=account)
-    if fault is None:
-        return _dated(world, reply)
-    if fault.kind is FaultKind.OUTAGE:
-        world.go_dark(fault.amount_s)
-        # The connection goes with the outage; keeping it would let later requests pass.
-        return _dated(world, reply.with_headers([("Connection", "close")]))
-    got = arriving(fault, reply, world.clock.now())
-    if len(world.submissions) > submitted:
-        world.submissions[-1].answer_arrived = got is reply
-    return _dated(world, got)
-
-
-async def _pause(world: World, seconds: float) -> None:
-    # Inside `answering()`, so that virtual time goes on although the client counts as busy.
-    with world.clock.answering():
-        await world.clock.sleep(seconds)
-
-
-def _write_log(
-    world: World,
-    request: SimRequest,
-    got: Reply | Closed,
-    fault: Fault | None,
-    template: str,
-    *,
-    account: str | None,
-) -> None:
+        fault = world.faults.hit(request, template)
+    reply = NO_CONTENT
+    asked = fault is None or fault.kind in ASKS_THE_WORLD
+    if asked:
+        if fault is not None and fault.kind is FaultKind.SLOW:
+            await _pause(world, fault.amount_s)
+        reply, template, account = answer(world, request)
+    got = reply if fault is None else arriving(fault, reply, world.clock.now())
+    logged = reply if asked else got
     world.log.append(
         LoggedRequest(
             at=world.clock.now(),
@@ -114,18 +86,27 @@ def _write_log(
             template=template,
             account=account,
             body=request.body,
-            status=got.status if isinstance(got, Reply) else None,
+            status=logged.status if isinstance(logged, Reply) else None,
             fault=None if fault is None else fault.kind.value,
         )
     )
-
-
-def _dated(world: World, got: Reply | Closed) -> Reply | Closed:
+    if len(world.submissions) > submitted:
+        world.submissions[-1].answer_arrived = got is reply
     if isinstance(got, Closed):
         return got
+    if fault is not None and fault.kind is FaultKind.OUTAGE:
+        world.go_dark(fault.amount_s)
+        # The connection goes with the outage; keeping it would let later requests pass.
+        got = got.with_headers([("Connection", "close")])
     date = format_datetime(world.clock.now().replace(microsecond=0), usegmt=True)
     trace = f"{world.seed:08x}{world.next_number():024x}"
     return got.with_headers((("Date", date), ("Atl-Traceid", trace)))
+
+
+async def _pause(world: World, seconds: float) -> None:
+    # Inside `answering()`, so that virtual time goes on although the client counts as busy.
+    with world.clock.answering():
+        await world.clock.sleep(seconds)
 
 
 async def _request(scope: "Scope", receive: "Receive") -> SimRequest:

@@ -111,23 +111,12 @@ class Fault:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fired:
-    """A fault that happened, to which request and when."""
-
-    at: datetime
-    fault: Fault
-    method: str
-    host: str
-    path: str
-
-
 @dataclass(slots=True, kw_only=True)
 class FaultScript:
     """The rules of a world; `fired` is what truly happened, in order."""
 
     rules: list[Fault] = field(default_factory=list)
-    fired: list[Fired] = field(default_factory=list)
+    fired: list[Fault] = field(default_factory=list)
     _seen: dict[int, int] = field(default_factory=dict)
 
     def add(self, *faults: Fault) -> None:
@@ -139,21 +128,16 @@ class FaultScript:
         self.rules.clear()
         self._seen.clear()
 
-    def hit(self, request: SimRequest, template: str, now: datetime) -> Fault | None:
+    def hit(self, request: SimRequest, template: str) -> Fault | None:
         """Count a request against every rule; return the first rule that hits it."""
         found: Fault | None = None
         for position, rule in enumerate(self.rules):
-            if not rule.matches(request, template):
-                continue
-            count = self._seen[position] = self._seen.get(position, 0) + 1
-            if found is None and rule.nth <= count < rule.nth + rule.times:
-                found = rule
+            if rule.matches(request, template):
+                count = self._seen[position] = self._seen.get(position, 0) + 1
+                if found is None and rule.nth <= count < rule.nth + rule.times:
+                    found = rule
         if found is not None:
-            self.fired.append(
-                Fired(
-                    at=now, fault=found, method=request.method, host=request.host, path=request.path
-                )
-            )
+            self.fired.append(found)
         return found
 
 
@@ -264,6 +248,8 @@ _ASK = (
     "look at Atlassian's own pages and logs whether the job is there, then `runbook resolve`; "
     "other jobs go on meanwhile"
 )
+_READ_AGAIN = "nothing: the issue is read again"
+_UNDERSTOOD = "nothing: it is understood, and the raw answer is kept"
 _SUBMIT_LIGHT = (
     _draft(
         FaultKind.RETRY_AFTER_SECONDS,
@@ -319,16 +305,8 @@ _POLL_HEAVY = (
         "nothing: a 404 on a status is no failure of the job",
         status=404,
     ),
-    _draft(
-        FaultKind.PLAIN_TEXT,
-        "a status came as plain text",
-        "nothing: it is understood, and the raw answer is kept",
-    ),
-    _draft(
-        FaultKind.NESTED,
-        "a status came nested in other fields",
-        "nothing: it is understood, and the raw answer is kept",
-    ),
+    _draft(FaultKind.PLAIN_TEXT, "a status came as plain text", _UNDERSTOOD),
+    _draft(FaultKind.NESTED, "a status came nested in other fields", _UNDERSTOOD),
     _draft(
         FaultKind.HTML_AFTER,
         "a web page came instead of a status",
@@ -345,15 +323,6 @@ _READ_LIGHT = (
     ),
 )
 _READ_HEAVY = (
-    _draft(
-        FaultKind.STATUS,
-        "reading remote links was answered 503",
-        "nothing: the issue is read again",
-        status=503,
-    ),
-    _draft(
-        FaultKind.RESET,
-        "the connection broke while remote links were read",
-        "nothing: the issue is read again",
-    ),
+    _draft(FaultKind.STATUS, "reading remote links was answered 503", _READ_AGAIN, status=503),
+    _draft(FaultKind.RESET, "the connection broke while remote links were read", _READ_AGAIN),
 )

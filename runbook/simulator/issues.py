@@ -9,10 +9,10 @@ import base64
 from datetime import datetime
 from typing import Any
 
-from runbook.simulator.jql import JqlError, parse
+from runbook.simulator.jql import JqlError, issues_found
 from runbook.simulator.messages import Reply, jira_error, json_reply
 from runbook.simulator.model import Issue, SimChange
-from runbook.simulator.visit import Visit, VisitRefusedError
+from runbook.simulator.visit import Visit
 
 BULK_LIMIT = 100
 CHANGELOG_BULK_LIMIT = 1000
@@ -92,9 +92,12 @@ def removed_search(visit: Visit) -> Reply:  # noqa: ARG001 - a handler
 
 
 def _page(visit: Visit, asked: dict[str, Any], fields: list[str]) -> Reply:
-    found = _found(visit, str(asked.get("jql") or ""))
+    seen = [issue for issue in visit.site.issues.values() if visit.sees(issue)]
     try:
+        found = issues_found(str(asked.get("jql") or ""), visit.site, seen)
         size = int(asked.get("maxResults", DEFAULT_PAGE))
+    except JqlError as problem:
+        return jira_error(400, str(problem))
     except (TypeError, ValueError, OverflowError):
         return jira_error(400, "maxResults must be a number.")
     if not 1 <= size <= LARGEST_PAGE:
@@ -115,14 +118,6 @@ def _page(visit: Visit, asked: dict[str, Any], fields: list[str]) -> Reply:
     if not is_last:
         answer["nextPageToken"] = _token_for(start + size)
     return json_reply(answer)
-
-
-def _found(visit: Visit, jql: str) -> list[Issue]:
-    try:
-        query = parse(jql, visit.site)
-    except JqlError as problem:
-        raise VisitRefusedError(jira_error(400, str(problem))) from problem
-    return query.found([issue for issue in visit.site.issues.values() if visit.sees(issue)])
 
 
 def _seen(visit: Visit, ids_or_keys: list[str]) -> list[Issue]:

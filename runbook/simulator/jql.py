@@ -11,7 +11,6 @@ A query without a term is unbounded and refused (jira-rest.md B6).
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from runbook.simulator.model import Issue, SimSite
 
@@ -40,27 +39,11 @@ class JqlError(Exception):
     """A query that Jira would answer with 400; the message is for the answer's body."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
-    """A query that was understood; without an order it yields the newest issues first."""
-
-    tests: tuple[IssueTest, ...]
-    order: str = "id"
-    descending: bool = True
-
-    def found(self, issues: list[Issue]) -> list[Issue]:
-        """Return the issues that fit the query, in its order."""
-        fitting = [issue for issue in issues if all(test(issue) for test in self.tests)]
-        if self.order in ("key", "issuekey"):
-            return sorted(fitting, key=_key_order, reverse=self.descending)
-        return sorted(fitting, key=lambda issue: issue.id, reverse=self.descending)
-
-
-def parse(text: str, site: SimSite) -> Query:
-    """Return the query that a text means on a site.
+def issues_found(text: str, site: SimSite, issues: list[Issue]) -> list[Issue]:
+    """Return those of `issues` that fit a query, in its order, without one the newest first.
 
     Raises:
-        JqlError: it is unbounded, or not of the grammar above.
+        JqlError: the query is unbounded, or not of the grammar above.
     """
     if not text.strip() or _ORDER_BY.match(text):
         raise JqlError(
@@ -81,13 +64,15 @@ def parse(text: str, site: SimSite) -> Query:
     rest = text[position if ordered is None else ordered.end() :].strip()
     if rest:
         raise JqlError(f"Error in the JQL Query: unexpected '{rest}'.")
-    if ordered is None:
-        return Query(tests=tuple(tests))
-    order = (ordered["field"] or "").lower()
-    if order not in _ORDERS:
-        raise JqlError(f"Field '{order}' does not exist or cannot be sorted by.")
-    descending = (ordered["way"] or "").lower() == "desc"
-    return Query(tests=tuple(tests), order=order, descending=descending)
+    order, way = ("id", "desc") if ordered is None else (ordered["field"] or "", ordered["way"])
+    if order.lower() not in _ORDERS:
+        raise JqlError(f"Field '{order.lower()}' does not exist or cannot be sorted by.")
+    by_key = order.lower() in ("key", "issuekey")
+    return sorted(
+        (issue for issue in issues if all(test(issue) for test in tests)),
+        key=_key_order if by_key else lambda issue: ("", issue.id),
+        reverse=(way or "").lower() == "desc",
+    )
 
 
 def _key_order(issue: Issue) -> tuple[str, int]:

@@ -4,7 +4,6 @@ import uuid
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from runbook.plan.model import Wave
 
@@ -36,8 +35,7 @@ def derived_uuid(*parts: object) -> str:
 class SimAccount:
     """A person with an API token.
 
-    `scoped` tokens reach Jira only through the gateway, others only on the site's own host;
-    `reaches` overrides that. `lacks` holds pairs of a permission and a site's URL, a project key or
+    `scoped` tokens reach Jira only through the gateway, others only on the site's own host. `lacks` holds pairs of a permission and a site's URL, a project key or
     `*`. `admin` is what the link-fixing API asks for.
     """
 
@@ -45,7 +43,6 @@ class SimAccount:
     token: str | None
     scoped: bool = False
     admin: bool = True
-    reaches: frozenset[str] | None = None
     lacks: set[tuple[str, str]] = field(default_factory=set)
 
     @property
@@ -55,8 +52,6 @@ class SimAccount:
 
     def may_use(self, door: Literal["site", "gateway"]) -> bool:
         """Return whether the token is accepted on the site's own host or on the gateway."""
-        if self.reaches is not None:
-            return door in self.reaches
         return door == ("gateway" if self.scoped else "site")
 
     def may(self, permission: str, *places: str) -> bool:
@@ -129,16 +124,11 @@ class SimSite:
     waves: tuple[Wave, ...] = ()
     migrated_from: set[str] = field(default_factory=set)
     linking_enabled: bool = True
-    anonymous_read: bool = False
     projects: dict[str, SimProject] = field(default_factory=dict)
     issues: dict[int, Issue] = field(default_factory=dict)
     keys: dict[str, int] = field(default_factory=dict)
     next_issue_id: int = 10_000
     next_link_id: int = 10_000
-
-    def answers_to(self, host: str) -> bool:
-        """Return whether requests name the site by this host."""
-        return host in (urlsplit(self.url).netloc, urlsplit(self.display_url).netloc)
 
     def add_project(self, key: str, was: str | None = None) -> SimProject:
         """Return the project with this key, made where it is not there."""
@@ -197,27 +187,17 @@ class LostLink:
 
 @dataclass(slots=True, kw_only=True)
 class SimAppLink:
-    """The app link from one site to another; `authorized_as` None accepts every account.
-
-    `unauthorized` says what a job does whose app link is not authorized, since that is not
-    documented: Complete and nothing recreated, status Error, or 403 when it is submitted.
-    """
+    """The app link from one site to another."""
 
     app_id: str
     authorized: bool = True
-    authorized_as: str | None = None
-    unauthorized: Literal["empty", "error", "refused"] = "empty"
-
-    def serves(self, account: SimAccount) -> bool:
-        """Return whether a job of this account can use the link."""
-        return self.authorized and self.authorized_as in (None, account.email)
 
 
 @dataclass(slots=True, kw_only=True)
 class LinkJob:
     """One accepted job: `phases` are the words its status goes through, each from a moment on.
 
-    `recreated` is what it left behind; `reason` says why that is nothing.
+    `recreated` is what it left behind.
     """
 
     uuid: str
@@ -227,7 +207,6 @@ class LinkJob:
     submitted_at: datetime
     phases: tuple[tuple[datetime, str], ...]
     recreated: list[LostLink] = field(default_factory=list)
-    reason: str = ""
 
     @property
     def ends_at(self) -> datetime:
@@ -241,13 +220,9 @@ class LinkJob:
 
 @dataclass(slots=True, kw_only=True)
 class SimSubmission:
-    """One `POST …/jobs/cma` that reached the world, and what truly became of it."""
+    """One `POST …/jobs/cma` that reached the world; `uuid` is that of the job it came to, if any."""
 
-    at: datetime
-    site_id: str
     body: dict[str, Any]
-    account: str | None
-    status: int
     uuid: str | None
     answer_arrived: bool = True
 

@@ -48,7 +48,7 @@ def create_or_update(visit: Visit) -> Reply:
     known = {link.global_id for link in issue.links.values()} - {None}
     full = len(issue.links) >= visit.world.settings.remote_link_limit
     if full and body.get("globalId") not in known:
-        return jira_error(visit.world.settings.at_limit, TOO_MANY)
+        return jira_error(413, TOO_MANY)
     _count_write(visit, issue)
     link, created = visit.world.write_link(issue, body, author)
     answer = {"id": link.id, "self": _self(visit, issue, link)}
@@ -106,7 +106,7 @@ def _linkable(visit: Visit) -> Issue:
 
 def _writable(visit: Visit) -> tuple[Issue, SimAccount]:
     """Return the issue that may be written, and who writes it."""
-    issue, author = _linkable(visit), visit.account("You are not authenticated.")
+    issue, author = _linkable(visit), visit.account()
     if not visit.may("LINK_ISSUES", issue.project):
         raise VisitRefusedError(jira_error(403, NO_PERMISSION))
     return issue, author

@@ -144,10 +144,8 @@ def _answer_links(
         return gateway_error(403, "The caller is not an administrator of this site")
     if operation.handler is None:
         return gateway_error(404, "No message available")
-    return _handled(
-        operation.handler,
-        Visit(world, request, operation.site, account, operation.params, operation.version),
-    )
+    visit = Visit(world, request, operation.site, account, operation.params, operation.version)
+    return _handled(operation.handler, visit)
 
 
 def _answer_jira(

@@ -53,19 +53,16 @@ class Visit:
 
     def may(self, permission: str, project: str | None = None) -> bool:
         """Return whether the visitor has a permission on the site, or in a project of it."""
-        if self.visitor is None:
-            return permission == "BROWSE_PROJECTS" and self.site.anonymous_read
-        places = (self.site.url,) if project is None else (self.site.url, project)
-        return self.visitor.may(permission, *places)
+        where = (self.site.url,) if project is None else (self.site.url, project)
+        return self.visitor is not None and self.visitor.may(permission, *where)
 
     def sees(self, issue: Issue) -> bool:
         """Return whether an issue is there for the visitor."""
         project = self.site.projects[issue.project]
         if issue.deleted or project.archived or not self.may("BROWSE_PROJECTS", issue.project):
             return False
-        if issue.visible_to is None:
-            return True
-        return self.visitor is not None and self.visitor.email in issue.visible_to
+        allowed = issue.visible_to
+        return allowed is None or (self.visitor is not None and self.visitor.email in allowed)
 
     def seen(self, id_or_key: str) -> Issue | None:
         """Return an issue that the visitor sees, by id, key or former key."""
@@ -83,14 +80,14 @@ class Visit:
             raise VisitRefusedError(jira_error(404, NO_ISSUE))
         return found
 
-    def account(self, refusal: str = NO_LOGIN) -> SimAccount:
+    def account(self) -> SimAccount:
         """Return who asks.
 
         Raises:
             VisitRefusedError: 401; nobody is logged in.
         """
         if self.visitor is None:
-            raise VisitRefusedError(jira_error(401, refusal))
+            raise VisitRefusedError(jira_error(401, NO_LOGIN))
         return self.visitor
 
     def body(self) -> dict[str, Any]:

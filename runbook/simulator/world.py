@@ -8,12 +8,14 @@ it; the world itself knows no HTTP beyond the log.
 import csv
 import io
 import itertools
+import math
 import random
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from runbook.clock import Clock, isoformat_utc
 from runbook.plan.model import Plan, Project
@@ -48,19 +50,16 @@ class Settings:
 
     `accept_any` takes every non-empty credential. `bad_credential` says how Jira treats a wrong one
     when it reads: as anonymous (with `X-Seraph-LoginReason`), or with 401. `booleans` is what the
-    link-fixing API takes. `late_counts` False ends every window at its safe end. `at_limit` is what
-    a write answers at `remote_link_limit`.
+    link-fixing API takes.
     """
 
     accept_any: bool = True
     bad_credential: Literal["anonymous", "401"] = "anonymous"
     booleans: Literal["both", "native", "string"] = "both"
-    late_counts: bool = True
     job_minutes: tuple[float, float] = (2.0, 12.0)
     backup_minutes: float = 25.0
     latency_s: float = 0.0
     remote_link_limit: int = 2000
-    at_limit: int = 413
     page_cap: int = 5000
 
 
@@ -71,16 +70,13 @@ class SimulatedLimits:
     One bucket per site, method and endpoint, shared by all issues; besides it two sliding windows
     of writes per issue. `enabled` False lets everything through.
 
-    `link_jobs_per_minute` limits `POST …/jobs/cma`, for which Atlassian names no number.
     `refused` counts the answers 429 by reason.
     """
 
     enabled: bool = True
-    link_jobs_per_minute: int | None = None
     refused: dict[str, int] = field(default_factory=dict)
     _buckets: dict[tuple[str, str, str], tuple[float, float]] = field(default_factory=dict)
     _writes: dict[tuple[str, int], deque[float]] = field(default_factory=dict)
-    _jobs: deque[float] = field(default_factory=deque)
 
     def burst(
         self, site: str, method: str, template: str, clock: Clock
@@ -102,45 +98,32 @@ class SimulatedLimits:
 
     def issue_write(self, site: str, issue: int, clock: Clock) -> Reply | None:
         """Count one write of an issue; return the refusal where it is one too many."""
-        writes = self._writes.setdefault((site, issue), deque())
-        return self._count(writes, PER_ISSUE_WRITES, "jira-per-issue-on-write", clock)
-
-    def link_job(self, clock: Clock) -> Reply | None:
-        """Count one submission of a link-fixing job; return the refusal where it is one too many."""
-        most = self.link_jobs_per_minute
-        return None if most is None else self._count(self._jobs, ((most, 60.0),), None, clock)
-
-    def _count(
-        self,
-        counted: deque[float],
-        windows: tuple[tuple[int, float], ...],
-        reason: str | None,
-        clock: Clock,
-    ) -> Reply | None:
         if not self.enabled:
             return None
         now_s = clock.monotonic_s()
-        while counted and now_s - counted[0] >= windows[-1][1]:
-            counted.popleft()
-        for most, span_s in windows:
-            recent = [at_s for at_s in counted if now_s - at_s < span_s]
+        writes = self._writes.setdefault((site, issue), deque())
+        while writes and now_s - writes[0] >= PER_ISSUE_WRITES[-1][1]:
+            writes.popleft()
+        for most, span_s in PER_ISSUE_WRITES:
+            recent = [at_s for at_s in writes if now_s - at_s < span_s]
             if len(recent) >= most:
-                return self._refusal(reason, most, recent[-most] + span_s - now_s, clock)
-        counted.append(now_s)
+                wait_s = recent[-most] + span_s - now_s
+                return self._refusal("jira-per-issue-on-write", most, wait_s, clock)
+        writes.append(now_s)
         return None
 
-    def _refusal(self, reason: str | None, limit: int, wait_s: float, clock: Clock) -> Reply:
-        self.refused[reason or "links"] = self.refused.get(reason or "links", 0) + 1
-        whole_s = max(1, -int(-wait_s // 1))
+    def _refusal(self, reason: str, limit: int, wait_s: float, clock: Clock) -> Reply:
+        self.refused[reason] = self.refused.get(reason, 0) + 1
+        whole_s = math.ceil(max(1.0, wait_s))
         reset = (clock.now() + timedelta(seconds=whole_s)).replace(microsecond=0)
-        headers = [
+        headers = (
             ("X-RateLimit-Limit", str(limit)),
             ("X-RateLimit-Remaining", "0"),
             ("X-RateLimit-Reset", isoformat_utc(reset)),
-        ]
-        if reason is not None:
-            headers += [("Retry-After", str(whole_s)), ("RateLimit-Reason", reason)]
-        return jira_error(429, "Rate limit exceeded.", headers=tuple(headers))
+            ("Retry-After", str(whole_s)),
+            ("RateLimit-Reason", reason),
+        )
+        return jira_error(429, "Rate limit exceeded.", headers=headers)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -196,7 +179,10 @@ class World:
 
     def site_by_host(self, host: str) -> SimSite | None:
         """Return the site that a `Host` header names, by its base or its display URL."""
-        return next((site for site in self.sites.values() if site.answers_to(host)), None)
+        for site in self.sites.values():
+            if host in (urlsplit(site.url).netloc, urlsplit(site.display_url).netloc):
+                return site
+        return None
 
     def site_by_id(self, site_id: str) -> SimSite | None:
         """Return the site with this cloud id."""
