@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from runbook.clock import Clock
-from runbook.plan.model import Instance, Plan, Product
+from runbook.plan.model import Instance, Plan, Probe, Product
 from runbook.remotelinks.expected import ExpectedRow, read_expected
 from runbook.simulator.model import (
     Direction,
@@ -73,10 +73,14 @@ def world_of(
             for number in range(1, issues_per_project + 1):
                 site.add_issue(f"{key}-{number}")
     for row in rows:
-        _add_row(world, row)
+        source, destination = _home(world, row.source_key), _home(world, row.destination_key)
+        # Links inside one site, or of other sites, were never cut here.
+        if source is not None and destination is not None and source[0] is not destination[0]:
+            direction: Direction = "inward" if row.direction == "inward" else "outward"
+            world.lost_links.append(_lost_link(source, destination, row.link_type, direction))
     for instance in plan.instances:
         for probe in instance.probe:
-            _add_probe(world, instance, probe.issue, probe.target, both_ends=not rows)
+            _add_probe(world, instance, probe, both_ends=not rows)
     chance = random.Random(f"{world.seed}/links")  # noqa: S311 - a game, not a secret
     if not rows:
         _add_cut_links(world, plan, links_per_pair, chance)
@@ -122,9 +126,8 @@ def _add_named_issues(world: World, plan: Plan, rows: list[ExpectedRow]) -> None
             site.add_project(key)
     for row in rows:
         for key in (row.source_key, row.destination_key):
-            home = _home(world, key)
-            if home is not None:
-                home.add_issue(_cloud_key(home, key))
+            if (home := _home(world, key)) is not None:
+                home[0].add_issue(home[1])
 
 
 def _free_key(site: SimSite, taken: set[str]) -> str:
@@ -136,10 +139,13 @@ def _free_key(site: SimSite, taken: set[str]) -> str:
     return key
 
 
-def _home(world: World, key: str) -> SimSite | None:
+def _home(world: World, key: str) -> SimPlace | None:
+    """Return where an issue is whose key may be that of the Data Center."""
     project = key.rsplit("-", 1)[0]
-    known = ((site, there) for site in world.sites.values() for there in site.projects.values())
-    return next((site for site, there in known if project in (there.key, there.was)), None)
+    for site in world.sites.values():
+        if any(project in (there.key, there.was) for there in site.projects.values()):
+            return site, _cloud_key(site, key)
+    return None
 
 
 def _cloud_key(site: SimSite, key: str) -> str:
@@ -169,27 +175,10 @@ def _lost_link(
     )
 
 
-def _add_row(world: World, row: ExpectedRow) -> None:
-    """Add one row of the file; links inside one site, or of other sites, were never cut here."""
-    source, destination = _home(world, row.source_key), _home(world, row.destination_key)
-    if source is None or destination is None or source is destination:
-        return
-    world.lost_links.append(
-        _lost_link(
-            (source, _cloud_key(source, row.source_key)),
-            (destination, _cloud_key(destination, row.destination_key)),
-            row.link_type,
-            "inward" if row.direction == "inward" else "outward",
-        )
-    )
-
-
-def _add_probe(
-    world: World, instance: Instance, issue: str, target: str, *, both_ends: bool
-) -> None:
+def _add_probe(world: World, instance: Instance, probe: Probe, *, both_ends: bool) -> None:
     holder, wanted = world.sites[instance.product_url], world.sites[instance.destination_url]
-    source: SimPlace = (holder, _cloud_key(holder, issue))
-    destination: SimPlace = (wanted, _cloud_key(wanted, target))
+    source: SimPlace = (holder, _cloud_key(holder, probe.issue))
+    destination: SimPlace = (wanted, _cloud_key(wanted, probe.target))
     known = _known_link(world, source, destination)
     if known is None:
         known = _lost_link(source, destination, "relates to", "outward")
