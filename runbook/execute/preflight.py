@@ -41,7 +41,7 @@ class AccountCheck:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class PreflightAnswers:
     """Everything that was asked before the first POST; nothing where nothing is to be sent."""
 
     identified: tuple[Identified, ...]

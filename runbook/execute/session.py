@@ -95,7 +95,7 @@ class RunSession:
         Raises:
             LedgerError: the disk refused, or another process leads the ledger now.
         """
-        row = self.ports.recorder.append(event, run=self.assignment.run, job=job_id)
+        row = self.ports.ledger.append(event, run=self.assignment.run, job=job_id)
         # What another terminal wrote before this row is learned before it: a fold depends on order.
         self.poll_ledger(before=row.seq)
         self._known_until = row.seq
@@ -143,7 +143,7 @@ class RunSession:
         """
         news = False
         kinds = (StopRequested.KIND, JobResolved.KIND)
-        for row in self.ports.recorder.rows(after=self._known_until, kinds=kinds):
+        for row in self.ports.ledger.rows(after=self._known_until, kinds=kinds):
             if before is not None and row.seq >= before:
                 break
             self._known_until = row.seq

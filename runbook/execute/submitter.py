@@ -6,7 +6,7 @@ from datetime import timedelta
 from runbook.atlassian.retry import backoff_s
 from runbook.errors import LedgerError
 from runbook.execute.ports import Pace
-from runbook.execute.schedule import Submit, next_step
+from runbook.execute.schedule import Step, next_step
 from runbook.execute.session import RunSession
 from runbook.execute.submit_rules import (
     Accepted,
@@ -163,7 +163,7 @@ class Submitter:
         step = next_step(
             session.jobs[job_id].job.site, session.jobs, session.todo, session.brakes()
         )
-        if step != Submit(job=job_id):
+        if step != Step("submit", job_id):
             return False
         if not self._servable(job_id, 0):
             session.hold(job_id, "window", "none of its windows is open now")

@@ -9,7 +9,7 @@ from typing import Any
 from runbook import __version__
 from runbook.checks.checked_plan import CheckedPlan
 from runbook.execute.ports import Audience
-from runbook.execute.preflight import Asked
+from runbook.execute.preflight import PreflightAnswers
 from runbook.execute.selection import Sending
 from runbook.http import exchange_of
 from runbook.ledger.codec import Event
@@ -95,7 +95,7 @@ class OpeningEvents:
             self._append(opened, run)
         return run
 
-    def write_asked(self, run: str, asked: Asked, accounts: tuple[Account, ...]) -> None:
+    def write_asked(self, run: str, asked: PreflightAnswers, accounts: tuple[Account, ...]) -> None:
         """Write what the sites and the API answered before the first POST."""
         emails = {account.profile: account.email for account in accounts}
         for site in asked.identified:
