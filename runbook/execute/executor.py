@@ -1,7 +1,7 @@
 """The only loop: carry out what the pure decisions say, one worker per site that holds links.
 
-What is decided lives in `schedule`, `submit_rules` and `poll_rules`; what is known, in `session`. The loop ends
-when nothing is left to do, and a ledger that cannot be written ends it at once.
+What is decided lives in `schedule`, `submit_rules` and `poller`; what is known, in `session`. The
+loop ends when nothing is left to do, and a ledger that cannot be written ends it at once.
 """
 
 import asyncio

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from runbook.clock import isoformat_utc
 from runbook.execute.ports import Interrupts, Ports
@@ -157,18 +158,14 @@ class RunSession:
                 continue
             news = True
             self._learn(row, event)
-            if row.job is not None and self.assignment.may_send:
-                self._take_up(self.jobs[row.job], event)
+            if isinstance(event, JobResolved) and row.job is not None and self.assignment.may_send:
+                view = self.jobs[row.job]
+                if event.resolution == "send_again" and view.state in SENDABLE:
+                    self.todo.add(view.id)
+                elif view.state not in SENDABLE:
+                    self.todo.discard(view.id)
         if news:
             self.notify()
-
-    def _take_up(self, view: JobView, event: Event) -> None:
-        if not isinstance(event, JobResolved):
-            return
-        if event.resolution == "send_again" and view.state in SENDABLE:
-            self.todo.add(view.id)
-        elif view.state not in SENDABLE:
-            self.todo.discard(view.id)
 
     def _learn(self, row: Row, event: Event) -> None:
         if row.job is not None:
@@ -188,20 +185,11 @@ class RunSession:
         """Wait; end early when the operator interrupts, and at a formal stop where that is wanted."""
         self.report_wait(job_id, seconds, why)
         sleeper = asyncio.ensure_future(self.clock.sleep(seconds))
-        drain = asyncio.ensure_future(self.interrupts.drained())
         try:
-            while not (sleeper.done() or drain.done() or (until_stop and self.stopped)):
-                # Every `notify` replaces the event, so it is taken anew; the sleeper goes on.
-                change = asyncio.ensure_future(self._changed.wait())
-                try:
-                    await asyncio.wait(
-                        (sleeper, drain, change), return_when=asyncio.FIRST_COMPLETED
-                    )
-                finally:
-                    change.cancel()
+            while not (sleeper.done() or self.interrupts.draining or (until_stop and self.stopped)):
+                await self.wait_for_change(sleeper)
         finally:
             sleeper.cancel()
-            drain.cancel()
 
     def notify(self) -> None:
         """Wake whoever waits for something to change."""
@@ -209,14 +197,14 @@ class RunSession:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
-    async def wait_for_change(self) -> None:
-        """Wait for `notify`, or for the operator's interrupt."""
-        waiters = (
+    async def wait_for_change(self, *others: asyncio.Future[Any]) -> None:
+        """Wait for `notify`, for the operator's interrupt, or for one of `others`."""
+        waiters: list[asyncio.Future[Any]] = [
             asyncio.ensure_future(self._changed.wait()),
             asyncio.ensure_future(self.interrupts.drained()),
-        )
+        ]
         try:
-            await asyncio.wait(waiters, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((*waiters, *others), return_when=asyncio.FIRST_COMPLETED)
         finally:
             for waiter in waiters:
                 waiter.cancel()
