@@ -77,7 +77,7 @@ async def _work(
     try:
         while not session.leaving:
             session.poll_ledger()
-            step = next_step(site, session.jobs, session.todo, session.brakes())
+            step = next_step(site, session.jobs, session.todo, session.brakes)
             if step.action == "finish":
                 if not await _rested(site, sites, session):
                     return
@@ -153,7 +153,7 @@ def _end(session: RunSession) -> Ending:
 
 
 def _codes(session: RunSession) -> Iterator[ExitCode]:
-    if session.accounts:
+    if session.brakes.accounts:
         yield ExitCode.CREDENTIAL
     for job in session.jobs.values():
         if job.needs_person():

@@ -180,7 +180,9 @@ class Poller:
             reading = await self._look(job_id)
             if reading.refused:
                 account = view.job.account
-                session.accounts[account] = f"account `{account}` was refused: {reading.warning}"
+                session.brakes.accounts[account] = (
+                    f"account `{account}` was refused: {reading.warning}"
+                )
                 return
             now_s = self._clock.monotonic_s()
             if not reading.failing:

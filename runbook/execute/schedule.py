@@ -5,7 +5,7 @@ parallel. A job that may not be sent is held with the reason, so that nothing is
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from runbook.view import AT_ATLASSIAN, JobState, JobView
@@ -28,7 +28,7 @@ class Step:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Brakes:
     """What keeps jobs from being sent; each maps to a sentence for the report.
 
@@ -37,8 +37,8 @@ class Brakes:
     """
 
     stopped: str | None = None
-    accounts: Mapping[str, str]
-    sites: Mapping[str, tuple[str, str]]
+    accounts: dict[str, str] = field(default_factory=dict)
+    sites: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def next_step(

@@ -50,9 +50,9 @@ class Assignment:
 class RunSession:
     """The state of a run in this process.
 
-    `todo` are the ids that may still be sent; `stopped`, `accounts` and `sites` are what holds jobs
-    back (see `Brakes`); `no_go` says that a person stopped the run formally; `unreachable` says why
-    the network was given up, None while it was not; `resting` are sites with nothing to do now.
+    `todo` are the ids that may still be sent, `brakes` what holds jobs back; `no_go` says that a
+    person stopped the run formally; `unreachable` says why the network was given up, None while it
+    was not; `resting` are sites with nothing to do now.
     """
 
     def __init__(self, assignment: Assignment, ports: Ports, interrupts: Interrupts) -> None:
@@ -62,10 +62,8 @@ class RunSession:
         self.interrupts = interrupts
         self.jobs: dict[str, JobView] = dict(assignment.jobs)
         self.todo: set[str] = set(assignment.todo)
-        self.stopped = assignment.no_go
+        self.brakes = Brakes(stopped=assignment.no_go)
         self.no_go = assignment.no_go is not None
-        self.accounts: dict[str, str] = {}
-        self.sites: dict[str, tuple[str, str]] = {}
         self.unreachable: str | None = None
         self.resting: set[str] = set()
         self._known_until = assignment.known_until
@@ -78,14 +76,10 @@ class RunSession:
         """Whether nothing new may begin: the operator or the network says so."""
         return self.interrupts.draining or self.unreachable is not None
 
-    def brakes(self) -> Brakes:
-        """Return what holds jobs back now."""
-        return Brakes(stopped=self.stopped, accounts=self.accounts, sites=self.sites)
-
     def hold_site_of(self, view: JobView) -> None:
         """Hold the site of a job whose known link did not arrive."""
         if view.state is JobState.COMPLETE and view.needs_person():
-            self.sites[view.job.site] = (
+            self.brakes.sites[view.job.site] = (
                 "probe",
                 f"a known link of `{view.id}` did not arrive although Atlassian reports complete",
             )
@@ -153,7 +147,7 @@ class RunSession:
             event = recorded(row).event
             if isinstance(event, StopRequested):
                 self.no_go = True
-                self.stopped = event.sentence()
+                self.brakes.stopped = event.sentence()
             elif row.job not in self.jobs:
                 continue
             news = True
@@ -186,7 +180,9 @@ class RunSession:
         self.report_wait(job_id, seconds, why)
         sleeper = asyncio.ensure_future(self.clock.sleep(seconds))
         try:
-            while not (sleeper.done() or self.interrupts.draining or (until_stop and self.stopped)):
+            while not (
+                sleeper.done() or self.interrupts.draining or (until_stop and self.brakes.stopped)
+            ):
                 await self.wait_for_change(sleeper)
         finally:
             sleeper.cancel()

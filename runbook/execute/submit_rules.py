@@ -19,6 +19,7 @@ from runbook.jobs import HEADERS, SITE_ID_PLACEHOLDER, CmaJob
 
 ID_FIELDS = ("uuid", "jobId", "id")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 # The gateway of this API names further headers than Jira does, and its bodies hold ids too.
 _TRACE_HEADERS = ("atl-traceid", "x-trace-id", "x-request-id", "atl-request-id", "x-arequestid")
 
@@ -116,10 +117,9 @@ def _result_of_answer(answer: Answer, now: datetime) -> SubmitResult:
 def job_id_in(answer: Answer) -> str | None:
     """Return the job id of an accepting answer; documented as `uuid` (links-api.md 1.3)."""
     try:
-        value = answer.json()
+        return _job_id(answer.json())
     except ValueError:
         return None
-    return _job_id(value)
 
 
 def _job_id(value: Any) -> str | None:
@@ -129,20 +129,10 @@ def _job_id(value: Any) -> str | None:
         return None
     for name in ID_FIELDS:
         found = value.get(name)
-        if isinstance(found, str) and found.strip() and _is_text(found):
+        # Half a surrogate pair cannot be written down, and so is no id.
+        if isinstance(found, str) and found.strip() and not _SURROGATE.search(found):
             return found.strip()
-    return next(
-        (found for key in ("data", "job") if (found := _job_id(value.get(key))) is not None), None
-    )
-
-
-def _is_text(text: str) -> bool:
-    """Return whether it can be written down: half a surrogate pair cannot, and so is no id."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    return _job_id(value.get("data")) or _job_id(value.get("job"))
 
 
 def words_of(answer: Answer) -> str:

@@ -203,7 +203,7 @@ async def run_plan(
     if sending.finished and sending.continues is not None:
         return RunResult(run=sending.continues.id, ending=_as_it_was(sending.continues))
     known_ids = {} if sending.continues is None else dict(sending.continues.site_ids)
-    asked = PreflightAnswers(identified=(), account_checks=(), site_ids=known_ids)
+    asked = PreflightAnswers(site_ids=known_ids)
     if sending.todo:
         asked = await _ask_first(root, checked, sending, environment.send)
         environment.confirm(

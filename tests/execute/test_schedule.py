@@ -7,7 +7,7 @@ from runbook.jobs import CmaJob
 from runbook.view import JobState, JobView
 
 A, B = "https://a.atlassian.net", "https://b.atlassian.net"
-FREE = Brakes(accounts={}, sites={})
+FREE = Brakes()
 
 
 def job(name: str, site: str = A, *, needs: tuple[str, ...] = (), **known: object) -> JobView:
@@ -74,15 +74,15 @@ def test_an_unknown_outcome_does_not_hold_the_sites_other_jobs() -> None:
 
 
 def test_every_brake_holds_and_says_why() -> None:
-    stopped = step(job("one"), brakes=Brakes(stopped="no-go", accounts={}, sites={}))
+    stopped = step(job("one"), brakes=Brakes(stopped="no-go"))
     assert stopped == Step("hold", "one", why="stopped", detail="no-go")
-    account = step(job("one"), brakes=Brakes(accounts={"default": "401"}, sites={}))
+    account = step(job("one"), brakes=Brakes(accounts={"default": "401"}))
     assert account == Step("hold", "one", why="account", detail="401")
-    site = step(job("one"), brakes=Brakes(accounts={}, sites={A: ("probe", "empty complete")}))
+    site = step(job("one"), brakes=Brakes(sites={A: ("probe", "empty complete")}))
     assert site == Step("hold", "one", why="probe", detail="empty complete")
 
 
 def test_a_stop_does_not_end_the_following_of_what_is_out() -> None:
     under_way = job("one", state=JobState.PENDING, uuid="u")
-    brakes = Brakes(stopped="no-go", accounts={}, sites={})
+    brakes = Brakes(stopped="no-go")
     assert step(under_way, todo=set(), brakes=brakes) == Step("follow", "one")
