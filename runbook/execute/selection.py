@@ -80,8 +80,7 @@ def what_to_send(
                 hint="leave `--again` out: the first run sends every job",
             )
         refuse_unready(checked, options, approved=approved, now=now)
-        todo, not_selected = _selected(checked, None, (), options)
-        return Sending(continues=None, todo=todo, not_selected=not_selected)
+        return _selected(checked, Sending(continues=None), options)
     if last.stop is not None and options.again is None:
         at, stop = last.stop
         stopped = PlanError(
@@ -96,7 +95,6 @@ def what_to_send(
     if not difference and options.again is None and _finished(checked, last):
         return Sending(continues=last, finished=True)
     sending = Sending(continues=last, difference=difference, round_jobs=round_jobs)
-    todo, not_selected = _selected(checked, last, round_jobs, options)
     try:
         refuse_unready(checked, options, approved=approved, now=now)
     except PlanError as problem:
@@ -104,7 +102,7 @@ def what_to_send(
         if not _still_out(last):
             raise
         return replace(sending, refused=problem)
-    return replace(sending, todo=todo, not_selected=not_selected)
+    return _selected(checked, sending, options)
 
 
 def last_run(views: Sequence[RunView], plan_name: str, *, stand_in: bool) -> RunView | None:
@@ -151,33 +149,29 @@ def _finished(checked: CheckedPlan, last: RunView) -> bool:
     )
 
 
-def _selected(
-    checked: CheckedPlan,
-    last: RunView | None,
-    round_jobs: tuple[str, ...],
-    options: SendOptions,
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the ids that may be sent now, and those that `--only` or `--again` leaves alone."""
+def _selected(checked: CheckedPlan, sending: Sending, options: SendOptions) -> Sending:
+    """Return it with the ids that may be sent now, and those that `--only` or `--again` leaves alone."""
+    last, round_jobs = sending.continues, sending.round_jobs
     views = {} if last is None else {view.id: view for view in last.jobs}
-    sendable = tuple(
+    sendable = [
         job.id
         for job in checked.jobs
         if job.id not in views or job.id in round_jobs or views[job.id].state in SENDABLE
-    )
-    left: tuple[str, ...] = ()
+    ]
+    left: list[str] = []
     if options.again is not None:
-        left = tuple(job_id for job_id in sendable if job_id not in round_jobs)
-        sendable = tuple(job_id for job_id in sendable if job_id in round_jobs)
+        left = [job_id for job_id in sendable if job_id not in round_jobs]
+        sendable = [job_id for job_id in sendable if job_id in round_jobs]
     if options.on_unknown == "resubmit":
-        sendable += tuple(
+        sendable += [
             view.id
             for view in views.values()
             if view.state is JobState.UNKNOWN and not view.settled_by_person
-        )
-    if not options.only:
-        return sendable, left
-    chosen = tuple(job_id for job_id in sendable if job_id in options.only)
-    return chosen, tuple(job_id for job_id in sendable if job_id not in options.only)
+        ]
+    if options.only:
+        left = [job_id for job_id in sendable if job_id not in options.only]
+        sendable = [job_id for job_id in sendable if job_id in options.only]
+    return replace(sending, todo=tuple(sendable), not_selected=tuple(left))
 
 
 def _next_round(

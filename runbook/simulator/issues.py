@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from runbook.simulator.jql import JqlError, issues_found
-from runbook.simulator.messages import Reply, jira_error, json_reply
+from runbook.simulator.messages import Handled, Reply, jira_error
 from runbook.simulator.model import Issue, SimChange
 from runbook.simulator.visit import Visit
 
@@ -22,13 +22,13 @@ LARGEST_PAGE = 5000
 PAGE_WITH_FIELDS = 100
 
 
-def read(visit: Visit) -> Reply:
+def read(visit: Visit) -> Handled:
     """Answer one issue by id, key or former key."""
     wanted = visit.request.param_list("fields") or ["*all"]
-    return json_reply(_shown(visit, visit.issue(), wanted))
+    return _shown(visit, visit.issue(), wanted)
 
 
-def bulk_fetch(visit: Visit) -> Reply:
+def bulk_fetch(visit: Visit) -> Handled:
     """Answer up to 100 issues in ascending order of their ids."""
     body = visit.body()
     asked = visit.texts(body, "issueIdsOrKeys")
@@ -38,10 +38,10 @@ def bulk_fetch(visit: Visit) -> Reply:
     if len(asked) > BULK_LIMIT:
         return jira_error(400, f"The maximum number of issues is {BULK_LIMIT}.")
     found = [_shown(visit, issue, wanted) for issue in _seen(visit, asked)]
-    return json_reply({"issueErrors": [], "issues": found})
+    return {"issueErrors": [], "issues": found}
 
 
-def bulk_changelog(visit: Visit) -> Reply:
+def bulk_changelog(visit: Visit) -> Handled:
     """Answer the history of up to 1000 issues, of up to 10 fields, in pages."""
     body = visit.body()
     asked, fields = visit.texts(body, "issueIdsOrKeys"), visit.texts(body, "fieldIds")
@@ -70,15 +70,15 @@ def bulk_changelog(visit: Visit) -> Reply:
     }
     if start + size < len(entries):
         answer["nextPageToken"] = _token_for(start + size)
-    return json_reply(answer)
+    return answer
 
 
-def search_by_query(visit: Visit) -> Reply:
+def search_by_query(visit: Visit) -> Handled:
     """Answer `GET search/jql`."""
     return _page(visit, visit.request.params(), visit.request.param_list("fields"))
 
 
-def search_by_body(visit: Visit) -> Reply:
+def search_by_body(visit: Visit) -> Handled:
     """Answer `POST search/jql`."""
     body = visit.body()
     return _page(visit, body, visit.texts(body, "fields"))
@@ -91,7 +91,7 @@ def removed_search(visit: Visit) -> Reply:  # noqa: ARG001 - a handler
     )
 
 
-def _page(visit: Visit, asked: dict[str, Any], fields: list[str]) -> Reply:
+def _page(visit: Visit, asked: dict[str, Any], fields: list[str]) -> Handled:
     seen = [issue for issue in visit.site.issues.values() if visit.sees(issue)]
     try:
         found = issues_found(str(asked.get("jql") or ""), visit.site, seen)
@@ -117,7 +117,7 @@ def _page(visit: Visit, asked: dict[str, Any], fields: list[str]) -> Reply:
         answer["issues"].append(ids if short else _shown(visit, issue, fields))
     if not is_last:
         answer["nextPageToken"] = _token_for(start + size)
-    return json_reply(answer)
+    return answer
 
 
 def _seen(visit: Visit, ids_or_keys: list[str]) -> list[Issue]:

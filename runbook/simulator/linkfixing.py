@@ -17,7 +17,7 @@ from typing import Any
 
 from runbook.clock import isoformat_utc
 from runbook.plan.model import Wave
-from runbook.simulator.messages import Reply, gateway_error, json_reply
+from runbook.simulator.messages import Handled, Reply, gateway_error, json_reply
 from runbook.simulator.model import (
     Issue,
     LinkJob,
@@ -53,12 +53,12 @@ def submit(visit: Visit) -> Reply:
     return reply
 
 
-def status(visit: Visit) -> Reply:
+def status(visit: Visit) -> Handled:
     """Answer the status of one job of the site."""
     job = visit.world.jobs.get(visit.params["jobId"])
     if job is None or job.site_id != visit.site.site_id:
         return _error(visit, 404, "Job not found")
-    return json_reply({"status": job.status(visit.world.clock.now())})
+    return {"status": job.status(visit.world.clock.now())}
 
 
 def _refusal(visit: Visit, body: dict[str, Any] | None) -> Reply | None:

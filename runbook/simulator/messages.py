@@ -65,6 +65,9 @@ class Reply:
         return replace(self, headers=(*self.headers, *more))
 
 
+Handled = Reply | dict[str, Any] | list[Any]  # a bare value is the JSON of an answer 200
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closed:
     """A connection that ends without a complete answer.

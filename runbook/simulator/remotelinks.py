@@ -7,7 +7,7 @@ afterwards. What an answer has no value for is left out of it, since the documen
 from typing import Any
 from urllib.parse import urlsplit
 
-from runbook.simulator.messages import NO_CONTENT, Reply, jira_error, json_reply
+from runbook.simulator.messages import NO_CONTENT, Handled, Reply, jira_error, json_reply
 from runbook.simulator.model import ID_DIGITS, Issue, SimAccount, SimRemoteLink
 from runbook.simulator.visit import Visit, VisitRefusedError
 
@@ -18,7 +18,7 @@ NO_PERMISSION = "You do not have permission to link issues."
 TOO_MANY = "The per-issue limit for remote links has been breached."
 
 
-def read(visit: Visit) -> Reply:
+def read(visit: Visit) -> Handled:
     """Answer all links of an issue, or with `globalId` the one that has it."""
     issue = _linkable(visit)
     global_id = visit.request.params().get("globalId")
@@ -26,16 +26,16 @@ def read(visit: Visit) -> Reply:
         found = next((x for x in issue.links.values() if x.global_id == global_id), None)
         if found is None:
             return jira_error(404, NO_LINK)
-        return json_reply(_shown(visit, issue, found))
+        return _shown(visit, issue, found)
     if len(issue.links) > visit.world.settings.remote_link_limit:
         return jira_error(413, TOO_MANY)
-    return json_reply([_shown(visit, issue, link) for link in issue.links.values()])
+    return [_shown(visit, issue, link) for link in issue.links.values()]
 
 
-def read_by_id(visit: Visit) -> Reply:
+def read_by_id(visit: Visit) -> Handled:
     """Answer one link of an issue."""
     issue = _linkable(visit)
-    return json_reply(_shown(visit, issue, _link_by_id(visit, issue)))
+    return _shown(visit, issue, _link_by_id(visit, issue))
 
 
 def create_or_update(visit: Visit) -> Reply:

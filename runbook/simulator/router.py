@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from runbook.simulator import issues, linkfixing, remotelinks, siteinfo
 from runbook.simulator.messages import (
+    Handled,
     Headers,
     Reply,
     SimRequest,
@@ -29,7 +30,7 @@ from runbook.simulator.world import LogKind, World
 GATEWAY = "api.atlassian.com"
 JIRA = "/rest/api/3/"
 
-Handler = Callable[[Visit], Reply]
+Handler = Callable[[Visit], Handled]
 
 JIRA_OPERATIONS: dict[tuple[str, str], Handler] = {
     ("GET", "issue/{issueIdOrKey}/remotelink"): remotelinks.read,
@@ -182,9 +183,10 @@ def _answer_jira(
 
 def _handled(handler: Handler, visit: Visit) -> Reply:
     try:
-        return handler(visit)
+        answered = handler(visit)
     except VisitRefusedError as refused:
         return refused.reply
+    return answered if isinstance(answered, Reply) else json_reply(answered)
 
 
 def _find(world: World, request: SimRequest) -> _Operation:

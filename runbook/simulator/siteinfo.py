@@ -6,7 +6,7 @@ Facts: jira-rest.md B7.
 from typing import Any
 
 from runbook.simulator.issues import jira_time
-from runbook.simulator.messages import Reply, jira_error, json_reply
+from runbook.simulator.messages import Handled, jira_error
 from runbook.simulator.model import PERMISSIONS, SimProject
 from runbook.simulator.populate import LINK_TYPES
 from runbook.simulator.visit import BAD_BODY, Visit, VisitRefusedError
@@ -18,13 +18,13 @@ BULK_LIMIT = 1000
 _ID_LISTS = ("projects", "issues")
 
 
-def myself(visit: Visit) -> Reply:
+def myself(visit: Visit) -> Handled:
     """Answer who the visitor is; 401 without a login."""
     account = visit.account()
-    return json_reply(visit.user(account, emailAddress=account.email, locale="en_GB"))
+    return visit.user(account, emailAddress=account.email, locale="en_GB")
 
 
-def my_permissions(visit: Visit) -> Reply:
+def my_permissions(visit: Visit) -> Handled:
     """Answer which of the named permissions the visitor has, on the site or for a project or issue."""
     asked = visit.request.param_list("permissions")
     if not asked:
@@ -44,10 +44,10 @@ def my_permissions(visit: Visit) -> Reply:
             "description": f"Ability: {name.lower()}.",
             "havePermission": visit.may(key, None if project is None else project.key),
         }
-    return json_reply({"permissions": held})
+    return {"permissions": held}
 
 
-def check_permissions(visit: Visit) -> Reply:
+def check_permissions(visit: Visit) -> Handled:
     """Answer which projects and issues the visitor has permissions for; unknown ids are left out."""
     body = visit.body()
     everywhere = visit.texts(body, "globalPermissions")
@@ -60,14 +60,12 @@ def check_permissions(visit: Visit) -> Reply:
         return jira_error(400, fields=dict.fromkeys(unknown, "Unrecognized permission"))
     if any(len(entry.get(name) or ()) > BULK_LIMIT for entry in wanted for name in _ID_LISTS):
         return jira_error(400, "At most 1000 projects and 1000 issues may be named.")
-    return json_reply(
-        {
-            "globalPermissions": [key for key in everywhere if visit.may(key)],
-            "projectPermissions": [
-                _grant(visit, entry, key) for entry in wanted for key in entry["permissions"]
-            ],
-        }
-    )
+    return {
+        "globalPermissions": [key for key in everywhere if visit.may(key)],
+        "projectPermissions": [
+            _grant(visit, entry, key) for entry in wanted for key in entry["permissions"]
+        ],
+    }
 
 
 def _are_entries(wanted: object) -> bool:
@@ -102,41 +100,37 @@ def _grant(visit: Visit, entry: dict[str, Any], key: str) -> dict[str, Any]:
     return {"permission": key, **granted}
 
 
-def server_info(visit: Visit) -> Reply:
+def server_info(visit: Visit) -> Handled:
     """Answer what the site is; nothing is needed to ask."""
-    return json_reply(
-        {
-            "baseUrl": visit.site.url,
-            "displayUrl": visit.site.display_url,
-            "deploymentType": "Cloud",
-            "version": "1001.0.0-SNAPSHOT",
-            "versionNumbers": [1001, 0, 0],
-            "buildNumber": 100_300,
-            "buildDate": jira_time(visit.world.began),
-            "serverTime": jira_time(visit.world.clock.now()),
-            "serverTitle": visit.site.title,
-            "serverTimeZone": "Etc/UTC",
-        }
-    )
+    return {
+        "baseUrl": visit.site.url,
+        "displayUrl": visit.site.display_url,
+        "deploymentType": "Cloud",
+        "version": "1001.0.0-SNAPSHOT",
+        "versionNumbers": [1001, 0, 0],
+        "buildNumber": 100_300,
+        "buildDate": jira_time(visit.world.began),
+        "serverTime": jira_time(visit.world.clock.now()),
+        "serverTitle": visit.site.title,
+        "serverTimeZone": "Etc/UTC",
+    }
 
 
-def configuration(visit: Visit) -> Reply:
+def configuration(visit: Visit) -> Handled:
     """Answer the switches of the site, issue linking among them."""
     visit.account()
-    return json_reply(
-        {
-            "attachmentsEnabled": True,
-            "issueLinkingEnabled": visit.site.linking_enabled,
-            "subTasksEnabled": True,
-            "timeTrackingEnabled": False,
-            "unassignedIssuesAllowed": True,
-            "votingEnabled": True,
-            "watchingEnabled": True,
-        }
-    )
+    return {
+        "attachmentsEnabled": True,
+        "issueLinkingEnabled": visit.site.linking_enabled,
+        "subTasksEnabled": True,
+        "timeTrackingEnabled": False,
+        "unassignedIssuesAllowed": True,
+        "votingEnabled": True,
+        "watchingEnabled": True,
+    }
 
 
-def link_types(visit: Visit) -> Reply:
+def link_types(visit: Visit) -> Handled:
     """Answer the types of issue links; 404 where linking is off."""
     if not visit.site.linking_enabled:
         return jira_error(404, "Issue linking is currently disabled.")
@@ -150,10 +144,10 @@ def link_types(visit: Visit) -> Reply:
         }
         for number, (name, outward, inward) in enumerate(LINK_TYPES, 10_000)
     ]
-    return json_reply({"issueLinkTypes": types})
+    return {"issueLinkTypes": types}
 
 
-def limit_report(visit: Visit) -> Reply:
+def limit_report(visit: Visit) -> Handled:
     """Answer the issues that are over or near the limit of remote links; for administrators."""
     visit.account()
     if not visit.may("ADMINISTER"):
@@ -165,16 +159,14 @@ def limit_report(visit: Visit) -> Reply:
         many = len(issue.links)
         if many >= limit * APPROACHING_SHARE and visit.sees(issue):
             (over if many > limit else near)[issue.key if with_keys else str(issue.id)] = many
-    return json_reply(
-        {
-            "limits": {**LIMITS, "remoteIssueLinks": limit},
-            "issuesApproachingLimit": {"remoteIssueLinks": near} if near else {},
-            "issuesBreachingLimit": {"remoteIssueLinks": over} if over else {},
-        }
-    )
+    return {
+        "limits": {**LIMITS, "remoteIssueLinks": limit},
+        "issuesApproachingLimit": {"remoteIssueLinks": near} if near else {},
+        "issuesBreachingLimit": {"remoteIssueLinks": over} if over else {},
+    }
 
 
-def project_search(visit: Visit) -> Reply:
+def project_search(visit: Visit) -> Handled:
     """Answer the projects that the visitor may browse; live ones unless others are asked for."""
     params = visit.request.params()
     keys = {key.upper() for key in visit.request.param_list("keys")}
@@ -191,16 +183,14 @@ def project_search(visit: Visit) -> Reply:
         and ("archived" if project.archived else "live") in states
         and visit.may("BROWSE_PROJECTS", project.key)
     ]
-    return json_reply(
-        {
-            "self": f"{visit.api}/project/search?startAt={start}&maxResults={size}",
-            "startAt": start,
-            "maxResults": size,
-            "total": len(found),
-            "isLast": start + size >= len(found),
-            "values": [_project(visit, project) for project in found[start : start + size]],
-        }
-    )
+    return {
+        "self": f"{visit.api}/project/search?startAt={start}&maxResults={size}",
+        "startAt": start,
+        "maxResults": size,
+        "total": len(found),
+        "isLast": start + size >= len(found),
+        "values": [_project(visit, project) for project in found[start : start + size]],
+    }
 
 
 def _project(visit: Visit, project: SimProject) -> dict[str, Any]:
