@@ -177,9 +177,7 @@ def _its_own_error() -> Iterator[None]:
     try:
         yield
     except* LedgerError as group:
-        raise _leaf(group) from None
-
-
-def _leaf(group: BaseExceptionGroup[LedgerError]) -> LedgerError:
-    first = group.exceptions[0]
-    return _leaf(first) if isinstance(first, BaseExceptionGroup) else first
+        first: BaseException = group
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        raise first from None
