@@ -9,11 +9,12 @@ import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from runbook.clock import isoformat_utc
 from runbook.execute.ports import Interrupts, Ports
 from runbook.execute.schedule import Brakes
+from runbook.execute.selection import OnUnknown
 from runbook.http import ProbeReading
 from runbook.ledger.codec import Event, Row, recorded
 from runbook.ledger.events import JobNotAttempted, JobResolved, ProbeRead, StopRequested
@@ -41,7 +42,7 @@ class Assignment:
     may_send: bool = True
     pairs: Mapping[str, tuple[Pair, ...]]
     site_ids: Mapping[str, str]
-    on_unknown: str = "ask"
+    on_unknown: OnUnknown = "ask"
     operator: str = ""
     known_until: int = 0
     no_go: str | None = None
@@ -101,7 +102,7 @@ class RunSession:
         self.todo.discard(job_id)
         self.record(JobNotAttempted(why=why, detail=detail), job_id)
 
-    async def probe(self, job_id: str, phase: str) -> None:
+    async def probe(self, job_id: str, phase: Literal["before", "after"]) -> None:
         """Look for the job's known links and write down what was found; `phase` is `before` or `after`.
 
         After a job only those are read that were not yet, so that a crash in between loses none. A

@@ -12,7 +12,7 @@ import itertools
 import re
 import uuid
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from runbook.clock import isoformat_utc
@@ -77,11 +77,13 @@ def _problems(visit: Visit, body: dict[str, Any]) -> list[str]:
     ]
     taken = visit.world.settings.booleans
     wanted = 'the string "true" or "false"' if taken == "string" else "a boolean"
-    found += [
-        f"{name} must be {wanted}"
-        for name in _BOOLEANS
-        if body.get(name) is not None and not _is_boolean(body[name], taken)
-    ]
+    for name in _BOOLEANS:
+        value = body.get(name)
+        is_native = isinstance(value, bool)
+        is_word = isinstance(value, str) and value.lower() in ("true", "false")
+        accepted = (is_native and taken != "string") or (is_word and taken != "native")
+        if value is not None and not accepted:
+            found.append(f"{name} must be {wanted}")
     if found:
         return found
     for name in ("productURL", "destinationURL", "migratedFrom", "migratedFromOverride"):
@@ -99,12 +101,6 @@ def _problems(visit: Visit, body: dict[str, Any]) -> list[str]:
     return found
 
 
-def _is_boolean(value: object, taken: str) -> bool:
-    if isinstance(value, str):
-        return value.lower() in ("true", "false") and taken != "native"
-    return isinstance(value, bool) and taken != "string"
-
-
 def _error(visit: Visit, code: int, message: str, *problems: str) -> Reply:
     request_id = derived_uuid("request", visit.world.seed, len(visit.world.submissions))
     body = {"status": code, "errorMessage": message, "errors": problems, "id": request_id}
@@ -112,10 +108,7 @@ def _error(visit: Visit, code: int, message: str, *problems: str) -> Reply:
 
 
 def download_log(
-    world: World,
-    account: SimAccount | None,
-    kind: LogKind,
-    params: Mapping[str, str],
+    world: World, account: SimAccount | None, kind: LogKind, params: Mapping[str, str]
 ) -> Reply:
     """Answer a download of Atlassian's history or audit log, as CSV, for the site it names.
 
@@ -155,17 +148,30 @@ def flag(value: object) -> bool:
 def accept(world: World, site: SimSite, body: Mapping[str, Any], account: SimAccount) -> LinkJob:
     """Take up a valid job; jobs of one site wait for each other."""
     now = world.clock.now()
+    job_id = str(uuid.UUID(int=world.chance.getrandbits(128), version=4))
+    whole = timedelta(minutes=world.chance.uniform(*world.settings.job_minutes))
+    retried = world.chance.random() < RETRY_SHARE
     others = [job.ends_at for job in world.jobs.values() if job.site_id == site.site_id]
+    begins = max([now, *others]) + whole * 0.15
+    phases = [(now, "Pending")]
+    if flag(body.get("createBackup")):
+        phases.append((begins, "Backup"))
+        begins += timedelta(minutes=world.settings.backup_minutes)
+    phases.append((begins, "In_progress"))
+    if retried:
+        phases += [(begins + whole * 0.3, "Retry"), (begins + whole * 0.5, "In_progress")]
+    fails = world.fates.get((body["productURL"], body["destinationURL"])) == "error"
+    phases.append((begins + whole * 0.85, "Error" if fails else "Complete"))
     job = LinkJob(
-        uuid=str(uuid.UUID(int=world.chance.getrandbits(128), version=4)),
+        uuid=job_id,
         site_id=site.site_id,
         body=dict(body),
         account=account,
         submitted_at=now,
-        phases=_phases(world, body, now, max([now, *others])),
+        phases=tuple(phases),
     )
-    world.jobs[job.uuid] = job
-    heapq.heappush(world.due, (job.ends_at, world.next_number(), job.uuid))
+    world.jobs[job_id] = job
+    heapq.heappush(world.due, (job.ends_at, world.next_number(), job_id))
     return job
 
 
@@ -176,24 +182,6 @@ def settle(world: World) -> None:
     while world.due and world.due[0][0] <= now:
         _, _, ended = heapq.heappop(world.due)
         _finish(world, world.jobs[ended])
-
-
-def _phases(
-    world: World, body: Mapping[str, Any], now: datetime, free: datetime
-) -> tuple[tuple[datetime, str], ...]:
-    """Return the words of a job's status; it begins when the site is `free`."""
-    whole = timedelta(minutes=world.chance.uniform(*world.settings.job_minutes))
-    retried = world.chance.random() < RETRY_SHARE
-    begins = free + whole * 0.15
-    phases = [(now, "Pending")]
-    if flag(body.get("createBackup")):
-        phases.append((begins, "Backup"))
-        begins += timedelta(minutes=world.settings.backup_minutes)
-    phases.append((begins, "In_progress"))
-    if retried:
-        phases += [(begins + whole * 0.3, "Retry"), (begins + whole * 0.5, "In_progress")]
-    fails = world.fates.get((body["productURL"], body["destinationURL"])) == "error"
-    return (*phases, (begins + whole * 0.85, "Error" if fails else "Complete"))
 
 
 def _finish(world: World, job: LinkJob) -> None:

@@ -50,10 +50,6 @@ class SimAccount:
         """Return the account id that Atlassian shows instead of the e-mail."""
         return f"557058:{derived_uuid('account', self.email)}"
 
-    def may_use(self, door: Literal["site", "gateway"]) -> bool:
-        """Return whether the token is accepted on the site's own host or on the gateway."""
-        return door == ("gateway" if self.scoped else "site")
-
     def may(self, permission: str, *places: str) -> bool:
         """Return whether the account has a permission at all of `places` (site URL, project key)."""
         return not any((permission, place) in self.lacks for place in (*places, "*"))

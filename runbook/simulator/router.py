@@ -160,7 +160,7 @@ def _answer_jira(
 ) -> Reply:
     failed: Headers = ()
     scoped = False
-    if account is not None and not account.may_use(operation.door):
+    if account is not None and account.scoped is not (operation.door == "gateway"):
         if operation.door == "gateway":
             return gateway_error(401, "Unauthorized; scope does not match")
         account, refused, scoped = None, True, True
