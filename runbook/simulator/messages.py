@@ -51,15 +51,6 @@ class Reply:
     body: bytes = b""
     headers: Headers = ()
 
-    def header(self, name: str) -> str | None:
-        """Return the first value of a header, None where it is absent."""
-        wanted = name.lower()
-        return next((value for key, value in self.headers if key.lower() == wanted), None)
-
-    def json(self) -> Any:
-        """Return the parsed body."""
-        return json.loads(self.body)
-
     def with_headers(self, more: Iterable[tuple[str, str]]) -> "Reply":
         """Return the same answer with further headers."""
         return replace(self, headers=(*self.headers, *more))

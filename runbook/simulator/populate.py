@@ -206,8 +206,7 @@ def _add_cut_links(world: World, plan: Plan, per_pair: int, chance: random.Rando
         and instance.product_url != instance.destination_url
     )
     known = {(link.source_site, link.source_key, link.destination_key) for link in world.lost_links}
-    for pair in pairs:
-        left, right = (world.sites[url] for url in pair)
+    for left, right in ((world.sites[first], world.sites[second]) for first, second in pairs):
         lefts, rights = tuple(left.issues.values()), tuple(right.issues.values())
         combinations = range(len(lefts) * len(rights))
         for number in chance.sample(combinations, min(per_pair, len(combinations))):

@@ -8,7 +8,6 @@ import pytest
 
 from runbook.clock import VirtualClock
 from runbook.simulator.linkfixing import accept, settle
-from runbook.simulator.messages import Reply
 from runbook.simulator.model import SimAccount
 from runbook.simulator.populate import world_of
 from runbook.simulator.router import answer
@@ -20,12 +19,13 @@ from tests.simulator.worlds import (
     NOW,
     OPS,
     Ask,
+    ReadReply,
     call_of,
     job_body,
     two_sites,
 )
 
-Submit = Callable[..., Reply]
+Submit = Callable[..., ReadReply]
 
 
 def status_of(world: World, ask: Ask, uuid: str, site: str = ENG) -> Any:

@@ -19,7 +19,21 @@ NOW = datetime(2026, 11, 22, 19, 0, tzinfo=UTC)
 EMAIL = "admin@contoso.example"
 TOKEN = "canary-T0ken/with+odd=chars"
 
-Ask = Callable[..., Reply]
+
+class ReadReply(Reply):
+    """A reply as a client reads it."""
+
+    def header(self, name: str) -> str | None:
+        """Return the first value of a header, None where it is absent."""
+        wanted = name.lower()
+        return next((value for key, value in self.headers if key.lower() == wanted), None)
+
+    def json(self) -> Any:
+        """Return the parsed body."""
+        return json.loads(self.body)
+
+
+Ask = Callable[..., ReadReply]
 
 
 def two_sites(finished: datetime = NOW - timedelta(days=3), **changes: Any) -> Plan:
