@@ -53,21 +53,13 @@ def bulk_changelog(visit: Visit) -> Handled:
     start = _offset_of(body.get("nextPageToken"))
     if not isinstance(size, int) or not 1 <= size <= 10_000 or start is None:
         return jira_error(400, "maxResults or nextPageToken is not valid.")
-    entries = [
-        (issue.id, change)
-        for issue in _seen(visit, asked)
-        for change in issue.history
-        if not fields or change.field in fields
-    ]
+    entries = [(issue.id, change) for issue in _seen(visit, asked) for change in issue.history]
+    entries = [entry for entry in entries if not fields or entry[1].field in fields]
     by_issue: dict[int, list[dict[str, Any]]] = {}
     for number, change in entries[start : start + size]:
         by_issue.setdefault(number, []).append(_change(visit, change))
-    answer: dict[str, Any] = {
-        "issueChangeLogs": [
-            {"issueId": str(number), "changeHistories": changes}
-            for number, changes in by_issue.items()
-        ]
-    }
+    logs = [{"issueId": str(id_), "changeHistories": found} for id_, found in by_issue.items()]
+    answer: dict[str, Any] = {"issueChangeLogs": logs}
     if start + size < len(entries):
         answer["nextPageToken"] = _token_for(start + size)
     return answer
@@ -199,16 +191,13 @@ def _rich(visit: Visit, text: str) -> object:
 
 
 def _change(visit: Visit, change: SimChange) -> dict[str, Any]:
-    values = {
-        "from": change.before[0],
-        "fromString": change.before[1],
-        "to": change.after[0],
-        "toString": change.after[1],
-    }
     item = {"field": change.field, "fieldtype": "jira", "fieldId": change.field}
+    values = zip(
+        ("from", "fromString", "to", "toString"), (*change.before, *change.after), strict=True
+    )
     return {
         "id": str(change.id),
         "author": visit.user(change.author),
         "created": jira_time(change.at),
-        "items": [item | {name: value for name, value in values.items() if value is not None}],
+        "items": [item | {name: value for name, value in values if value is not None}],
     }

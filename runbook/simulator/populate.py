@@ -58,11 +58,12 @@ def world_of(
         UsageError: the file of expected links cannot be read.
     """
     spread = job_minutes if isinstance(job_minutes, tuple) else (job_minutes, job_minutes)
-    known = {
-        email: SimAccount(email=email, token=token) for email, token in (accounts or {}).items()
-    }
-    settings = Settings(accept_any=accounts is None, job_minutes=spread)
-    world = World(clock=clock, seed=seed, settings=settings, accounts=known)
+    world = World(
+        clock=clock,
+        seed=seed,
+        settings=Settings(accept_any=accounts is None, job_minutes=spread),
+        accounts={name: SimAccount(email=name, token=of) for name, of in (accounts or {}).items()},
+    )
     _add_sites(world, plan)
     rows: list[ExpectedRow] = []
     if plan.expected is not None:

@@ -32,7 +32,7 @@ def my_permissions(visit: Visit) -> Handled:
     unknown = [key for key in asked if key not in PERMISSIONS]
     if unknown:
         return jira_error(400, fields=dict.fromkeys(unknown, "Unrecognized permission"))
-    project = _project_of(visit, visit.request.params())
+    project = _project_of(visit)
     held: dict[str, dict[str, Any]] = {}
     for key in asked:
         number, name, kind = PERMISSIONS[key]
@@ -207,7 +207,8 @@ def _project(visit: Visit, project: SimProject) -> dict[str, Any]:
     }
 
 
-def _project_of(visit: Visit, params: dict[str, str]) -> SimProject | None:
+def _project_of(visit: Visit) -> SimProject | None:
+    params = visit.request.params()
     named = params.get("projectKey") or params.get("projectId")
     if not named:
         asked = params.get("issueKey") or params.get("issueId")
