@@ -75,11 +75,8 @@ async def check_accounts(
         CredentialError: the API refuses an account.
         RemoteError: the API is not reached, or something else answers in its place.
     """
-    return tuple(
-        await asyncio.gather(
-            *(_check(account, site_ids[site], send, clock) for account, site in accounts)
-        )
-    )
+    checks = (_check(account, site_ids[site], send, clock) for account, site in accounts)
+    return tuple(await asyncio.gather(*checks))
 
 
 async def _check(account: str, site_id: str, send: Send, clock: Clock) -> AccountProbed:
@@ -91,10 +88,9 @@ async def _check(account: str, site_id: str, send: Send, clock: Clock) -> Accoun
     )
     answer = await _answered(request, send, clock, who="the link-fixing API")
     if answer.status == 401:
-        causes = "; ".join(likely_causes(answer))
         raise CredentialError(
             f"account `{account}` was refused by the link-fixing API (401): {words_of(answer) or 'no further words'}",
-            hint=f"in this order: {causes}",
+            hint=f"in this order: {'; '.join(likely_causes(answer))}",
         )
     if answer.is_html():
         raise RemoteError(

@@ -58,7 +58,7 @@ def bulk_changelog(visit: Visit) -> Handled:
     by_issue: dict[int, list[dict[str, Any]]] = {}
     for number, change in entries[start : start + size]:
         by_issue.setdefault(number, []).append(_change(visit, change))
-    logs = [{"issueId": str(id_), "changeHistories": found} for id_, found in by_issue.items()]
+    logs = [{"issueId": str(number), "changeHistories": of} for number, of in by_issue.items()]
     answer: dict[str, Any] = {"issueChangeLogs": logs}
     if start + size < len(entries):
         answer["nextPageToken"] = _token_for(start + size)

@@ -57,13 +57,12 @@ def world_of(
     Raises:
         UsageError: the file of expected links cannot be read.
     """
+    known = {
+        email: SimAccount(email=email, token=token) for email, token in (accounts or {}).items()
+    }
     spread = job_minutes if isinstance(job_minutes, tuple) else (job_minutes, job_minutes)
-    world = World(
-        clock=clock,
-        seed=seed,
-        settings=Settings(accept_any=accounts is None, job_minutes=spread),
-        accounts={name: SimAccount(email=name, token=of) for name, of in (accounts or {}).items()},
-    )
+    settings = Settings(accept_any=accounts is None, job_minutes=spread)
+    world = World(clock=clock, seed=seed, settings=settings, accounts=known)
     _add_sites(world, plan)
     rows: list[ExpectedRow] = []
     if plan.expected is not None:
