@@ -1,7 +1,7 @@
 """The only loop: carry out what the pure decisions say, one worker per site that holds links.
 
-What is decided lives in `schedule`, `submit_rules` and `poll_rules`; what is known, in `session`. The loop ends
-when nothing is left to do, and a ledger that cannot be written ends it at once.
+What is decided lives in `schedule`, `submit_rules` and `poller`; what is known, in `session`. The
+loop ends when nothing is left to do, and a ledger that cannot be written ends it at once.
 """
 
 import asyncio
@@ -12,16 +12,7 @@ from dataclasses import dataclass
 from runbook.errors import ExitCode, LedgerError, foremost
 from runbook.execute.poller import Poller
 from runbook.execute.ports import Interrupts, Pace, Ports
-from runbook.execute.schedule import (
-    Finished,
-    Follow,
-    Hold,
-    LookAfter,
-    Step,
-    Submit,
-    WaitFor,
-    next_step,
-)
+from runbook.execute.schedule import Step, next_step
 from runbook.execute.session import Assignment, RunSession
 from runbook.execute.submitter import Submitter
 from runbook.ledger.events import JobNotAttempted, RunEnded
@@ -86,8 +77,8 @@ async def _work(
     try:
         while not session.leaving:
             session.poll_ledger()
-            step = next_step(site, session.jobs, session.todo, session.brakes())
-            if isinstance(step, Finished):
+            step = next_step(site, session.jobs, session.todo, session.brakes)
+            if step.action == "finish":
                 if not await _rested(site, sites, session):
                     return
             else:
@@ -111,22 +102,20 @@ async def _rested(site: str, sites: tuple[str, ...], session: RunSession) -> boo
 
 
 async def _carry_out(step: Step, session: RunSession, submitter: Submitter, poller: Poller) -> None:
-    match step:
-        case Follow(job=job_id):
-            await poller.follow(job_id)
-        case LookAfter(job=job_id):
-            await session.probe(job_id, "after")
+    match step.action:
+        case "follow":
+            await poller.follow(step.job)
+        case "look":
+            await session.probe(step.job, "after")
             session.notify()
-        case Submit(job=job_id):
-            await submitter.submit(job_id)
-        case Hold(job=job_id, why=why, detail=detail):
-            session.hold(job_id, why, detail)
+        case "submit":
+            await submitter.submit(step.job)
+        case "hold":
+            session.hold(step.job, step.why, step.detail)
             session.notify()
-        case WaitFor(job=job_id, need=need):
-            session.report_wait(job_id, 0, f"for `{need}`")
+        case "wait":
+            session.report_wait(step.job, 0, f"for `{step.detail}`")
             await session.wait_for_change()
-        case Finished():
-            pass
 
 
 async def _watch(session: RunSession) -> None:
@@ -135,7 +124,7 @@ async def _watch(session: RunSession) -> None:
     while True:
         await session.clock.sleep(NEWS_S)
         if session.clock.monotonic_s() - beat_s >= HEARTBEAT_S:
-            session.ports.recorder.heartbeat()
+            session.ports.ledger.heartbeat()
             beat_s = session.clock.monotonic_s()
         session.poll_ledger()
 
@@ -164,7 +153,7 @@ def _end(session: RunSession) -> Ending:
 
 
 def _codes(session: RunSession) -> Iterator[ExitCode]:
-    if session.accounts:
+    if session.brakes.accounts:
         yield ExitCode.CREDENTIAL
     for job in session.jobs.values():
         if job.needs_person():
@@ -188,9 +177,7 @@ def _its_own_error() -> Iterator[None]:
     try:
         yield
     except* LedgerError as group:
-        raise _leaf(group) from None
-
-
-def _leaf(group: BaseExceptionGroup[LedgerError]) -> LedgerError:
-    first = group.exceptions[0]
-    return _leaf(first) if isinstance(first, BaseExceptionGroup) else first
+        first: BaseException = group
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        raise first from None

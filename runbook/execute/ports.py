@@ -6,28 +6,15 @@ The ledger and the clock are passed as they are; everything else is one of these
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from runbook.clock import Clock
 from runbook.http import ProbeReading, Send
 from runbook.jobs import SUBMIT_INTERVAL_S
 from runbook.ledger.codec import Event, Row
 
-
-class Recorder(Protocol):
-    """The ledger, as far as a run needs it: durable appends, news from other processes, the lease."""
-
-    def append(self, event: Event, *, run: str | None = None, job: str | None = None) -> Row:
-        """Write one event durably and return its row."""
-        ...
-
-    def rows(self, *, after: int = 0, kinds: tuple[str, ...] = ()) -> Any:
-        """Return an iterator over the rows after a sequence number, of some kinds."""
-        ...
-
-    def heartbeat(self) -> None:
-        """Say that this process still leads."""
-        ...
+if TYPE_CHECKING:
+    from runbook.ledger.store import Ledger
 
 
 class Prober(Protocol):
@@ -137,7 +124,7 @@ class Ports:
     """
 
     send: Send
-    recorder: Recorder
+    ledger: "Ledger"
     clock: Clock
     audience: Observer
     prober: Prober | None = None

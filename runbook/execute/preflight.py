@@ -1,6 +1,6 @@
 """What a run asks before its first POST: every site's id, and whether each account is let in.
 
-The answers are kept as exchanges, so that the ledger holds them once the run begins.
+The answers are kept as the ledger's events, which are written once the run begins.
 """
 
 import asyncio
@@ -13,8 +13,9 @@ from runbook.atlassian.tenant import PATH, site_id_in
 from runbook.clock import Clock
 from runbook.errors import CredentialError, PlanError, RemoteError
 from runbook.execute.submit_rules import likely_causes, words_of
-from runbook.http import Answer, Outcome, Request, Send
+from runbook.http import Answer, Outcome, Request, Send, exchange_of
 from runbook.jobs import API
+from runbook.ledger.events import AccountProbed, SiteIdentified
 from runbook.plan.model import Plan
 
 NO_JOB = "00000000-0000-0000-0000-000000000000"
@@ -22,34 +23,18 @@ ATTEMPTS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Identified:
-    """A site's id, as the site says it."""
+class PreflightAnswers:
+    """Everything that was asked before the first POST; nothing where nothing is to be sent.
 
-    site: str
-    site_id: str
-    request: Request
-    answer: Answer
+    The e-mail of an account is known to the caller alone, and empty here.
+    """
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountCheck:
-    """An account that the links API did not refuse."""
-
-    account: str
-    request: Request
-    answer: Answer
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """Everything that was asked before the first POST; nothing where nothing is to be sent."""
-
-    identified: tuple[Identified, ...]
-    account_checks: tuple[AccountCheck, ...]
+    identified: tuple[SiteIdentified, ...] = ()
+    account_checks: tuple[AccountProbed, ...] = ()
     site_ids: Mapping[str, str]
 
 
-async def identify_sites(plan: Plan, send: Send, clock: Clock) -> tuple[Identified, ...]:
+async def identify_sites(plan: Plan, send: Send, clock: Clock) -> tuple[SiteIdentified, ...]:
     """Ask every site of the plan for its id at `/_edge/tenant_info` (links-api.md 3), and compare.
 
     Raises:
@@ -67,7 +52,7 @@ async def identify_sites(plan: Plan, send: Send, clock: Clock) -> tuple[Identifi
     return tuple(found)
 
 
-async def _identify(site: str, send: Send, clock: Clock) -> Identified:
+async def _identify(site: str, send: Send, clock: Clock) -> SiteIdentified:
     request = Request(method="GET", url=f"{site}{PATH}", headers=(("Accept", "application/json"),))
     answer = await _answered(request, send, clock, who=f"site `{site}`")
     site_id = site_id_in(answer)
@@ -76,12 +61,12 @@ async def _identify(site: str, send: Send, clock: Clock) -> Identified:
             f"site `{site}` does not say its id: answer {answer.status} of `{PATH}` holds no `cloudId` ({words_of(answer) or 'empty'})",
             hint="is it a Jira Cloud site, and spelled as in the browser? a proxy may answer in its place",
         )
-    return Identified(site=site, site_id=site_id, request=request, answer=answer)
+    return SiteIdentified(site=site, site_id=site_id, exchange=exchange_of(request, answer))
 
 
 async def check_accounts(
     accounts: Sequence[tuple[str, str]], site_ids: Mapping[str, str], send: Send, clock: Clock
-) -> tuple[AccountCheck, ...]:
+) -> tuple[AccountProbed, ...]:
     """Ask for the status of a job that cannot exist with each (account, site it submits to).
 
     Any answer but 401 and a web page counts as "reached, not refused".
@@ -90,14 +75,11 @@ async def check_accounts(
         CredentialError: the API refuses an account.
         RemoteError: the API is not reached, or something else answers in its place.
     """
-    return tuple(
-        await asyncio.gather(
-            *(_check(account, site_ids[site], send, clock) for account, site in accounts)
-        )
-    )
+    checks = (_check(account, site_ids[site], send, clock) for account, site in accounts)
+    return tuple(await asyncio.gather(*checks))
 
 
-async def _check(account: str, site_id: str, send: Send, clock: Clock) -> AccountCheck:
+async def _check(account: str, site_id: str, send: Send, clock: Clock) -> AccountProbed:
     request = Request(
         method="GET",
         url=f"{API}/{quote(site_id, safe='')}/jobs/status/{NO_JOB}",
@@ -106,17 +88,18 @@ async def _check(account: str, site_id: str, send: Send, clock: Clock) -> Accoun
     )
     answer = await _answered(request, send, clock, who="the link-fixing API")
     if answer.status == 401:
-        causes = "; ".join(likely_causes(answer))
         raise CredentialError(
             f"account `{account}` was refused by the link-fixing API (401): {words_of(answer) or 'no further words'}",
-            hint=f"in this order: {causes}",
+            hint=f"in this order: {'; '.join(likely_causes(answer))}",
         )
     if answer.is_html():
         raise RemoteError(
             f"the link-fixing API was not reached: answer {answer.status} is {words_of(answer)}",
             hint="a proxy or login page answers in its place: check HTTPS_PROXY, NO_PROXY and the VPN",
         )
-    return AccountCheck(account=account, request=request, answer=answer)
+    return AccountProbed(
+        account=account, email="", status=answer.status, exchange=exchange_of(request, answer)
+    )
 
 
 async def _answered(request: Request, send: Send, clock: Clock, *, who: str) -> Answer:

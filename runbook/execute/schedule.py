@@ -5,58 +5,30 @@ parallel. A job that may not be sent is held with the reason, so that nothing is
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 from runbook.view import AT_ATLASSIAN, JobState, JobView
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Follow:
-    """Poll this job until it ends."""
-
-    job: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LookAfter:
-    """Look for the links of this complete job that were not looked for yet."""
-
-    job: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Submit:
-    """Send this job."""
-
-    job: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
-    """Do not send this job; `why` is the reason's short name."""
-
-    job: str
-    why: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WaitFor:
-    """A job of another site has to end first."""
-
-    job: str
-    need: str
+Action = Literal["follow", "look", "submit", "hold", "wait", "finish"]
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
-    """Nothing is left to do for this site."""
+class Step:
+    """What a site does next, and with which job.
+
+    `follow` polls the job until it ends, `look` looks for the links of a complete one, `submit` sends
+    it. `hold` does not send it: `why` is the reason's short name, `detail` a sentence. `wait` lets
+    the job `detail` of another site end first, and `finish` means that nothing is left to do.
+    """
+
+    action: Action
+    job: str = ""
+    why: str = ""
+    detail: str = ""
 
 
-Step = Follow | LookAfter | Submit | Hold | WaitFor | Finished
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Brakes:
     """What keeps jobs from being sent; each maps to a sentence for the report.
 
@@ -65,8 +37,8 @@ class Brakes:
     """
 
     stopped: str | None = None
-    accounts: Mapping[str, str]
-    sites: Mapping[str, tuple[str, str]]
+    accounts: dict[str, str] = field(default_factory=dict)
+    sites: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def next_step(
@@ -79,34 +51,33 @@ def next_step(
     mine = [job for job in jobs.values() if job.job.site == site]
     for job in mine:
         if _followable(job, brakes):
-            return Follow(job=job.id)
+            return Step("follow", job.id)
     for job in mine:
         if job.unprobed():
-            return LookAfter(job=job.id)
+            return Step("look", job.id)
     for job in mine:
         if job.id in todo:
             return _step_of(job, jobs, todo, brakes)
-    return Finished()
+    return Step("finish")
 
 
 def _step_of(
     job: JobView, jobs: Mapping[str, JobView], todo: Collection[str], brakes: Brakes
 ) -> Step:
     if brakes.stopped is not None:
-        return Hold(job=job.id, why="stopped", detail=brakes.stopped)
+        return Step("hold", job.id, "stopped", brakes.stopped)
     if job.job.account in brakes.accounts:
-        return Hold(job=job.id, why="account", detail=brakes.accounts[job.job.account])
+        return Step("hold", job.id, "account", brakes.accounts[job.job.account])
     if job.job.site in brakes.sites:
-        why, detail = brakes.sites[job.job.site]
-        return Hold(job=job.id, why=why, detail=detail)
+        return Step("hold", job.id, *brakes.sites[job.job.site])
     for need_id in job.job.needs:
         need = jobs[need_id]
         if need.state is JobState.COMPLETE and not need.unprobed() and not need.needs_person():
             continue
         if _may_still_complete(need, todo, brakes):
-            return WaitFor(job=job.id, need=need_id)
-        return Hold(job=job.id, why="need", detail=f"it needs `{need_id}`, which is {_said(need)}")
-    return Submit(job=job.id)
+            return Step("wait", job.id, detail=need_id)
+        return Step("hold", job.id, "need", f"it needs `{need_id}`, which is {_said(need)}")
+    return Step("submit", job.id)
 
 
 def _followable(job: JobView, brakes: Brakes) -> bool:

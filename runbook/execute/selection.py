@@ -4,19 +4,23 @@ Pure: no clock, no ledger, no network. Everything that decides whether a job may
 own window is looked at (`schedule`) is decided here.
 """
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from runbook.checks.checked_plan import CheckedPlan
 from runbook.clock import to_the_second
 from runbook.errors import PlanError, UsageError
-from runbook.execute.plan_difference import plan_difference
+from runbook.jobs import SITE_ID_PLACEHOLDER, CmaJob
+from runbook.plan.model import Plan
 from runbook.text import moment, span
-from runbook.view import AT_ATLASSIAN, SENDABLE, JobState, RunView, served_at
+from runbook.view import AT_ATLASSIAN, SENDABLE, JobState, JobView, RunView, served_at
 
 OnUnknown = Literal["ask", "stop", "resubmit"]
+
+DIFFERENCE_LINES = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +80,7 @@ def what_to_send(
                 hint="leave `--again` out: the first run sends every job",
             )
         refuse_unready(checked, options, approved=approved, now=now)
-        todo, not_selected = _selected(checked, None, (), options)
-        return Sending(continues=None, todo=todo, not_selected=not_selected)
+        return _selected(checked, Sending(continues=None), options)
     if last.stop is not None and options.again is None:
         at, stop = last.stop
         stopped = PlanError(
@@ -92,7 +95,6 @@ def what_to_send(
     if not difference and options.again is None and _finished(checked, last):
         return Sending(continues=last, finished=True)
     sending = Sending(continues=last, difference=difference, round_jobs=round_jobs)
-    todo, not_selected = _selected(checked, last, round_jobs, options)
     try:
         refuse_unready(checked, options, approved=approved, now=now)
     except PlanError as problem:
@@ -100,7 +102,7 @@ def what_to_send(
         if not _still_out(last):
             raise
         return replace(sending, refused=problem)
-    return replace(sending, todo=todo, not_selected=not_selected)
+    return _selected(checked, sending, options)
 
 
 def last_run(views: Sequence[RunView], plan_name: str, *, stand_in: bool) -> RunView | None:
@@ -147,33 +149,29 @@ def _finished(checked: CheckedPlan, last: RunView) -> bool:
     )
 
 
-def _selected(
-    checked: CheckedPlan,
-    last: RunView | None,
-    round_jobs: tuple[str, ...],
-    options: SendOptions,
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the ids that may be sent now, and those that `--only` or `--again` leaves alone."""
+def _selected(checked: CheckedPlan, sending: Sending, options: SendOptions) -> Sending:
+    """Return it with the ids that may be sent now, and those that `--only` or `--again` leaves alone."""
+    last, round_jobs = sending.continues, sending.round_jobs
     views = {} if last is None else {view.id: view for view in last.jobs}
-    sendable = tuple(
+    sendable = [
         job.id
         for job in checked.jobs
         if job.id not in views or job.id in round_jobs or views[job.id].state in SENDABLE
-    )
-    left: tuple[str, ...] = ()
+    ]
+    left: list[str] = []
     if options.again is not None:
-        left = tuple(job_id for job_id in sendable if job_id not in round_jobs)
-        sendable = tuple(job_id for job_id in sendable if job_id in round_jobs)
+        left = [job_id for job_id in sendable if job_id not in round_jobs]
+        sendable = [job_id for job_id in sendable if job_id in round_jobs]
     if options.on_unknown == "resubmit":
-        sendable += tuple(
+        sendable += [
             view.id
             for view in views.values()
             if view.state is JobState.UNKNOWN and not view.settled_by_person
-        )
-    if not options.only:
-        return sendable, left
-    chosen = tuple(job_id for job_id in sendable if job_id in options.only)
-    return chosen, tuple(job_id for job_id in sendable if job_id not in options.only)
+        ]
+    if options.only:
+        left = [job_id for job_id in sendable if job_id not in options.only]
+        sendable = [job_id for job_id in sendable if job_id in options.only]
+    return replace(sending, todo=tuple(sendable), not_selected=tuple(left))
 
 
 def _next_round(
@@ -222,3 +220,61 @@ def _refuse_unknown_ids(checked: CheckedPlan, option: str, ids: Sequence[str]) -
                 f"`{option} {job_id}`: the plan has no such job",
                 hint=f"its jobs: {', '.join(sorted(known))}",
             )
+
+
+def plan_difference(
+    last: RunView, plan: Plan, jobs: Sequence[CmaJob], digest: str
+) -> tuple[str, ...]:
+    """Return what changed in the plan since the run's last process, empty where nothing did.
+
+    Raises:
+        PlanError: a request that was submitted changed or is gone; the message holds the difference.
+    """
+    if plan.digest == last.digest and digest == last.jobs_digest:
+        return ()
+    now = {job.id: job for job in jobs}
+    refused: list[str] = []
+    allowed: list[str] = []
+    for view in last.jobs:
+        submitted = view.state not in SENDABLE or bool(served_at(view))
+        lines = _changes(view, now.get(view.id), last.site_ids)
+        (refused if submitted else allowed).extend(lines)
+    if refused:
+        listed = "\n  ".join(refused)
+        raise PlanError(
+            f"the plan is not the one whose jobs were submitted in run `{last.id}`:\n  {listed}",
+            hint="put these values back; other parts of the plan may change. A new plan needs a new `name`",
+        )
+    known = {view.id for view in last.jobs}
+    allowed += [f"job `{job.id}` is new" for job in jobs if job.id not in known]
+    return (*allowed, *_text_difference(last.plan_text, plan.source.decode("utf-8-sig")))
+
+
+def _changes(view: JobView, job: CmaJob | None, site_ids: Mapping[str, str]) -> list[str]:
+    if job is None:
+        return [f"job `{view.id}` is gone"]
+    before, after = _requested(view.job, site_ids), _requested(job, site_ids)
+    return [
+        f"job `{view.id}`: `{name}` was {before.get(name)!r}, is {after.get(name)!r}"
+        for name in dict.fromkeys((*before, *after))
+        if before.get(name) != after.get(name)
+    ]
+
+
+def _requested(job: CmaJob, site_ids: Mapping[str, str]) -> dict[str, Any]:
+    url = job.url.replace(SITE_ID_PLACEHOLDER, site_ids.get(job.site, SITE_ID_PLACEHOLDER))
+    return {"method": job.method, "url": url, **job.body}
+
+
+def _text_difference(before: str, after: str) -> tuple[str, ...]:
+    lines = [
+        line
+        for line in difflib.unified_diff(
+            before.lstrip("\ufeff").splitlines(), after.splitlines(), lineterm="", n=0
+        )
+        if not line.startswith(("---", "+++", "@@"))
+    ]
+    shown = lines[:DIFFERENCE_LINES]
+    if len(lines) > len(shown):
+        shown.append(f"… and {len(lines) - len(shown)} more lines")
+    return tuple(shown) or ("the plan's text is the same, but it is read differently",)

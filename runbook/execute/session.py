@@ -9,10 +9,12 @@ import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any, Literal
 
 from runbook.clock import isoformat_utc
 from runbook.execute.ports import Interrupts, Ports
 from runbook.execute.schedule import Brakes
+from runbook.execute.selection import OnUnknown
 from runbook.http import ProbeReading
 from runbook.ledger.codec import Event, Row, recorded
 from runbook.ledger.events import JobNotAttempted, JobResolved, ProbeRead, StopRequested
@@ -40,7 +42,7 @@ class Assignment:
     may_send: bool = True
     pairs: Mapping[str, tuple[Pair, ...]]
     site_ids: Mapping[str, str]
-    on_unknown: str = "ask"
+    on_unknown: OnUnknown = "ask"
     operator: str = ""
     known_until: int = 0
     no_go: str | None = None
@@ -49,9 +51,9 @@ class Assignment:
 class RunSession:
     """The state of a run in this process.
 
-    `todo` are the ids that may still be sent; `stopped`, `accounts` and `sites` are what holds jobs
-    back (see `Brakes`); `no_go` says that a person stopped the run formally; `unreachable` says why
-    the network was given up, None while it was not; `resting` are sites with nothing to do now.
+    `todo` are the ids that may still be sent, `brakes` what holds jobs back; `no_go` says that a
+    person stopped the run formally; `unreachable` says why the network was given up, None while it
+    was not; `resting` are sites with nothing to do now.
     """
 
     def __init__(self, assignment: Assignment, ports: Ports, interrupts: Interrupts) -> None:
@@ -61,10 +63,8 @@ class RunSession:
         self.interrupts = interrupts
         self.jobs: dict[str, JobView] = dict(assignment.jobs)
         self.todo: set[str] = set(assignment.todo)
-        self.stopped = assignment.no_go
+        self.brakes = Brakes(stopped=assignment.no_go)
         self.no_go = assignment.no_go is not None
-        self.accounts: dict[str, str] = {}
-        self.sites: dict[str, tuple[str, str]] = {}
         self.unreachable: str | None = None
         self.resting: set[str] = set()
         self._known_until = assignment.known_until
@@ -77,14 +77,10 @@ class RunSession:
         """Whether nothing new may begin: the operator or the network says so."""
         return self.interrupts.draining or self.unreachable is not None
 
-    def brakes(self) -> Brakes:
-        """Return what holds jobs back now."""
-        return Brakes(stopped=self.stopped, accounts=self.accounts, sites=self.sites)
-
     def hold_site_of(self, view: JobView) -> None:
         """Hold the site of a job whose known link did not arrive."""
         if view.state is JobState.COMPLETE and view.needs_person():
-            self.sites[view.job.site] = (
+            self.brakes.sites[view.job.site] = (
                 "probe",
                 f"a known link of `{view.id}` did not arrive although Atlassian reports complete",
             )
@@ -95,7 +91,7 @@ class RunSession:
         Raises:
             LedgerError: the disk refused, or another process leads the ledger now.
         """
-        row = self.ports.recorder.append(event, run=self.assignment.run, job=job_id)
+        row = self.ports.ledger.append(event, run=self.assignment.run, job=job_id)
         # What another terminal wrote before this row is learned before it: a fold depends on order.
         self.poll_ledger(before=row.seq)
         self._known_until = row.seq
@@ -106,7 +102,7 @@ class RunSession:
         self.todo.discard(job_id)
         self.record(JobNotAttempted(why=why, detail=detail), job_id)
 
-    async def probe(self, job_id: str, phase: str) -> None:
+    async def probe(self, job_id: str, phase: Literal["before", "after"]) -> None:
         """Look for the job's known links and write down what was found; `phase` is `before` or `after`.
 
         After a job only those are read that were not yet, so that a crash in between loses none. A
@@ -143,7 +139,7 @@ class RunSession:
         """
         news = False
         kinds = (StopRequested.KIND, JobResolved.KIND)
-        for row in self.ports.recorder.rows(after=self._known_until, kinds=kinds):
+        for row in self.ports.ledger.rows(after=self._known_until, kinds=kinds):
             if before is not None and row.seq >= before:
                 break
             self._known_until = row.seq
@@ -152,23 +148,19 @@ class RunSession:
             event = recorded(row).event
             if isinstance(event, StopRequested):
                 self.no_go = True
-                self.stopped = event.sentence()
+                self.brakes.stopped = event.sentence()
             elif row.job not in self.jobs:
                 continue
             news = True
             self._learn(row, event)
-            if row.job is not None and self.assignment.may_send:
-                self._take_up(self.jobs[row.job], event)
+            if isinstance(event, JobResolved) and row.job is not None and self.assignment.may_send:
+                view = self.jobs[row.job]
+                if event.resolution == "send_again" and view.state in SENDABLE:
+                    self.todo.add(view.id)
+                elif view.state not in SENDABLE:
+                    self.todo.discard(view.id)
         if news:
             self.notify()
-
-    def _take_up(self, view: JobView, event: Event) -> None:
-        if not isinstance(event, JobResolved):
-            return
-        if event.resolution == "send_again" and view.state in SENDABLE:
-            self.todo.add(view.id)
-        elif view.state not in SENDABLE:
-            self.todo.discard(view.id)
 
     def _learn(self, row: Row, event: Event) -> None:
         if row.job is not None:
@@ -188,20 +180,13 @@ class RunSession:
         """Wait; end early when the operator interrupts, and at a formal stop where that is wanted."""
         self.report_wait(job_id, seconds, why)
         sleeper = asyncio.ensure_future(self.clock.sleep(seconds))
-        drain = asyncio.ensure_future(self.interrupts.drained())
         try:
-            while not (sleeper.done() or drain.done() or (until_stop and self.stopped)):
-                # Every `notify` replaces the event, so it is taken anew; the sleeper goes on.
-                change = asyncio.ensure_future(self._changed.wait())
-                try:
-                    await asyncio.wait(
-                        (sleeper, drain, change), return_when=asyncio.FIRST_COMPLETED
-                    )
-                finally:
-                    change.cancel()
+            while not (
+                sleeper.done() or self.interrupts.draining or (until_stop and self.brakes.stopped)
+            ):
+                await self.wait_for_change(sleeper)
         finally:
             sleeper.cancel()
-            drain.cancel()
 
     def notify(self) -> None:
         """Wake whoever waits for something to change."""
@@ -209,14 +194,14 @@ class RunSession:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
-    async def wait_for_change(self) -> None:
-        """Wait for `notify`, or for the operator's interrupt."""
-        waiters = (
+    async def wait_for_change(self, *others: asyncio.Future[Any]) -> None:
+        """Wait for `notify`, for the operator's interrupt, or for one of `others`."""
+        waiters: list[asyncio.Future[Any]] = [
             asyncio.ensure_future(self._changed.wait()),
             asyncio.ensure_future(self.interrupts.drained()),
-        )
+        ]
         try:
-            await asyncio.wait(waiters, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((*waiters, *others), return_when=asyncio.FIRST_COMPLETED)
         finally:
             for waiter in waiters:
                 waiter.cancel()

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 from runbook.atlassian import errors
@@ -17,8 +17,11 @@ from runbook.atlassian.retry import retry_after_s
 from runbook.http import Answer, Lost, NotSent, Outcome, Request
 from runbook.jobs import HEADERS, SITE_ID_PLACEHOLDER, CmaJob
 
+Scope = Literal["job", "site", "account"]
+
 ID_FIELDS = ("uuid", "jobId", "id")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 # The gateway of this API names further headers than Jira does, and its bodies hold ids too.
 _TRACE_HEADERS = ("atl-traceid", "x-trace-id", "x-request-id", "atl-request-id", "x-arequestid")
 
@@ -41,7 +44,7 @@ class Uncertain:
 class Refused:
     """Atlassian said no. `scope` is what else is affected: `job`, `site` (403) or `account` (401)."""
 
-    scope: str
+    scope: Scope
     detail: str
     trace_id: str | None
     causes: tuple[str, ...]
@@ -76,50 +79,42 @@ def request_of(job: CmaJob, site_ids: Mapping[str, str]) -> Request:
 
 def result_of(outcome: Outcome, now: datetime) -> SubmitResult:
     """Return what a submission's outcome means; `now` resolves absolute reset times."""
-    match outcome:
-        case NotSent():
-            return outcome
-        case Lost():
-            return Uncertain(detail=f"no complete answer came: {outcome.reason}")
-        case Answer():
-            return _result_of_answer(outcome, now)
-
-
-def _result_of_answer(answer: Answer, now: datetime) -> SubmitResult:
-    status = answer.status
+    if isinstance(outcome, NotSent):
+        return outcome
+    if isinstance(outcome, Lost):
+        return Uncertain(detail=f"no complete answer came: {outcome.reason}")
+    status, words = outcome.status, words_of(outcome)
     if 200 <= status < 300:
-        found = job_id_in(answer)
+        found = job_id_in(outcome)
         if found is not None:
             return Accepted(uuid=found)
-        kind = "a web page" if answer.is_html() else "no job id"
+        kind = "a web page" if outcome.is_html() else "no job id"
         return Uncertain(detail=f"answer {status} holds {kind}; the raw answer is kept")
     if status == 429:
-        return Limited(wait_s=retry_after_s(answer, now), detail=words_of(answer))
+        return Limited(wait_s=retry_after_s(outcome, now), detail=words)
     if status == 407:
         return NotSent(
             reason="the proxy asks for a user and password (407)",
             hint="put them into HTTPS_PROXY, or exclude the host with NO_PROXY",
         )
+    words = words or "no further words"
     if 400 <= status < 500 and status != 408:
-        scope = {401: "account", 403: "site"}.get(status, "job")
+        scopes: dict[int, Scope] = {401: "account", 403: "site"}
         return Refused(
-            scope=scope,
-            detail=f"{status}: {words_of(answer) or 'no further words'}",
-            trace_id=trace_of(answer),
-            causes=likely_causes(answer),
+            scope=scopes.get(status, "job"),
+            detail=f"{status}: {words}",
+            trace_id=trace_of(outcome),
+            causes=likely_causes(outcome),
         )
-    return Uncertain(
-        detail=f"answer {status} does not say whether the job was accepted: {words_of(answer) or 'no further words'}"
-    )
+    return Uncertain(detail=f"answer {status} does not say whether the job was accepted: {words}")
 
 
 def job_id_in(answer: Answer) -> str | None:
     """Return the job id of an accepting answer; documented as `uuid` (links-api.md 1.3)."""
     try:
-        value = answer.json()
+        return _job_id(answer.json())
     except ValueError:
         return None
-    return _job_id(value)
 
 
 def _job_id(value: Any) -> str | None:
@@ -129,20 +124,10 @@ def _job_id(value: Any) -> str | None:
         return None
     for name in ID_FIELDS:
         found = value.get(name)
-        if isinstance(found, str) and found.strip() and _is_text(found):
+        # Half a surrogate pair cannot be written down, and so is no id.
+        if isinstance(found, str) and found.strip() and not _SURROGATE.search(found):
             return found.strip()
-    return next(
-        (found for key in ("data", "job") if (found := _job_id(value.get(key))) is not None), None
-    )
-
-
-def _is_text(text: str) -> bool:
-    """Return whether it can be written down: half a surrogate pair cannot, and so is no id."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    return _job_id(value.get("data")) or _job_id(value.get("job"))
 
 
 def words_of(answer: Answer) -> str:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from runbook.atlassian.retry import backoff_s
 from runbook.errors import LedgerError
 from runbook.execute.ports import Pace
-from runbook.execute.schedule import Submit, next_step
+from runbook.execute.schedule import Step, next_step
 from runbook.execute.session import RunSession
 from runbook.execute.submit_rules import (
     Accepted,
@@ -53,7 +53,7 @@ class Submitter:
         """Act on the word given beforehand for the unknown outcomes of earlier processes."""
         for job_id in self._session.assignment.resubmit:
             # What cannot be sent now stays what it is: unknown.
-            if not self._session.stopped and self._servable(job_id, 0):
+            if not self._session.brakes.stopped and self._servable(job_id, 0):
                 self._resubmit(job_id)
                 self._session.todo.add(job_id)
 
@@ -130,14 +130,14 @@ class Submitter:
         session, site, account = self._session, view.job.site, view.job.account
         match result:
             case Refused(scope="account", detail=detail):
-                session.accounts[account] = f"account `{account}` was refused: {detail}"
+                session.brakes.accounts[account] = f"account `{account}` was refused: {detail}"
             case Refused(scope="site", detail=detail):
                 self._refusals[site] = self._refusals.get(site, 0) + 1
                 if self._refusals[site] > 1:
                     said = f"a second job was refused on `{site}`: {detail}"
-                    session.sites[site] = ("account", said)
+                    session.brakes.sites[site] = ("account", said)
             case Uncertain() if session.assignment.on_unknown == "stop":
-                session.stopped = (
+                session.brakes.stopped = (
                     f"the outcome of `{view.id}` is unknown and `--on-unknown stop` was given"
                 )
             case _:
@@ -160,10 +160,8 @@ class Submitter:
             return False
         session.poll_ledger()
         # The step is asked again: a stop, a refusal or a person's word may have come meanwhile.
-        step = next_step(
-            session.jobs[job_id].job.site, session.jobs, session.todo, session.brakes()
-        )
-        if step != Submit(job=job_id):
+        step = next_step(session.jobs[job_id].job.site, session.jobs, session.todo, session.brakes)
+        if step != Step("submit", job_id):
             return False
         if not self._servable(job_id, 0):
             session.hold(job_id, "window", "none of its windows is open now")
@@ -179,7 +177,7 @@ class Submitter:
     def _may_resubmit(self, job_id: str) -> bool:
         given = self._resubmissions.get(job_id, 0)
         word = self._session.assignment.on_unknown == "resubmit"
-        return word and given < RESUBMISSIONS and not self._session.stopped
+        return word and given < RESUBMISSIONS and not self._session.brakes.stopped
 
     def _resubmit(self, job_id: str) -> None:
         self._resubmissions[job_id] = self._resubmissions.get(job_id, 0) + 1

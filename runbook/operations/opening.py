@@ -2,24 +2,21 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from runbook import __version__
 from runbook.checks.checked_plan import CheckedPlan
 from runbook.execute.ports import Audience
-from runbook.execute.preflight import Asked
+from runbook.execute.preflight import PreflightAnswers
 from runbook.execute.selection import Sending
-from runbook.http import exchange_of
 from runbook.ledger.codec import Event
 from runbook.ledger.events import (
-    AccountProbed,
     PlanAmended,
     RoundOpened,
     RunResumed,
     RunStarted,
-    SiteIdentified,
 )
 from runbook.ledger.store import Ledger
 from runbook.operations.root import Root
@@ -95,24 +92,13 @@ class OpeningEvents:
             self._append(opened, run)
         return run
 
-    def write_asked(self, run: str, asked: Asked, accounts: tuple[Account, ...]) -> None:
+    def write_asked(self, run: str, asked: PreflightAnswers, accounts: tuple[Account, ...]) -> None:
         """Write what the sites and the API answered before the first POST."""
         emails = {account.profile: account.email for account in accounts}
         for site in asked.identified:
-            exchange = exchange_of(site.request, site.answer)
-            self._append(
-                SiteIdentified(site=site.site, site_id=site.site_id, exchange=exchange), run
-            )
+            self._append(site, run)
         for check in asked.account_checks:
-            self._append(
-                AccountProbed(
-                    account=check.account,
-                    email=emails.get(check.account, ""),
-                    status=check.answer.status,
-                    exchange=exchange_of(check.request, check.answer),
-                ),
-                run,
-            )
+            self._append(replace(check, email=emails.get(check.account, "")), run)
 
     def _append(self, event: Event, run: str) -> None:
         row = self.ledger.append(event, run=run)

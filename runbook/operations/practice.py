@@ -19,7 +19,7 @@ from runbook.operations.rehearse import RehearsalOptions
 from runbook.operations.root import Root
 from runbook.plan import load_plan_bytes, read_plan
 from runbook.plan.model import Plan
-from runbook.simulator.levels import faults_for
+from runbook.simulator.faults import faults_for
 from runbook.simulator.populate import world_of
 from runbook.simulator.server import run_server
 

@@ -37,7 +37,7 @@ from runbook.remotelinks.snapshot import take
 from runbook.remotelinks.snapshot_file import create_snapshot
 from runbook.remotelinks.writes import Outcomes
 from runbook.secrets import Account, Secret
-from runbook.simulator.levels import Level, faults_for
+from runbook.simulator.faults import Level, faults_for
 from runbook.simulator.populate import world_of
 from runbook.simulator.server import serving
 from runbook.simulator.world import World
@@ -349,8 +349,8 @@ class _Evening:
         )
         if world.faults.fired:
             self.screen.say("faults that were met, and what one would have done:")
-            for fired in world.faults.fired:
-                self.screen.say(f"  {fired.fault.sentence}: {fired.fault.advice}")
+            for fault in world.faults.fired:
+                self.screen.say(f"  {fault.sentence}: {fault.advice}")
         else:
             self.screen.say("no faults were met")
 

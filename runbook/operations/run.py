@@ -16,7 +16,7 @@ from runbook.checks.checked_plan import CheckedPlan
 from runbook.errors import ExitCode, PlanError
 from runbook.execute.executor import Ending, execute
 from runbook.execute.ports import Audience, Interrupts, Observer, Pace, Ports
-from runbook.execute.preflight import Asked, check_accounts, identify_sites
+from runbook.execute.preflight import PreflightAnswers, check_accounts, identify_sites
 from runbook.execute.selection import Sending, SendOptions, last_run, what_to_send
 from runbook.execute.session import Assignment
 from runbook.http import Send
@@ -203,7 +203,7 @@ async def run_plan(
     if sending.finished and sending.continues is not None:
         return RunResult(run=sending.continues.id, ending=_as_it_was(sending.continues))
     known_ids = {} if sending.continues is None else dict(sending.continues.site_ids)
-    asked = Asked(identified=(), account_checks=(), site_ids=known_ids)
+    asked = PreflightAnswers(site_ids=known_ids)
     if sending.todo:
         asked = await _ask_first(root, checked, sending, environment.send)
         environment.confirm(
@@ -236,7 +236,7 @@ async def run_plan(
     opening.write_asked(run, asked, environment.accounts)
     ports = Ports(
         send=environment.send,
-        recorder=ledger,
+        ledger=ledger,
         clock=root.clock,
         audience=audience,
         prober=root.prober(checked.plan, environment.send),
@@ -256,7 +256,9 @@ async def run_plan(
     return RunResult(run=run, ending=ending, refused=sending.refused)
 
 
-async def _ask_first(root: Root, checked: CheckedPlan, sending: Sending, send: Send) -> Asked:
+async def _ask_first(
+    root: Root, checked: CheckedPlan, sending: Sending, send: Send
+) -> PreflightAnswers:
     """Ask every site for its id and every account whether it is let in.
 
     Raises:
@@ -269,7 +271,7 @@ async def _ask_first(root: Root, checked: CheckedPlan, sending: Sending, send: S
     account_checks = await check_accounts(tuple(submits_to.items()), site_ids, send, root.clock)
     if sending.continues is not None:
         _refuse_other_sites(sending.continues, site_ids)
-    return Asked(identified=identified, account_checks=account_checks, site_ids=site_ids)
+    return PreflightAnswers(identified=identified, account_checks=account_checks, site_ids=site_ids)
 
 
 def _refuse_other_sites(last: RunView, site_ids: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""The simulator as an ASGI application: a thin adapter between a server and `exchange`.
+"""The simulator as an ASGI application: one request from arrival to answer, with faults and pauses.
 
 In process, `httpx.ASGITransport(app=make_app(world))` reaches it; there an interrupted connection
 raises httpx's own error inside the application, which passes through the transport to the client.
@@ -6,11 +6,16 @@ On real sockets `server` offers `scope["extensions"]["runbook.abort"]`, which en
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from email.utils import format_datetime
+from typing import TYPE_CHECKING
+
+import httpx
 
 from runbook.errors import UsageError
-from runbook.simulator.exchange import exchange
-from runbook.simulator.messages import Call, Closed, Ending, Reply
+from runbook.simulator.faults import ASKS_THE_WORLD, FaultKind, arriving
+from runbook.simulator.messages import NO_CONTENT, Closed, Reply, SimRequest
+from runbook.simulator.model import LoggedRequest
+from runbook.simulator.router import answer, template_of
 from runbook.simulator.world import World
 
 if TYPE_CHECKING:
@@ -42,7 +47,7 @@ def make_app(world: World) -> "ASGIApp":
     async def app(scope: "Scope", receive: "Receive", send: "Send") -> None:
         if scope["type"] != "http":
             return
-        got = await exchange(world, await _call(scope, receive))
+        got = await _exchange(world, await _request(scope, receive))
         if isinstance(got, Closed):
             await _end(scope, receive, send, got)
             return
@@ -53,52 +58,90 @@ def make_app(world: World) -> "ASGIApp":
     return app
 
 
-async def _call(scope: "Scope", receive: "Receive") -> Call:
+async def _exchange(world: World, request: SimRequest) -> Reply | Closed:
+    """Return what the client of this request gets."""
+    if world.is_dark():
+        return Closed(ending="refused")
+    if world.settings.latency_s > 0.0:
+        await _pause(world, world.settings.latency_s)
+    fault, account, submitted = None, None, len(world.submissions)
+    if world.faults.rules:
+        template = template_of(world, request)
+        fault = world.faults.hit(request, template)
+    reply = NO_CONTENT
+    asked = fault is None or fault.kind in ASKS_THE_WORLD
+    if asked:
+        if fault is not None and fault.kind is FaultKind.SLOW:
+            await _pause(world, fault.amount_s)
+        reply, template, account = answer(world, request)
+    got = reply if fault is None else arriving(fault, reply, world.clock.now())
+    logged = reply if asked else got
+    world.log.append(
+        LoggedRequest(
+            at=world.clock.now(),
+            method=request.method,
+            host=request.host,
+            path=request.path,
+            query=request.query,
+            template=template,
+            account=account,
+            body=request.body,
+            status=logged.status if isinstance(logged, Reply) else None,
+            fault=None if fault is None else fault.kind.value,
+        )
+    )
+    if len(world.submissions) > submitted:
+        world.submissions[-1].answer_arrived = got is reply
+    if isinstance(got, Closed):
+        return got
+    if fault is not None and fault.kind is FaultKind.OUTAGE:
+        world.go_dark(fault.amount_s)
+        # The connection goes with the outage; keeping it would let later requests pass.
+        got = got.with_headers([("Connection", "close")])
+    date = format_datetime(world.clock.now().replace(microsecond=0), usegmt=True)
+    trace = f"{world.seed:08x}{world.next_number():024x}"
+    return got.with_headers((("Date", date), ("Atl-Traceid", trace)))
+
+
+async def _pause(world: World, seconds: float) -> None:
+    # Inside `answering()`, so that virtual time goes on although the client counts as busy.
+    with world.clock.answering():
+        await world.clock.sleep(seconds)
+
+
+async def _request(scope: "Scope", receive: "Receive") -> SimRequest:
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-    body = b""
-    if scope["method"] not in ("GET", "DELETE", "HEAD"):
-        body = await _body(receive)
-    return Call(
+    body = bytearray()
+    more = scope["method"] not in ("GET", "DELETE", "HEAD")
+    while more and len(body) <= BODY_LIMIT_BYTES:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message["type"] != "http.disconnect" and message.get("more_body", False)
+    return SimRequest(
         method=scope["method"],
         host=headers.get("host", "").partition(":")[0].lower(),
         path=scope["path"],
         query=scope["query_string"].decode("latin-1"),
         headers=headers,
-        body=body,
+        body=bytes(body),
     )
 
 
-async def _body(receive: "Receive") -> bytes:
-    chunks = bytearray()
-    while len(chunks) <= BODY_LIMIT_BYTES:
-        message = await receive()
-        chunks += message.get("body", b"")
-        if message["type"] == "http.disconnect" or not message.get("more_body", False):
-            break
-    return bytes(chunks)
-
-
 def _raw_headers(reply: Reply) -> list[tuple[bytes, bytes]]:
-    raw = [
-        (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers
+    length = [] if reply.status == 204 else [("Content-Length", str(len(reply.body)))]
+    return [
+        (name.lower().encode("latin-1"), value.encode("latin-1"))
+        for name, value in (*reply.headers, *length)
     ]
-    if reply.status != 204:
-        raw.append((b"content-length", str(len(reply.body)).encode("ascii")))
-    return raw
 
 
 async def _end(scope: "Scope", receive: "Receive", send: "Send", closed: Closed) -> None:
     """End the connection without a complete answer, on a socket or in process."""
     abort: Callable[[], None] | None = (scope.get("extensions") or {}).get(ABORT)
-    if closed.partial is not None:
-        await send(
-            {
-                "type": "http.response.start",
-                "status": closed.partial.status,
-                "headers": _raw_headers(closed.partial),
-            }
-        )
-        half = closed.partial.body[: len(closed.partial.body) // 2]
+    if (partial := closed.partial) is not None:
+        start = {"status": partial.status, "headers": _raw_headers(partial)}
+        await send({"type": "http.response.start", **start})
+        half = partial.body[: len(partial.body) // 2]
         await send({"type": "http.response.body", "body": half, "more_body": True})
     if abort is None:
         raise _httpx_error(closed)
@@ -108,13 +151,11 @@ async def _end(scope: "Scope", receive: "Receive", send: "Send", closed: Closed)
         pass
 
 
-def _httpx_error(closed: Closed) -> Any:
-    import httpx
-
+def _httpx_error(closed: Closed) -> httpx.TransportError:
     match closed.ending:
-        case Ending.REFUSED:
+        case "refused":
             return httpx.ConnectError("connection refused")
-        case Ending.BEFORE:
+        case "before":
             return httpx.ReadError("connection reset")
-        case _:
+        case "after":
             return httpx.RemoteProtocolError("server disconnected without sending a response")

@@ -4,7 +4,6 @@
 query = term { AND term } [ORDER BY key|id|created [ASC|DESC]]
 term  = project|key|issue|id ("=" value | "in" (values))
       | text|summary|description|comment|environment ~ value
-      | issue in issuesWithRemoteLinksByGlobalId(values)
 ```
 
 A query without a term is unbounded and refused (jira-rest.md B6).
@@ -12,8 +11,6 @@ A query without a term is unbounded and refused (jira-rest.md B6).
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
 
 from runbook.simulator.model import Issue, SimSite
 
@@ -24,7 +21,7 @@ _VALUES = re.compile(_VALUE)
 _TERM = re.compile(
     rf"""\s*(?P<field>{_VALUE})(?:
         \s*(?P<sign>[=~])\s*(?P<value>{_VALUE})
-        | \s+in\b\s*(?P<function>\w+)?\s*\(\s*(?P<values>{_VALUE}(?:\s*,\s*{_VALUE})*)\s*\)
+        | \s+in\b\s*\(\s*(?P<values>{_VALUE}(?:\s*,\s*{_VALUE})*)\s*\)
     )""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -33,8 +30,6 @@ _ORDER_BY = re.compile(
     r"\s*order\s+by\b(?:\s+(?P<field>\w+)(?:\s+(?P<way>asc|desc)\b)?)?", re.IGNORECASE
 )
 _WORD = re.compile(r"\w+")
-_GLOBAL_ID_FUNCTIONS = ("issueswithremotelinksbyglobalid", "workitemswithremotelinksbyglobalid")
-_GLOBAL_ID_LIMIT = 100
 _KEY_FIELDS = ("key", "issuekey", "issue", "id", "workitem", "work item")
 _TEXT_FIELDS = ("text", "summary", "description", "comment", "environment")
 _ORDERS = ("key", "issuekey", "id", "created")
@@ -44,26 +39,11 @@ class JqlError(Exception):
     """A query that Jira would answer with 400; the message is for the answer's body."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
-    """A query that was understood; without an order it yields the newest issues first."""
-
-    tests: tuple[IssueTest, ...]
-    order: str = "id"
-    descending: bool = True
-
-    def found(self, issues: list[Issue]) -> list[Issue]:
-        """Return the issues that fit the query, in its order."""
-        fitting = [issue for issue in issues if all(test(issue) for test in self.tests)]
-        by_key = self.order in ("key", "issuekey")
-        return sorted(fitting, key=_key_order if by_key else _id_order, reverse=self.descending)
-
-
-def parse(text: str, site: SimSite, indexed_until: datetime) -> Query:
-    """Return the query that a text means on a site whose index knows links up to a moment.
+def issues_found(text: str, site: SimSite, issues: list[Issue]) -> list[Issue]:
+    """Return those of `issues` that fit a query, in its order, without one the newest first.
 
     Raises:
-        JqlError: it is unbounded, or not of the grammar above.
+        JqlError: the query is unbounded, or not of the grammar above.
     """
     if not text.strip() or _ORDER_BY.match(text):
         raise JqlError(
@@ -77,24 +57,22 @@ def parse(text: str, site: SimSite, indexed_until: datetime) -> Query:
         term = _TERM.match(text, position)
         if term is None:
             raise JqlError(f"Error in the JQL Query: not understood from character {position + 1}.")
-        tests.append(_test_of(term, site, indexed_until))
+        tests.append(_test_of(term, site))
         joined = _AND.match(text, term.end())
         position = term.end() if joined is None else joined.end()
     ordered = _ORDER_BY.match(text, position)
     rest = text[position if ordered is None else ordered.end() :].strip()
     if rest:
         raise JqlError(f"Error in the JQL Query: unexpected '{rest}'.")
-    if ordered is None:
-        return Query(tests=tuple(tests))
-    order = (ordered["field"] or "").lower()
-    if order not in _ORDERS:
-        raise JqlError(f"Field '{order}' does not exist or cannot be sorted by.")
-    descending = (ordered["way"] or "").lower() == "desc"
-    return Query(tests=tuple(tests), order=order, descending=descending)
-
-
-def _id_order(issue: Issue) -> tuple[str, int]:
-    return "", issue.id
+    order, way = ("id", "desc") if ordered is None else (ordered["field"] or "", ordered["way"])
+    if order.lower() not in _ORDERS:
+        raise JqlError(f"Field '{order.lower()}' does not exist or cannot be sorted by.")
+    by_key = order.lower() in ("key", "issuekey")
+    return sorted(
+        (issue for issue in issues if all(test(issue) for test in tests)),
+        key=_key_order if by_key else lambda issue: ("", issue.id),
+        reverse=(way or "").lower() == "desc",
+    )
 
 
 def _key_order(issue: Issue) -> tuple[str, int]:
@@ -106,13 +84,11 @@ def _unquoted(value: str) -> str:
     return re.sub(r"\\(.)", r"\1", value[1:-1]) if value[0] in "\"'" else value
 
 
-def _test_of(term: re.Match[str], site: SimSite, indexed_until: datetime) -> IssueTest:
+def _test_of(term: re.Match[str], site: SimSite) -> IssueTest:
     name = _unquoted(term["field"]).lower()
     if term["sign"] == "~":
         return _text_test(name, _unquoted(term["value"]))
     values = [_unquoted(value) for value in _VALUES.findall(term["value"] or term["values"])]
-    if term["function"]:
-        return _function_test(name, term["function"], values, indexed_until)
     if name == "project":
         return _project_test(site, values)
     if name in _KEY_FIELDS:
@@ -141,19 +117,6 @@ def _key_test(site: SimSite, values: list[str]) -> IssueTest:
             raise JqlError(f"An issue with key '{value}' does not exist for field 'key'.")
         wanted.add(issue.id)
     return lambda issue: issue.id in wanted
-
-
-def _function_test(
-    name: str, function: str, values: list[str], indexed_until: datetime
-) -> IssueTest:
-    if name not in _KEY_FIELDS or function.lower() not in _GLOBAL_ID_FUNCTIONS:
-        raise JqlError(f"Unable to find JQL function '{function}({', '.join(values)})'.")
-    if len(values) > _GLOBAL_ID_LIMIT:
-        raise JqlError(f"Function '{function}' takes 1 to {_GLOBAL_ID_LIMIT} global ids.")
-    return lambda issue: any(
-        link.global_id in values and link.created_at <= indexed_until
-        for link in issue.links.values()
-    )
 
 
 def _text_test(name: str, value: str) -> IssueTest:

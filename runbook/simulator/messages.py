@@ -1,14 +1,12 @@
 """What reaches the simulator and what it answers, as values: no sockets, no framework.
 
-`Call` is one HTTP request as a server sees it, `Reply` a complete answer, `Closed` a connection
-that ends without one. `app` turns them into ASGI.
+`app` turns them into ASGI.
 """
 
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qsl
 
 Headers = tuple[tuple[str, str], ...]
@@ -17,7 +15,7 @@ JSON = "application/json;charset=UTF-8"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class SimRequest:
     """One request; `host` has no port, `path` is decoded, header names are in lower case."""
 
     method: str
@@ -53,33 +51,24 @@ class Reply:
     body: bytes = b""
     headers: Headers = ()
 
-    def header(self, name: str) -> str | None:
-        """Return the first value of a header, None where it is absent."""
-        wanted = name.lower()
-        return next((value for key, value in self.headers if key.lower() == wanted), None)
-
-    def json(self) -> Any:
-        """Return the parsed body."""
-        return json.loads(self.body)
-
     def with_headers(self, more: Iterable[tuple[str, str]]) -> "Reply":
         """Return the same answer with further headers."""
         return replace(self, headers=(*self.headers, *more))
 
 
-class Ending(StrEnum):
-    """How far a request came whose connection ends without a complete answer."""
-
-    REFUSED = "refused"  # no connection is made
-    BEFORE = "before"  # the connection ends before anything was done
-    AFTER = "after"  # everything was done, the answer is lost
+Handled = Reply | dict[str, Any] | list[Any]  # a bare value is the JSON of an answer 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closed:
-    """No complete answer; `partial` is an answer of which only half the body leaves."""
+    """A connection that ends without a complete answer.
 
-    ending: Ending
+    `ending` says how far the request came: no connection was made, the connection ended `before`
+    anything was done, or `after` everything was, and the answer is lost. Of `partial` half the body
+    leaves.
+    """
+
+    ending: Literal["refused", "before", "after"]
     partial: Reply | None = None
 
 

@@ -3,13 +3,12 @@
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from runbook.plan.model import Wave
 
 Direction = Literal["outward", "inward"]
+HistoryValue = tuple[str | None, str | None]  # an id, and a sentence about it
 
 ID_DIGITS = 18  # Jira's ids are 64-bit
 
@@ -36,8 +35,7 @@ def derived_uuid(*parts: object) -> str:
 class SimAccount:
     """A person with an API token.
 
-    `scoped` tokens reach Jira only through the gateway, others only on the site's own host;
-    `reaches` overrides that. `lacks` holds pairs of a permission and a site's URL, a project key or
+    `scoped` tokens reach Jira only through the gateway, others only on the site's own host. `lacks` holds pairs of a permission and a site's URL, a project key or
     `*`. `admin` is what the link-fixing API asks for.
     """
 
@@ -45,19 +43,12 @@ class SimAccount:
     token: str | None
     scoped: bool = False
     admin: bool = True
-    reaches: frozenset[str] | None = None
     lacks: set[tuple[str, str]] = field(default_factory=set)
 
     @property
     def account_id(self) -> str:
         """Return the account id that Atlassian shows instead of the e-mail."""
-        return "557058:" + derived_uuid("account", self.email)
-
-    def may_use(self, door: Literal["site", "gateway"]) -> bool:
-        """Return whether the token is accepted on the site's own host or on the gateway."""
-        if self.reaches is not None:
-            return door in self.reaches
-        return door == ("gateway" if self.scoped else "site")
+        return f"557058:{derived_uuid('account', self.email)}"
 
     def may(self, permission: str, *places: str) -> bool:
         """Return whether the account has a permission at all of `places` (site URL, project key)."""
@@ -65,31 +56,28 @@ class SimAccount:
 
 
 @dataclass(slots=True, kw_only=True)
-class Change:
+class SimChange:
     """One entry of an issue's history."""
 
     id: int
     at: datetime
     author: SimAccount
     field: str
-    before: tuple[str | None, str | None]
-    after: tuple[str | None, str | None]
+    before: HistoryValue
+    after: HistoryValue
 
 
 @dataclass(slots=True, kw_only=True)
-class RemoteLink:
+class SimRemoteLink:
     """One remote link of an issue; `record` is what was written, without `id` and `self`."""
 
     id: int
     record: dict[str, Any]
-    created_at: datetime
-    created_by: SimAccount
 
     @property
     def global_id(self) -> str | None:
         """Return the globalId, None where the link has none."""
-        value = self.record.get("globalId")
-        return value if isinstance(value, str) else None
+        return self.record.get("globalId")
 
     @property
     def url(self) -> str:
@@ -107,8 +95,8 @@ class Issue:
     texts: dict[str, str] = field(default_factory=dict)
     visible_to: set[str] | None = None
     deleted: bool = False
-    links: dict[int, RemoteLink] = field(default_factory=dict)
-    history: list[Change] = field(default_factory=list)
+    links: dict[int, SimRemoteLink] = field(default_factory=dict)
+    history: list[SimChange] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -132,25 +120,16 @@ class SimSite:
     waves: tuple[Wave, ...] = ()
     migrated_from: set[str] = field(default_factory=set)
     linking_enabled: bool = True
-    anonymous_read: bool = False
     projects: dict[str, SimProject] = field(default_factory=dict)
     issues: dict[int, Issue] = field(default_factory=dict)
     keys: dict[str, int] = field(default_factory=dict)
     next_issue_id: int = 10_000
     next_link_id: int = 10_000
 
-    def answers_to(self, host: str) -> bool:
-        """Return whether requests name the site by this host."""
-        return host in (urlsplit(self.url).netloc, urlsplit(self.display_url).netloc)
-
     def add_project(self, key: str, was: str | None = None) -> SimProject:
         """Return the project with this key, made where it is not there."""
-        found = self.projects.get(key)
-        if found is None:
-            number = 10_000 + len(self.projects)
-            found = SimProject(id=number, key=key, was=was or key)
-            self.projects[key] = found
-        return found
+        made = SimProject(id=10_000 + len(self.projects), key=key, was=was or key)
+        return self.projects.setdefault(key, made)
 
     def add_issue(self, key: str) -> Issue:
         """Return the issue with this key, made where it is not there; so is its project."""
@@ -202,33 +181,19 @@ class LostLink:
     link_id: int | None = None
 
 
-class Unauthorized(StrEnum):
-    """What a job does whose app link is not authorized: not documented, so the test chooses."""
-
-    EMPTY = "empty"  # Complete, nothing recreated
-    ERROR = "error"  # status Error
-    REFUSED = "refused"  # 403 when it is submitted
-
-
 @dataclass(slots=True, kw_only=True)
 class SimAppLink:
-    """The app link from one site to another; `authorized_as` None accepts every account."""
+    """The app link from one site to another."""
 
     app_id: str
     authorized: bool = True
-    authorized_as: str | None = None
-    unauthorized: Unauthorized = Unauthorized.EMPTY
-
-    def serves(self, account: SimAccount) -> bool:
-        """Return whether a job of this account can use the link."""
-        return self.authorized and self.authorized_as in (None, account.email)
 
 
 @dataclass(slots=True, kw_only=True)
 class LinkJob:
     """One accepted job: `phases` are the words its status goes through, each from a moment on.
 
-    `recreated` is what it left behind; `reason` says why that is nothing.
+    `recreated` is what it left behind.
     """
 
     uuid: str
@@ -238,7 +203,6 @@ class LinkJob:
     submitted_at: datetime
     phases: tuple[tuple[datetime, str], ...]
     recreated: list[LostLink] = field(default_factory=list)
-    reason: str = ""
 
     @property
     def ends_at(self) -> datetime:
@@ -251,20 +215,16 @@ class LinkJob:
 
 
 @dataclass(slots=True, kw_only=True)
-class Submission:
-    """One `POST …/jobs/cma` that reached the world, and what truly became of it."""
+class SimSubmission:
+    """One `POST …/jobs/cma` that reached the world; `uuid` is that of the job it came to, if any."""
 
-    at: datetime
-    site_id: str
     body: dict[str, Any]
-    account: str | None
-    status: int
     uuid: str | None
     answer_arrived: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class LoggedRequest:
     """One line of the log of what was asked; no credential is in it."""
 
     at: datetime

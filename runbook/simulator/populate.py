@@ -5,20 +5,19 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from runbook.clock import Clock
-from runbook.plan.model import Instance, Plan, Product
+from runbook.plan.model import Instance, Plan, Probe, Product
 from runbook.remotelinks.expected import ExpectedRow, read_expected
 from runbook.simulator.model import (
     Direction,
     Issue,
     LostLink,
     SimAccount,
-    SimAppLink,
     SimSite,
     derived_uuid,
 )
 from runbook.simulator.world import Settings, World
 
-Place = tuple[SimSite, str]  # a site, and the key of an issue there
+SimPlace = tuple[SimSite, str]  # a site, and the key of an issue there
 
 LINK_TYPES: tuple[tuple[str, str, str], ...] = (
     # name, outward label, inward label: the types of a fresh Jira.
@@ -58,32 +57,42 @@ def world_of(
     Raises:
         UsageError: the file of expected links cannot be read.
     """
-    spread = job_minutes if isinstance(job_minutes, tuple) else (job_minutes, job_minutes)
     known = {
         email: SimAccount(email=email, token=token) for email, token in (accounts or {}).items()
     }
+    spread = job_minutes if isinstance(job_minutes, tuple) else (job_minutes, job_minutes)
     settings = Settings(accept_any=accounts is None, job_minutes=spread)
     world = World(clock=clock, seed=seed, settings=settings, accounts=known)
     _add_sites(world, plan)
-    rows = _expected_rows(plan)
+    rows: list[ExpectedRow] = []
+    if plan.expected is not None:
+        rows += read_expected(Path(plan.file).parent / plan.expected).rows()
     _add_named_issues(world, plan, rows)
-    _add_issues(world, issues_per_project)
+    for site in world.sites.values():
+        for key in tuple(site.projects):
+            for number in range(1, issues_per_project + 1):
+                site.add_issue(f"{key}-{number}")
     for row in rows:
-        _add_row(world, row)
+        source, destination = _home(world, row.source_key), _home(world, row.destination_key)
+        # Links inside one site, or of other sites, were never cut here.
+        if source is not None and destination is not None and source[0] is not destination[0]:
+            direction: Direction = "inward" if row.direction == "inward" else "outward"
+            world.lost_links.append(_lost_link(source, destination, row.link_type, direction))
     for instance in plan.instances:
         for probe in instance.probe:
-            _add_probe(world, instance, probe.issue, probe.target, both_ends=not rows)
+            _add_probe(world, instance, probe, both_ends=not rows)
     chance = random.Random(f"{world.seed}/links")  # noqa: S311 - a game, not a secret
     if not rows:
         _add_cut_links(world, plan, links_per_pair, chance)
-    _leave_out(world, leave_out, chance)
+    eligible = [lost for lost in world.lost_links if not lost.probe]
+    for lost in chance.sample(eligible, round(leave_out * len(eligible))):
+        lost.left_out = True
     _mention_old_urls(world, plan)
     _add_own_links(world, own_links, chance)
-    world.log_urls = {
-        kind: url
-        for kind, url in (("history", plan.logs_history), ("audit", plan.logs_audit))
-        if url is not None
-    }
+    if plan.logs_history is not None:
+        world.log_urls["history"] = plan.logs_history
+    if plan.logs_audit is not None:
+        world.log_urls["audit"] = plan.logs_audit
     return world
 
 
@@ -98,28 +107,16 @@ def _add_sites(world: World, plan: Plan) -> None:
             world.add_site(url)
         world.sites[instance.destination_url].migrated_from.add(instance.migrated_from)
         link = instance.app_link
-        world.app_links[instance.product_url, instance.destination_url] = SimAppLink(
-            app_id=derived_uuid(
-                "app link", world.seed, instance.product_url, instance.destination_url
-            ),
-            authorized=link is None or link.authorized,
-        )
-
-
-def _expected_rows(plan: Plan) -> list[ExpectedRow]:
-    if plan.expected is None:
-        return []
-    return list(read_expected(Path(plan.file).parent / plan.expected).rows())
+        there = world.app_link(instance.product_url, instance.destination_url)
+        there.authorized = link is None or link.authorized
 
 
 def _add_named_issues(world: World, plan: Plan, rows: list[ExpectedRow]) -> None:
     """Make the issues that the plan names, and a project for every site that still has none."""
     for instance in plan.instances:
         for probe in instance.probe:
-            for url, key in (
-                (instance.product_url, probe.issue),
-                (instance.destination_url, probe.target),
-            ):
+            ends = ((instance.product_url, probe.issue), (instance.destination_url, probe.target))
+            for url, key in ends:
                 world.sites[url].add_issue(_cloud_key(world.sites[url], key))
     taken = {key for site in world.sites.values() for key in site.projects}
     for site in world.sites.values():
@@ -129,9 +126,8 @@ def _add_named_issues(world: World, plan: Plan, rows: list[ExpectedRow]) -> None
             site.add_project(key)
     for row in rows:
         for key in (row.source_key, row.destination_key):
-            home = _home(world, key)
-            if home is not None:
-                home.add_issue(_cloud_key(home, key))
+            if (home := _home(world, key)) is not None:
+                home[0].add_issue(home[1])
 
 
 def _free_key(site: SimSite, taken: set[str]) -> str:
@@ -143,11 +139,12 @@ def _free_key(site: SimSite, taken: set[str]) -> str:
     return key
 
 
-def _home(world: World, key: str) -> SimSite | None:
+def _home(world: World, key: str) -> SimPlace | None:
+    """Return where an issue is whose key may be that of the Data Center."""
     project = key.rsplit("-", 1)[0]
     for site in world.sites.values():
         if any(project in (there.key, there.was) for there in site.projects.values()):
-            return site
+            return site, _cloud_key(site, key)
     return None
 
 
@@ -163,15 +160,8 @@ def _was(site: SimSite, key: str) -> str:
     return key if project is None else f"{project.was}-{number}"
 
 
-def _add_issues(world: World, per_project: int) -> None:
-    for site in world.sites.values():
-        for key in tuple(site.projects):
-            for number in range(1, per_project + 1):
-                site.add_issue(f"{key}-{number}")
-
-
 def _lost_link(
-    source: Place, destination: Place, label: str, direction: Direction, *, probe: bool = False
+    source: SimPlace, destination: SimPlace, label: str, direction: Direction
 ) -> LostLink:
     return LostLink(
         source_site=source[0].url,
@@ -182,52 +172,28 @@ def _lost_link(
         destination_was=_was(*destination),
         label=label,
         direction=direction,
-        probe=probe,
     )
 
 
-def _add_row(world: World, row: ExpectedRow) -> None:
-    """Add one row of the file; links inside one site, or of other sites, were never cut here."""
-    source, destination = _home(world, row.source_key), _home(world, row.destination_key)
-    if source is None or destination is None or source is destination:
-        return
-    world.lost_links.append(
-        _lost_link(
-            (source, _cloud_key(source, row.source_key)),
-            (destination, _cloud_key(destination, row.destination_key)),
-            row.link_type,
-            "inward" if row.direction == "inward" else "outward",
-        )
-    )
-
-
-def _add_probe(
-    world: World, instance: Instance, issue: str, target: str, *, both_ends: bool
-) -> None:
+def _add_probe(world: World, instance: Instance, probe: Probe, *, both_ends: bool) -> None:
     holder, wanted = world.sites[instance.product_url], world.sites[instance.destination_url]
-    source: Place = (holder, _cloud_key(holder, issue))
-    destination: Place = (wanted, _cloud_key(wanted, target))
+    source: SimPlace = (holder, _cloud_key(holder, probe.issue))
+    destination: SimPlace = (wanted, _cloud_key(wanted, probe.target))
     known = _known_link(world, source, destination)
-    if known is not None:
-        known.probe = True
-    else:
-        world.lost_links.append(
-            _lost_link(source, destination, "relates to", "outward", probe=True)
-        )
+    if known is None:
+        known = _lost_link(source, destination, "relates to", "outward")
+        world.lost_links.append(known)
+    known.probe = True
     if both_ends and _known_link(world, destination, source) is None:
         world.lost_links.append(_lost_link(destination, source, "relates to", "inward"))
 
 
-def _known_link(world: World, source: Place, destination: Place) -> LostLink | None:
+def _known_link(world: World, source: SimPlace, destination: SimPlace) -> LostLink | None:
     ends = (source[0].url, source[1], destination[0].url, destination[1])
-    for link in world.lost_links:
-        if ends == (
-            link.source_site,
-            link.source_key,
-            link.destination_site,
-            link.destination_key,
-        ):
-            return link
+    for lost in world.lost_links:
+        there = (lost.source_site, lost.source_key, lost.destination_site, lost.destination_key)
+        if there == ends:
+            return lost
     return None
 
 
@@ -240,28 +206,21 @@ def _add_cut_links(world: World, plan: Plan, per_pair: int, chance: random.Rando
         and instance.product_url != instance.destination_url
     )
     known = {(link.source_site, link.source_key, link.destination_key) for link in world.lost_links}
-    for pair in pairs:
-        left, right = (world.sites[url] for url in pair)
+    for left, right in ((world.sites[first], world.sites[second]) for first, second in pairs):
         lefts, rights = tuple(left.issues.values()), tuple(right.issues.values())
-        combinations = len(lefts) * len(rights)
-        for number in chance.sample(range(combinations), min(per_pair, combinations)):
+        combinations = range(len(lefts) * len(rights))
+        for number in chance.sample(combinations, min(per_pair, len(combinations))):
             source, destination = lefts[number // len(rights)], rights[number % len(rights)]
             if (left.url, source.key, destination.key) in known:
                 continue
             _, outward, inward = chance.choice(LINK_TYPES)
-            ends: tuple[Place, Place] = ((left, source.key), (right, destination.key))
+            first, second = (left, source.key), (right, destination.key)
             if chance.random() < 0.5:
-                ends = (ends[1], ends[0])
+                first, second = second, first
             world.lost_links += [
-                _lost_link(ends[0], ends[1], outward, "outward"),
-                _lost_link(ends[1], ends[0], inward, "inward"),
+                _lost_link(first, second, outward, "outward"),
+                _lost_link(second, first, inward, "inward"),
             ]
-
-
-def _leave_out(world: World, share: float, chance: random.Random) -> None:
-    eligible = [link for link in world.lost_links if not link.probe]
-    for link in chance.sample(eligible, round(share * len(eligible))):
-        link.left_out = True
 
 
 def _mention_old_urls(world: World, plan: Plan) -> None:

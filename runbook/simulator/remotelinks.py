@@ -7,8 +7,8 @@ afterwards. What an answer has no value for is left out of it, since the documen
 from typing import Any
 from urllib.parse import urlsplit
 
-from runbook.simulator.messages import NO_CONTENT, Reply, jira_error, json_reply
-from runbook.simulator.model import ID_DIGITS, Issue, RemoteLink, SimAccount
+from runbook.simulator.messages import NO_CONTENT, Handled, Reply, jira_error, json_reply
+from runbook.simulator.model import ID_DIGITS, Issue, SimAccount, SimRemoteLink
 from runbook.simulator.visit import Visit, VisitRefusedError
 
 TEXT_LIMIT = 255
@@ -18,24 +18,24 @@ NO_PERMISSION = "You do not have permission to link issues."
 TOO_MANY = "The per-issue limit for remote links has been breached."
 
 
-def read(visit: Visit) -> Reply:
+def read(visit: Visit) -> Handled:
     """Answer all links of an issue, or with `globalId` the one that has it."""
     issue = _linkable(visit)
-    global_id = visit.call.params().get("globalId")
+    global_id = visit.request.params().get("globalId")
     if global_id:
         found = next((x for x in issue.links.values() if x.global_id == global_id), None)
         if found is None:
             return jira_error(404, NO_LINK)
-        return json_reply(_shown(visit, issue, found))
+        return _shown(visit, issue, found)
     if len(issue.links) > visit.world.settings.remote_link_limit:
         return jira_error(413, TOO_MANY)
-    return json_reply([_shown(visit, issue, link) for link in issue.links.values()])
+    return [_shown(visit, issue, link) for link in issue.links.values()]
 
 
-def read_by_id(visit: Visit) -> Reply:
+def read_by_id(visit: Visit) -> Handled:
     """Answer one link of an issue."""
     issue = _linkable(visit)
-    return json_reply(_shown(visit, issue, _link_by_id(visit, issue)))
+    return _shown(visit, issue, _link_by_id(visit, issue))
 
 
 def create_or_update(visit: Visit) -> Reply:
@@ -48,7 +48,7 @@ def create_or_update(visit: Visit) -> Reply:
     known = {link.global_id for link in issue.links.values()} - {None}
     full = len(issue.links) >= visit.world.settings.remote_link_limit
     if full and body.get("globalId") not in known:
-        return jira_error(visit.world.settings.at_limit, TOO_MANY)
+        return jira_error(413, TOO_MANY)
     _count_write(visit, issue)
     link, created = visit.world.write_link(issue, body, author)
     answer = {"id": link.id, "self": _self(visit, issue, link)}
@@ -85,7 +85,7 @@ def delete_by_id(visit: Visit) -> Reply:
 def delete_by_global_id(visit: Visit) -> Reply:
     """Remove the links of an issue that have a globalId: 204."""
     issue, author = _writable(visit)
-    global_id = visit.call.params().get("globalId")
+    global_id = visit.request.params().get("globalId")
     if not global_id:
         return jira_error(400, fields={"globalId": "'globalId' is required."})
     found = [link for link in issue.links.values() if link.global_id == global_id]
@@ -106,13 +106,13 @@ def _linkable(visit: Visit) -> Issue:
 
 def _writable(visit: Visit) -> tuple[Issue, SimAccount]:
     """Return the issue that may be written, and who writes it."""
-    issue, author = _linkable(visit), visit.account("You are not authenticated.")
+    issue, author = _linkable(visit), visit.account()
     if not visit.may("LINK_ISSUES", issue.project):
         raise VisitRefusedError(jira_error(403, NO_PERMISSION))
     return issue, author
 
 
-def _link_by_id(visit: Visit, issue: Issue) -> RemoteLink:
+def _link_by_id(visit: Visit, issue: Issue) -> SimRemoteLink:
     text = visit.params["linkId"]
     if not text.isdecimal() or len(text) > ID_DIGITS:
         raise VisitRefusedError(jira_error(400, f"The link ID '{text}' is not a number."))
@@ -125,49 +125,44 @@ def _link_by_id(visit: Visit, issue: Issue) -> RemoteLink:
 
 
 def _count_write(visit: Visit, issue: Issue) -> None:
-    clock = visit.world.clock
-    refused = visit.world.limits.issue_write(
-        visit.site.url, issue.id, clock.monotonic_s(), clock.now()
-    )
+    refused = visit.world.limits.issue_write(visit.site.url, issue.id, visit.world.clock)
     if refused is not None:
         raise VisitRefusedError(refused)
 
 
-def _self(visit: Visit, issue: Issue, link: RemoteLink) -> str:
+def _self(visit: Visit, issue: Issue, link: SimRemoteLink) -> str:
     # As in Atlassian's own sample: without the version of the API.
     return f"{visit.site.url}/rest/api/issue/{issue.key}/remotelink/{link.id}"
 
 
-def _shown(visit: Visit, issue: Issue, link: RemoteLink) -> dict[str, Any]:
+def _shown(visit: Visit, issue: Issue, link: SimRemoteLink) -> dict[str, Any]:
     return {"id": link.id, "self": _self(visit, issue, link), **link.record}
 
 
 def _problems(body: dict[str, Any]) -> dict[str, str]:
     """Return what is wrong with a record, by field."""
     found: dict[str, str] = {}
-    target = body.get("object")
-    if not isinstance(target, dict):
+    target, application = body.get("object"), body.get("application")
+    if isinstance(target, dict):
+        found |= _target_problems(target)
+    else:
         found["object"] = "'object' is required."
         target = {}
-    else:
-        found |= _target_problems(target)
-    application = body.get("application")
-    if application is not None and not isinstance(application, dict):
-        found["application"] = "'application' must be an object."
-        application = None
+    if not isinstance(application, dict):
+        if application is not None:
+            found["application"] = "'application' must be an object."
+        application = {}
     texts = {
         "globalId": body.get("globalId"),
         "relationship": body.get("relationship"),
         "title": target.get("title"),
-        "application.type": (application or {}).get("type"),
-        "application.name": (application or {}).get("name"),
+        "application.type": application.get("type"),
+        "application.name": application.get("name"),
     }
     for name, value in texts.items():
-        if value is None:
-            continue
-        if not isinstance(value, str):
+        if value is not None and not isinstance(value, str):
             found.setdefault(name, f"'{name}' must be a string.")
-        elif len(value) > TEXT_LIMIT:
+        elif value is not None and len(value) > TEXT_LIMIT:
             found.setdefault(name, f"'{name}' must not exceed {TEXT_LIMIT} characters.")
     return found
 
@@ -178,8 +173,7 @@ def _target_problems(target: dict[str, Any]) -> dict[str, str]:
         value = target.get(name)
         if not isinstance(value, str) or not value.strip():
             found[name] = f"'{name}' is required."
-    url = target.get("url")
-    if "url" not in found and isinstance(url, str) and not _is_uri(url):
+    if "url" not in found and not _is_uri(target["url"]):
         found["url"] = "'url' is not a valid URL."
     for name in ("icon", "status"):
         if target.get(name) is not None and not isinstance(target[name], dict):
@@ -189,7 +183,7 @@ def _target_problems(target: dict[str, Any]) -> dict[str, str]:
 
 def _is_uri(text: str) -> bool:
     try:
-        parts = urlsplit(text)
+        scheme = urlsplit(text).scheme
     except ValueError:
         return False
-    return bool(parts.scheme) and not any(sign.isspace() for sign in text)
+    return bool(scheme) and not any(sign.isspace() for sign in text)

@@ -1,36 +1,36 @@
 """Which handler answers a request, and on whose behalf: the pure function of the simulator.
 
-`answer(world, call)` changes the world and returns a reply; it never waits and never fails. Sites
-are told apart by the host. `template` names the operation as the official documents do, with
+`answer(world, request)` changes the world and returns a reply; it never waits and never fails.
+Sites are told apart by the host. `template` names the operation as the official documents do, with
 version 3, for limits, faults and the log.
 """
 
 import base64
-import binascii
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote
 
-from runbook.simulator import issues, linkfixing, remotelinks, search, siteinfo
-from runbook.simulator.linkjobs import settle
+from runbook.simulator import issues, linkfixing, remotelinks, siteinfo
 from runbook.simulator.messages import (
-    Call,
+    Handled,
     Headers,
     Reply,
+    SimRequest,
     gateway_error,
     html_reply,
     jira_error,
+    json_reply,
 )
 from runbook.simulator.model import SimAccount, SimSite
 from runbook.simulator.visit import Visit, VisitRefusedError
-from runbook.simulator.world import World
+from runbook.simulator.world import LogKind, World
 
 GATEWAY = "api.atlassian.com"
 JIRA = "/rest/api/3/"
 
-Handler = Callable[[Visit], Reply]
+Handler = Callable[[Visit], Handled]
 
 JIRA_OPERATIONS: dict[tuple[str, str], Handler] = {
     ("GET", "issue/{issueIdOrKey}/remotelink"): remotelinks.read,
@@ -43,10 +43,10 @@ JIRA_OPERATIONS: dict[tuple[str, str], Handler] = {
     ("POST", "issue/bulkfetch"): issues.bulk_fetch,
     ("GET", "issue/{issueIdOrKey}"): issues.read,
     ("POST", "changelog/bulkfetch"): issues.bulk_changelog,
-    ("GET", "search/jql"): search.by_query,
-    ("POST", "search/jql"): search.by_body,
-    ("GET", "search"): search.removed,
-    ("POST", "search"): search.removed,
+    ("GET", "search/jql"): issues.search_by_query,
+    ("POST", "search/jql"): issues.search_by_body,
+    ("GET", "search"): issues.removed_search,
+    ("POST", "search"): issues.removed_search,
     ("GET", "myself"): siteinfo.myself,
     ("GET", "mypermissions"): siteinfo.my_permissions,
     ("POST", "permissions/check"): siteinfo.check_permissions,
@@ -62,210 +62,198 @@ LINK_OPERATIONS: dict[tuple[str, str], Handler] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    method: str
-    segments: tuple[str, ...]
-    template: str
-    handler: Handler
-
-    def params(self, method: str, segments: tuple[str, ...]) -> dict[str, str] | None:
-        """Return the values of the placeholders, None where the row means another request."""
-        if method != self.method or len(segments) != len(self.segments):
-            return None
-        pairs = tuple(zip(self.segments, segments, strict=True))
-        if not all(wanted[0] == "{" or wanted == given for wanted, given in pairs):
-            return None
-        return {wanted[1:-1]: given for wanted, given in pairs if wanted[0] == "{"}
+Route = tuple[str, re.Pattern[str], str, Handler]
 
 
-def _rows(operations: Mapping[tuple[str, str], Handler], prefix: str) -> list[_Row]:
-    rows = [
-        _Row(method, tuple(path.strip("/").split("/")), prefix + path, handler)
-        for (method, path), handler in operations.items()
-    ]
+def _routes(operations: dict[tuple[str, str], Handler], prefix: str) -> list[Route]:
     # Fixed words win over placeholders: `issue/bulkfetch` over `issue/{issueIdOrKey}`.
-    return sorted(rows, key=lambda row: row.template.count("{"))
+    ordered = sorted(operations.items(), key=lambda item: item[0][1].count("{"))
+    return [
+        (method, re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]*)", path)), prefix + path, handler)
+        for (method, path), handler in ordered
+    ]
 
 
-_JIRA_ROWS = _rows(JIRA_OPERATIONS, JIRA)
-_LINK_ROWS = _rows(LINK_OPERATIONS, "")
+_JIRA_ROUTES = _routes(JIRA_OPERATIONS, JIRA)
+_LINK_ROUTES = _routes(LINK_OPERATIONS, "")
 _JIRA_PATH = re.compile(r"/rest/api/(2|3)/(.+)")
 _GATEWAY_JIRA = re.compile(r"/ex/jira/([^/]+)(/.*)")
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _Operation:
+    """What a request asks for; `handler` None means that nothing answers it."""
+
     template: str
     handler: Handler | None
     params: dict[str, str]
-    site: SimSite | None = None
-    door: Literal["site", "gateway"] = "site"
+    site: SimSite | None
+    door: Literal["site", "gateway"] = "gateway"
     version: str = "3"
     api: Literal["jira", "links", "other"] = "other"
 
 
-def template_of(world: World, call: Call) -> str:
+def template_of(world: World, request: SimRequest) -> str:
     """Return the operation's template, such as `/rest/api/3/issue/{issueIdOrKey}/remotelink`."""
-    return _find(world, call).template
+    return _find(world, request).template
 
 
-def answer(world: World, call: Call) -> tuple[Reply, str, str | None]:
+def answer(world: World, request: SimRequest) -> tuple[Reply, str, str | None]:
     """Answer one request; return the reply, the operation's template and the account's e-mail."""
-    settle(world)
-    found = _find(world, call)
-    account, problem = _who(world, call)
-    reply = _answer(world, call, found, account, problem)
-    return reply, found.template, None if account is None else account.email
+    linkfixing.settle(world)
+    operation = _find(world, request)
+    account, refused = _who(world, request)
+    reply = _answer(world, request, operation, account, refused=refused)
+    return reply, operation.template, None if account is None else account.email
 
 
 def _answer(
-    world: World, call: Call, found: _Found, account: SimAccount | None, problem: str | None
+    world: World,
+    request: SimRequest,
+    operation: _Operation,
+    account: SimAccount | None,
+    *,
+    refused: bool,
 ) -> Reply:
-    log_kind = _log_kind(world, call)
+    log_kind = _log_kind(world, request)
     if log_kind is not None:
-        kind, params = log_kind
-        return linkfixing.download_log(world, account, kind, params)
-    if call.path == "/_edge/tenant_info" and found.site is not None:
-        return linkfixing.tenant_info(found.site)
-    if found.api == "links":
-        return _answer_links(world, call, found, account, problem)
-    if found.api == "jira":
-        return _answer_jira(world, call, found, account, problem)
-    if call.host == GATEWAY:
+        return linkfixing.download_log(world, account, *log_kind)
+    site = operation.site
+    if request.path == "/_edge/tenant_info" and site is not None:
+        return json_reply({"cloudId": site.site_id})
+    if operation.api == "links":
+        return _answer_links(world, request, operation, account)
+    if operation.api == "jira" and site is not None:
+        return _answer_jira(world, request, operation, site, account, refused=refused)
+    if operation.api == "jira" or request.host == GATEWAY:
         return gateway_error(404, "No message available")
-    if found.site is None:
+    if site is None:
         return html_reply(404, "Your Atlassian Cloud site is currently unavailable.")
     return html_reply(404, "Oops, you've found a dead link.")
 
 
 def _answer_links(
-    world: World, call: Call, found: _Found, account: SimAccount | None, problem: str | None
+    world: World, request: SimRequest, operation: _Operation, account: SimAccount | None
 ) -> Reply:
     if account is None:
-        return gateway_error(401, "Unauthorized" if problem is None else problem)
+        return gateway_error(401, "Unauthorized")
     if account.scoped:
         return gateway_error(401, "Unauthorized; scope does not match")
-    site = world.site_by_id(found.params["siteId"])
-    if site is None:
+    if operation.site is None:
         return gateway_error(404, "Site not found")
     if not account.admin:
         return gateway_error(403, "The caller is not an administrator of this site")
-    if found.handler is None:
+    if operation.handler is None:
         return gateway_error(404, "No message available")
-    return _handled(
-        found.handler,
-        Visit(world=world, call=call, site=site, visitor=account, params=found.params, version="3"),
-    )
+    visit = Visit(world, request, operation.site, account, operation.params, operation.version)
+    return _handled(operation.handler, visit)
 
 
 def _answer_jira(
-    world: World, call: Call, found: _Found, account: SimAccount | None, problem: str | None
+    world: World,
+    request: SimRequest,
+    operation: _Operation,
+    site: SimSite,
+    account: SimAccount | None,
+    *,
+    refused: bool,
 ) -> Reply:
-    site = found.site
-    if site is None:
-        return gateway_error(404, "No message available")
     failed: Headers = ()
-    if account is not None and not account.may_use(found.door):
-        if found.door == "gateway":
+    scoped = False
+    if account is not None and account.scoped is not (operation.door == "gateway"):
+        if operation.door == "gateway":
             return gateway_error(401, "Unauthorized; scope does not match")
-        account, problem = None, "scoped"
-    if problem is not None:
+        account, refused, scoped = None, True, True
+    if refused:
         failed = (("X-Seraph-LoginReason", "AUTHENTICATED_FAILED"),)
-        if found.door == "gateway":
+        if operation.door == "gateway":
             return gateway_error(401, "Unauthorized")
-        if world.settings.bad_credential == "401" or problem == "scoped":
+        if world.settings.bad_credential == "401" or scoped:
             return jira_error(401, "Client must be authenticated.", headers=failed)
-    if found.handler is None:
-        return jira_error(404, "null for uri: " + quote(call.path)).with_headers(failed)
-    refused, headers = world.limits.burst(
-        site.url, call.method, found.template, world.clock.monotonic_s(), world.clock.now()
-    )
-    if refused is not None:
-        return refused
+    if operation.handler is None:
+        return jira_error(404, "null for uri: " + quote(request.path), headers=failed)
+    limited, headers = world.limits.burst(site.url, request.method, operation.template, world.clock)
+    if limited is not None:
+        return limited
     if account is not None:
         headers = (*headers, ("X-AAccountId", account.account_id))
-    visit = Visit(
-        world=world,
-        call=call,
-        site=site,
-        visitor=account,
-        params=found.params,
-        version=found.version,
-    )
-    return _handled(found.handler, visit).with_headers((*headers, *failed))
+    visit = Visit(world, request, site, account, operation.params, operation.version)
+    return _handled(operation.handler, visit).with_headers((*headers, *failed))
 
 
 def _handled(handler: Handler, visit: Visit) -> Reply:
     try:
-        return handler(visit)
+        answered = handler(visit)
     except VisitRefusedError as refused:
         return refused.reply
+    return answered if isinstance(answered, Reply) else json_reply(answered)
 
 
-def _find(world: World, call: Call) -> _Found:
-    if call.host != GATEWAY:
-        site = world.site_by_host(call.host)
-        return _find_jira(call.method, call.path, site, "site")
-    through = _GATEWAY_JIRA.fullmatch(call.path)
+def _find(world: World, request: SimRequest) -> _Operation:
+    if request.host != GATEWAY:
+        return _find_jira(request.method, request.path, world.site_by_host(request.host), "site")
+    through = _GATEWAY_JIRA.fullmatch(request.path)
     if through is not None:
         site = world.site_by_id(through.group(1))
-        return _find_jira(call.method, through.group(2), site, "gateway")
-    segments = tuple(call.path.strip("/").split("/"))
-    for row in _LINK_ROWS:
-        params = row.params(call.method, segments)
-        if params is not None:
-            return _Found(row.template, row.handler, params, api="links")
-    if segments[:2] == ("links", "v1") and len(segments) > 2:
-        return _Found(call.path, None, {"siteId": segments[2]}, api="links")
-    return _Found(call.path, None, {})
+        return _find_jira(request.method, through.group(2), site, "gateway")
+    path = request.path.strip("/")
+    template, handler, params = _matched(_LINK_ROUTES, request.method, f"/{path}")
+    words = path.split("/")
+    if handler is None and words[:2] == ["links", "v1"] and len(words) > 2:
+        params = {"siteId": words[2]}
+    if not params:
+        return _Operation(request.path, None, {}, None)
+    site = world.site_by_id(params["siteId"])
+    return _Operation(template or request.path, handler, params, site, api="links")
 
 
 def _find_jira(
     method: str, path: str, site: SimSite | None, door: Literal["site", "gateway"]
-) -> _Found:
+) -> _Operation:
     parts = _JIRA_PATH.fullmatch(path)
     if parts is None:
-        return _Found(path, None, {}, site, door)
+        return _Operation(path, None, {}, site, door)
     version, rest = parts.groups()
-    segments = tuple(rest.split("/"))
-    for row in _JIRA_ROWS:
-        params = row.params(method, segments)
-        if params is not None:
-            return _Found(row.template, row.handler, params, site, door, version, "jira")
-    return _Found(path, None, {}, site, door, version, "jira")
+    template, handler, params = _matched(_JIRA_ROUTES, method, rest)
+    return _Operation(template or path, handler, params, site, door, version, "jira")
 
 
-def _who(world: World, call: Call) -> tuple[SimAccount | None, str | None]:
-    """Return the account of a request, or what is wrong with its credential."""
-    header = call.headers.get("authorization")
+def _matched(
+    routes: list[Route], method: str, path: str
+) -> tuple[str, Handler | None, dict[str, str]]:
+    for wanted, pattern, template, handler in routes:
+        found = pattern.fullmatch(path) if method == wanted else None
+        if found is not None:
+            return template, handler, found.groupdict()
+    return "", None, {}
+
+
+def _who(world: World, request: SimRequest) -> tuple[SimAccount | None, bool]:
+    """Return the account of a request, and whether its credential is refused."""
+    header = request.headers.get("authorization")
     if header is None:
-        return None, None
+        return None, False
     scheme, _, value = header.partition(" ")
-    if scheme.lower() != "basic":
-        return None, "Unauthorized"
     try:
         email, _, token = base64.b64decode(value, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
-        return None, "Unauthorized"
-    if not email or not token:
-        return None, "Unauthorized"
+    except ValueError:
+        return None, True
+    if scheme.lower() != "basic" or not email or not token:
+        return None, True
     known = world.accounts.get(email)
     if known is not None and known.token is not None:
-        return (known, None) if known.token == token else (None, "Unauthorized")
-    if not world.settings.accept_any:
-        return None, "Unauthorized"
-    return world.account(email), None
+        return (known, False) if known.token == token else (None, True)
+    return (world.account(email), False) if world.settings.accept_any else (None, True)
 
 
-def _log_kind(world: World, call: Call) -> tuple[str, dict[str, str]] | None:
+def _log_kind(world: World, request: SimRequest) -> tuple[LogKind, dict[str, str]] | None:
     """Return which of Atlassian's logs the address means, by the templates that the world chose."""
-    if not world.log_urls or call.method != "GET":
+    if not world.log_urls or request.method != "GET":
         return None
-    address = f"https://{call.host}{call.path}" + (f"?{call.query}" if call.query else "")
+    query = f"?{request.query}" if request.query else ""
     for kind, url in world.log_urls.items():
         pattern = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/?&]+)", re.escape(url))
-        matched = re.fullmatch(pattern, address)
+        matched = re.fullmatch(pattern, f"https://{request.host}{request.path}{query}")
         if matched is not None:
             return kind, matched.groupdict()
     return None

@@ -54,7 +54,7 @@ def run_server(world: World, port: int = 0, *, ready: Callable[[str], None] | No
 
 
 class _Listener:
-    """The listening socket and what hangs on it."""
+    """The listening socket, its connections and its outages."""
 
     def __init__(self, world: World) -> None:
         try:
@@ -98,8 +98,7 @@ class _Listener:
         if self._outage is not None:
             self._outage.cancel()
             await asyncio.gather(self._outage, return_exceptions=True)
-        self._stop_listening()
-        self._end_connections()
+        self._hang_up()
         if self._state.tasks:
             _, late = await asyncio.wait(tuple(self._state.tasks), timeout=_GOODBYE_S)
             for task in late:
@@ -112,27 +111,29 @@ class _Listener:
         self._server = await loop.create_server(self._protocol, LOOPBACK, port, backlog=2048)
         self._port = self._server.sockets[0].getsockname()[1]
 
-    def _stop_listening(self) -> None:
+    def _hang_up(self) -> None:
+        """Stop listening; end idle connections now, the others after their answer."""
         if self._server is not None:
             self._server.close()
             self._server = None
-
-    def _end_connections(self) -> None:
-        """End idle connections now, the others after their answer."""
         for connection in tuple(self._state.connections):
             connection.shutdown()
 
-    def _protocol(self) -> asyncio.Protocol:
+    def _protocol(self) -> Any:
         make: Any = self._config.http_protocol_class
-        made = make(config=self._config, server_state=self._state, app_state={})
-        made.app = _abortable(made, made.app)
-        protocol: asyncio.Protocol = made
+        protocol = make(config=self._config, server_state=self._state, app_state={})
+        app: ASGIApp = protocol.app
+
+        async def abortable(scope: "Scope", receive: "Receive", send: "Send") -> None:
+            scope["extensions"] = {ABORT: protocol.transport.abort}
+            await app(scope, receive, send)
+
+        protocol.app = abortable
         return protocol
 
     def _darken(self) -> None:
         """Close the listening socket and idle connections until the outage is over."""
-        self._stop_listening()
-        self._end_connections()
+        self._hang_up()
         if self._outage is None or self._outage.done():
             self._outage = asyncio.get_running_loop().create_task(self._until_light())
 
@@ -141,13 +142,3 @@ class _Listener:
         while self._world.is_dark():
             await clock.sleep(max(0.001, self._world.dark_until_s - clock.monotonic_s()))
         await self._listen(self._port)
-
-
-def _abortable(protocol: Any, app: "ASGIApp") -> "ASGIApp":
-    """Return the application with a way to end the connection it is called for."""
-
-    async def with_abort(scope: "Scope", receive: "Receive", send: "Send") -> None:
-        scope["extensions"] = {ABORT: protocol.transport.abort}
-        await app(scope, receive, send)
-
-    return with_abort

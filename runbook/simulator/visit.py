@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from runbook.simulator.messages import Call, Reply, jira_error
+from runbook.simulator.messages import Reply, SimRequest, jira_error
 from runbook.simulator.model import Issue, SimAccount, SimSite
 from runbook.simulator.world import World
 
@@ -20,7 +20,7 @@ class VisitRefusedError(Exception):
         self.reply = reply
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Visit:
     """What a handler gets; `visitor` None is an anonymous one.
 
@@ -28,7 +28,7 @@ class Visit:
     """
 
     world: World
-    call: Call
+    request: SimRequest
     site: SimSite
     visitor: SimAccount | None
     params: dict[str, str]
@@ -39,21 +39,30 @@ class Visit:
         """Return the base of addresses in answers."""
         return f"{self.site.url}/rest/api/{self.version}"
 
+    def user(self, account: SimAccount, **more: str) -> dict[str, Any]:
+        """Return an account as Jira shows it, with further fields."""
+        return {
+            "self": f"{self.api}/user?accountId={account.account_id}",
+            "accountId": account.account_id,
+            "accountType": "atlassian",
+            "active": True,
+            "displayName": account.email.partition("@")[0],
+            **more,
+            "timeZone": "Etc/UTC",
+        }
+
     def may(self, permission: str, project: str | None = None) -> bool:
         """Return whether the visitor has a permission on the site, or in a project of it."""
-        if self.visitor is None:
-            return permission == "BROWSE_PROJECTS" and self.site.anonymous_read
-        places = (self.site.url,) if project is None else (self.site.url, project)
-        return self.visitor.may(permission, *places)
+        where = (self.site.url,) if project is None else (self.site.url, project)
+        return self.visitor is not None and self.visitor.may(permission, *where)
 
     def sees(self, issue: Issue) -> bool:
         """Return whether an issue is there for the visitor."""
         project = self.site.projects[issue.project]
         if issue.deleted or project.archived or not self.may("BROWSE_PROJECTS", issue.project):
             return False
-        if issue.visible_to is None:
-            return True
-        return self.visitor is not None and self.visitor.email in issue.visible_to
+        allowed = issue.visible_to
+        return allowed is None or (self.visitor is not None and self.visitor.email in allowed)
 
     def seen(self, id_or_key: str) -> Issue | None:
         """Return an issue that the visitor sees, by id, key or former key."""
@@ -71,14 +80,14 @@ class Visit:
             raise VisitRefusedError(jira_error(404, NO_ISSUE))
         return found
 
-    def account(self, refusal: str = NO_LOGIN) -> SimAccount:
+    def account(self) -> SimAccount:
         """Return who asks.
 
         Raises:
             VisitRefusedError: 401; nobody is logged in.
         """
         if self.visitor is None:
-            raise VisitRefusedError(jira_error(401, refusal))
+            raise VisitRefusedError(jira_error(401, NO_LOGIN))
         return self.visitor
 
     def body(self) -> dict[str, Any]:
@@ -87,7 +96,7 @@ class Visit:
         Raises:
             VisitRefusedError: 400; it is not a JSON object.
         """
-        value = self.call.json_object()
+        value = self.request.json_object()
         if value is None:
             raise VisitRefusedError(jira_error(400, BAD_BODY))
         return value

@@ -8,31 +8,39 @@ it; the world itself knows no HTTP beyond the log.
 import csv
 import io
 import itertools
+import math
 import random
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
-from runbook.clock import Clock
+from runbook.clock import Clock, isoformat_utc
 from runbook.plan.model import Plan, Project
 from runbook.remotelinks.expected import COLUMNS
 from runbook.simulator.faults import FaultScript
-from runbook.simulator.limits import Limits
+from runbook.simulator.messages import Headers, Reply, jira_error
 from runbook.simulator.model import (
-    Asked,
-    Change,
+    HistoryValue,
     Issue,
     LinkJob,
+    LoggedRequest,
     LostLink,
-    RemoteLink,
     SimAccount,
     SimAppLink,
+    SimChange,
+    SimRemoteLink,
     SimSite,
-    Submission,
+    SimSubmission,
     derived_uuid,
 )
 
+PER_METHOD = {"GET": 100, "POST": 100, "PUT": 50, "DELETE": 50}
+PER_ENDPOINT = {("GET", "/rest/api/3/issue/{issueIdOrKey}"): 150}
+PER_ISSUE_WRITES = ((20, 2.0), (100, 30.0))
+LogKind = Literal["history", "audit"]
 REMOTE_LINK_FIELDS = ("globalId", "application", "relationship", "object")
 
 
@@ -42,21 +50,80 @@ class Settings:
 
     `accept_any` takes every non-empty credential. `bad_credential` says how Jira treats a wrong one
     when it reads: as anonymous (with `X-Seraph-LoginReason`), or with 401. `booleans` is what the
-    link-fixing API takes. `late_counts` False ends every window at its safe end. `at_limit` is what
-    a write answers at `remote_link_limit`.
+    link-fixing API takes.
     """
 
     accept_any: bool = True
     bad_credential: Literal["anonymous", "401"] = "anonymous"
     booleans: Literal["both", "native", "string"] = "both"
-    late_counts: bool = True
     job_minutes: tuple[float, float] = (2.0, 12.0)
     backup_minutes: float = 25.0
     latency_s: float = 0.0
     remote_link_limit: int = 2000
-    at_limit: int = 413
     page_cap: int = 5000
-    search_lag_s: float = 0.0
+
+
+@dataclass(slots=True, kw_only=True)
+class SimulatedLimits:
+    """Jira's documented rate limits as token buckets (jira-rest.md B5).
+
+    One bucket per site, method and endpoint, shared by all issues; besides it two sliding windows
+    of writes per issue. `enabled` False lets everything through.
+
+    `refused` counts the answers 429 by reason.
+    """
+
+    enabled: bool = True
+    refused: dict[str, int] = field(default_factory=dict)
+    _buckets: dict[tuple[str, str, str], tuple[float, float]] = field(default_factory=dict)
+    _writes: dict[tuple[str, int], deque[float]] = field(default_factory=dict)
+
+    def burst(
+        self, site: str, method: str, template: str, clock: Clock
+    ) -> tuple[Reply | None, Headers]:
+        """Return the refusal, if any, and the headers that every answer carries."""
+        if not self.enabled:
+            return None, ()
+        now_s = clock.monotonic_s()
+        size = PER_ENDPOINT.get((method, template)) or PER_METHOD.get(method, 100)
+        tokens, filled_s = self._buckets.get((site, method, template), (size, now_s))
+        tokens = min(size, tokens + (now_s - filled_s) * size)
+        self._buckets[site, method, template] = (tokens - (tokens >= 1.0), now_s)
+        if tokens < 1.0:
+            return self._refusal("jira-burst-based", size, (1.0 - tokens) / size, clock), ()
+        return None, (
+            ("X-RateLimit-Limit", str(size)),
+            ("X-RateLimit-Remaining", str(int(tokens) - 1)),
+        )
+
+    def issue_write(self, site: str, issue: int, clock: Clock) -> Reply | None:
+        """Count one write of an issue; return the refusal where it is one too many."""
+        if not self.enabled:
+            return None
+        now_s = clock.monotonic_s()
+        writes = self._writes.setdefault((site, issue), deque())
+        while writes and now_s - writes[0] >= PER_ISSUE_WRITES[-1][1]:
+            writes.popleft()
+        for most, span_s in PER_ISSUE_WRITES:
+            recent = [at_s for at_s in writes if now_s - at_s < span_s]
+            if len(recent) >= most:
+                wait_s = recent[-most] + span_s - now_s
+                return self._refusal("jira-per-issue-on-write", most, wait_s, clock)
+        writes.append(now_s)
+        return None
+
+    def _refusal(self, reason: str, limit: int, wait_s: float, clock: Clock) -> Reply:
+        self.refused[reason] = self.refused.get(reason, 0) + 1
+        whole_s = math.ceil(max(1.0, wait_s))
+        reset = (clock.now() + timedelta(seconds=whole_s)).replace(microsecond=0)
+        headers = (
+            ("X-RateLimit-Limit", str(limit)),
+            ("X-RateLimit-Remaining", "0"),
+            ("X-RateLimit-Reset", isoformat_utc(reset)),
+            ("Retry-After", str(whole_s)),
+            ("RateLimit-Reason", reason),
+        )
+        return jira_error(429, "Rate limit exceeded.", headers=headers)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -79,12 +146,12 @@ class World:
     fates: dict[tuple[str, str], Literal["complete", "empty", "error"]] = field(
         default_factory=dict
     )
-    log_urls: dict[str, str] = field(default_factory=dict)
+    log_urls: dict[LogKind, str] = field(default_factory=dict)
     jobs: dict[str, LinkJob] = field(default_factory=dict)
-    submissions: list[Submission] = field(default_factory=list)
-    limits: Limits = field(default_factory=Limits)
+    submissions: list[SimSubmission] = field(default_factory=list)
+    limits: SimulatedLimits = field(default_factory=SimulatedLimits)
     faults: FaultScript = field(default_factory=FaultScript)
-    log: list[Asked] = field(default_factory=list)
+    log: list[LoggedRequest] = field(default_factory=list)
     dark_until_s: float = 0.0
     on_dark: Callable[[], None] | None = None
     began: datetime = field(init=False)
@@ -100,22 +167,22 @@ class World:
 
     def add_site(self, url: str, site_id: str | None = None) -> SimSite:
         """Return the site with this base URL, made where it is not there."""
-        found = self.sites.get(url)
-        if found is None:
-            label = url.split("://", 1)[1].split(".", 1)[0]
-            found = SimSite(
+        if url not in self.sites:
+            self.sites[url] = SimSite(
                 url=url,
                 site_id=site_id or derived_uuid("site", self.seed, url),
-                title=label,
+                title=url.split("://", 1)[1].split(".", 1)[0],
                 display_url=url,
                 next_issue_id=10_000 + 10_000 * len(self.sites),
             )
-            self.sites[url] = found
-        return found
+        return self.sites[url]
 
     def site_by_host(self, host: str) -> SimSite | None:
         """Return the site that a `Host` header names, by its base or its display URL."""
-        return next((site for site in self.sites.values() if site.answers_to(host)), None)
+        for site in self.sites.values():
+            if host in (urlsplit(site.url).netloc, urlsplit(site.display_url).netloc):
+                return site
+        return None
 
     def site_by_id(self, site_id: str) -> SimSite | None:
         """Return the site with this cloud id."""
@@ -135,12 +202,8 @@ class World:
 
     def app_link(self, source: str, destination: str) -> SimAppLink:
         """Return the app link from one site to another, made where it is not there."""
-        pair = (source, destination)
-        if pair not in self.app_links:
-            self.app_links[pair] = SimAppLink(
-                app_id=derived_uuid("app link", self.seed, source, destination)
-            )
-        return self.app_links[pair]
+        made = SimAppLink(app_id=derived_uuid("app link", self.seed, source, destination))
+        return self.app_links.setdefault((source, destination), made)
 
     def account(self, email: str) -> SimAccount:
         """Return the account with this e-mail, made where it is not there."""
@@ -170,21 +233,14 @@ class World:
 
         Verification maps keys to sites by projects, which a plan may leave out.
         """
-        return replace(
-            plan,
-            sites=tuple(
-                site
-                if site.projects
-                else replace(
-                    site,
-                    projects=tuple(
-                        Project(key=made.key, was=made.was)
-                        for made in self.sites[site.url].projects.values()
-                    ),
-                )
-                for site in plan.sites
-            ),
+        made = {
+            url: tuple(Project(key=there.key, was=there.was) for there in site.projects.values())
+            for url, site in self.sites.items()
+        }
+        sites = (
+            site if site.projects else replace(site, projects=made[site.url]) for site in plan.sites
         )
+        return replace(plan, sites=tuple(sites))
 
     # Changing
 
@@ -196,36 +252,34 @@ class World:
         *,
         link_id: int | None = None,
         at: datetime | None = None,
-    ) -> tuple[RemoteLink, bool]:
+    ) -> tuple[SimRemoteLink, bool]:
         """Write a whole record; return the link, and whether it is new.
 
         `link_id` replaces that link, else a link of the issue with the same globalId is replaced.
         Every write is an entry of the issue's history, even one that changes nothing.
         """
-        moment = at or self.clock.now()
         whole = {name: record[name] for name in REMOTE_LINK_FIELDS if record.get(name) is not None}
         if not whole.get("globalId"):
             whole.pop("globalId", None)
         old = issue.links.get(link_id) if link_id is not None else None
         if old is None and "globalId" in whole:
             old = next((x for x in issue.links.values() if x.global_id == whole["globalId"]), None)
-        before = (None, None) if old is None else (str(old.id), _told(old.record))
+        before = _history_value(old)
         if old is None:
-            link = RemoteLink(
-                id=self._next_link_id(issue), record=whole, created_at=moment, created_by=by
-            )
+            site = next(site for site in self.sites.values() if site.issues.get(issue.id) is issue)
+            link = SimRemoteLink(id=site.next_link_id, record=whole)
+            site.next_link_id += 1
             issue.links[link.id] = link
         else:
             link = old
             link.record = whole
-        self._note(issue, moment, by, before, (str(link.id), _told(whole)))
+        self._note(issue, at or self.clock.now(), by, before, _history_value(link))
         return link, old is None
 
-    def remove_link(self, issue: Issue, link: RemoteLink, by: SimAccount) -> None:
+    def remove_link(self, issue: Issue, link: SimRemoteLink, by: SimAccount) -> None:
         """Remove a link; the issue's history keeps who did it."""
         del issue.links[link.id]
-        before = (str(link.id), _told(link.record))
-        self._note(issue, self.clock.now(), by, before, (None, None))
+        self._note(issue, self.clock.now(), by, _history_value(link), (None, None))
 
     def go_dark(self, seconds: float) -> None:
         """Refuse every new connection for so many seconds of the world's time."""
@@ -241,32 +295,21 @@ class World:
         """Return the next number of this world, for whatever has to be told apart in order."""
         return next(self._numbers)
 
-    def _next_link_id(self, issue: Issue) -> int:
-        site = next(site for site in self.sites.values() if site.issues.get(issue.id) is issue)
-        site.next_link_id += 1
-        return site.next_link_id - 1
-
     def _note(
-        self,
-        issue: Issue,
-        at: datetime,
-        by: SimAccount,
-        before: tuple[str | None, str | None],
-        after: tuple[str | None, str | None],
+        self, issue: Issue, at: datetime, by: SimAccount, before: HistoryValue, after: HistoryValue
     ) -> None:
+        number = 100_000 + self.next_number()
         issue.history.append(
-            Change(
-                id=100_000 + self.next_number(),
-                at=at,
-                author=by,
-                field="RemoteIssueLink",
-                before=before,
-                after=after,
+            SimChange(
+                id=number, at=at, author=by, field="RemoteIssueLink", before=before, after=after
             )
         )
 
 
-def _told(record: Mapping[str, Any]) -> str:
-    name = (record.get("application") or {}).get("name")
-    told = f'This issue links to "{record["object"].get("title", "")}'
-    return f'{told} ({name})"' if name else f'{told}"'
+def _history_value(link: SimRemoteLink | None) -> HistoryValue:
+    """Return a link as an issue's history shows it: its id, and a sentence."""
+    if link is None:
+        return None, None
+    name = (link.record.get("application") or {}).get("name")
+    sentence = f'This issue links to "{link.record["object"].get("title", "")}'
+    return str(link.id), f'{sentence} ({name})"' if name else f'{sentence}"'

@@ -118,7 +118,7 @@ def desk(
     with create_ledger(tmp_path / "x.ledger", clock=clock, mask=Mask()) as ledger:
         ports = Ports(
             send=send,
-            recorder=ledger,
+            ledger=ledger,
             clock=clock,
             audience=Audience([watcher]),
             prober=assigned.pop("prober", prober),

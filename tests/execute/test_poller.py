@@ -57,7 +57,7 @@ def test_a_job_that_was_just_accepted_is_given_a_moment(tmp_path: Path) -> None:
 def test_an_account_that_is_refused_follows_no_further(tmp_path: Path) -> None:
     with desk(tmp_path, answer(401), jobs=(UNDER_WAY,)) as one:
         followed(one)
-        assert set(one.session.accounts) == {"default"}
+        assert set(one.session.brakes.accounts) == {"default"}
         assert one.session.jobs["one"].state is JobState.IN_PROGRESS
 
 

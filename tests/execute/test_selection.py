@@ -10,8 +10,7 @@ import pytest
 from runbook.checks.checked_plan import CheckedPlan
 from runbook.checks.facts import Facts
 from runbook.errors import PlanError, UsageError
-from runbook.execute.plan_difference import plan_difference
-from runbook.execute.selection import Sending, SendOptions, last_run, what_to_send
+from runbook.execute.selection import Sending, SendOptions, last_run, plan_difference, what_to_send
 from runbook.jobs import jobs_digest, jobs_of
 from runbook.ledger.events import JobResolved, RunStarted, StopRequested
 from runbook.plan import Plan, load_plan_bytes

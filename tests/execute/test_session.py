@@ -25,7 +25,7 @@ def test_what_another_terminal_wrote_first_is_learned_first(tmp_path: Path) -> N
         one.elsewhere(STOP)
         one.session.record(STALLED, "one")
         assert one.watcher.events == ["1 run.stop_requested", "2 job.stalled"]
-        assert one.session.stopped == "stopped by Ada: too late"
+        assert one.session.brakes.stopped == "stopped by Ada: too late"
         assert one.session.no_go
 
 
@@ -33,7 +33,7 @@ def test_what_is_of_another_run_is_no_news(tmp_path: Path) -> None:
     with desk(tmp_path) as one:
         one.ledger.append(STOP, run="another")
         one.session.poll_ledger()
-        assert (one.session.stopped, one.watcher.events) == (None, [])
+        assert (one.session.brakes.stopped, one.watcher.events) == (None, [])
 
 
 @pytest.mark.parametrize(
@@ -132,9 +132,9 @@ def test_a_probe_after_a_job_is_judged_by_the_one_before(
 def test_a_complete_job_whose_link_did_not_arrive_holds_its_site(tmp_path: Path) -> None:
     done = view_of(state=JobState.COMPLETE, uuid="u", probe_links=(PROBE,))
     with desk(tmp_path, jobs=(done,)) as one:
-        assert one.session.sites == {}
+        assert one.session.brakes.sites == {}
         asyncio.run(one.session.probe("one", "after"))
-        assert one.session.sites[SITE][0] == "probe"
+        assert one.session.brakes.sites[SITE][0] == "probe"
 
 
 def test_without_a_way_to_look_a_probe_says_so(tmp_path: Path) -> None:

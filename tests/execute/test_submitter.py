@@ -175,8 +175,8 @@ def test_a_refusal_holds_what_it_is_about(
 ) -> None:
     with desk(tmp_path, *outcomes) as one:
         submitted(one)
-        assert set(one.session.accounts) == accounts
-        assert set(one.session.sites) == sites
+        assert set(one.session.brakes.accounts) == accounts
+        assert set(one.session.brakes.sites) == sites
 
 
 def test_an_answer_that_cannot_be_written_is_at_least_shown(

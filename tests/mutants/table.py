@@ -174,7 +174,7 @@ MUTANTS = (
         "the lease is kept up while a run waits",
         (
             "runbook/execute/executor.py",
-            "            books.ports.recorder.heartbeat()\n",
+            "            books.ports.ledger.heartbeat()\n",
             "            pass\n",
         ),
         tests="flows/test_lease.py",

@@ -14,8 +14,7 @@ from runbook.clock import VirtualClock
 from runbook.http import Answer, Lost, NotSent, Outcome, Request, Send
 from runbook.secrets import Account, Secret
 from runbook.simulator.app import make_app
-from runbook.simulator.faults import Fault, FaultKind
-from runbook.simulator.levels import SUBMIT, faults_for
+from runbook.simulator.faults import SUBMIT, Fault, FaultKind, faults_for
 from runbook.simulator.server import serving
 from runbook.simulator.world import World
 from tests.simulator.worlds import (
@@ -268,7 +267,7 @@ def test_a_rule_hits(world: World, rule: dict[str, Any], hits: list[bool]) -> No
     calls.append(call_of("GET", f"{base}/status/x"))
     templates = [SUBMIT] * 3 + ["/links/v1/{siteId}/jobs/status/{jobId}"]
     got = [
-        world.faults.hit(call, template, NOW) is not None
+        world.faults.hit(call, template) is not None
         for call, template in zip(calls, templates, strict=True)
     ]
     assert got == hits
@@ -280,7 +279,7 @@ def test_the_first_of_two_rules_wins_and_both_count(world: World) -> None:
         Fault(kind=FaultKind.HTML), Fault(kind=FaultKind.EMPTY), Fault(kind=FaultKind.RESET, nth=2)
     )
     call = call_of("GET", f"{ENG}/x")
-    hits = [world.faults.hit(call, "/x", NOW) for _ in range(3)]
+    hits = [world.faults.hit(call, "/x") for _ in range(3)]
     assert [None if hit is None else hit.kind for hit in hits] == ["html", "reset", None]
 
 

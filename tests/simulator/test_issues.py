@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from runbook.simulator.messages import Reply
 from runbook.simulator.world import World
-from tests.simulator.worlds import EMAIL, ENG, Ask, move_issue
+from tests.simulator.worlds import EMAIL, ENG, Ask, ReadReply, move_issue
 
 API = f"{ENG}/rest/api/3"
 RECORD = {"object": {"url": "https://example.com", "title": "T"}}
@@ -107,7 +106,7 @@ def test_an_issue_that_is_not_seen_is_not_there(
     world: World, ask: Ask, change: Callable[[World], None]
 ) -> None:
     change(world)
-    replies: list[Reply] = [
+    replies: list[ReadReply] = [
         ask("GET", f"{API}/issue/ENG-1"),
         ask("GET", f"{API}/mypermissions?permissions=BROWSE_PROJECTS&issueKey=ENG-1"),
     ]

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from runbook.clock import VirtualClock
-from runbook.simulator.linkjobs import accept, settle
-from runbook.simulator.messages import Reply
-from runbook.simulator.model import SimAccount, Unauthorized
+from runbook.simulator.linkfixing import accept, settle
+from runbook.simulator.model import SimAccount
 from runbook.simulator.populate import world_of
 from runbook.simulator.router import answer
 from runbook.simulator.world import World
@@ -20,12 +19,13 @@ from tests.simulator.worlds import (
     NOW,
     OPS,
     Ask,
+    ReadReply,
     call_of,
     job_body,
     two_sites,
 )
 
-Submit = Callable[..., Reply]
+Submit = Callable[..., ReadReply]
 
 
 def status_of(world: World, ask: Ask, uuid: str, site: str = ENG) -> Any:
@@ -251,15 +251,6 @@ def without_authorization(world: World) -> None:
     world.app_link(ENG, OPS).authorized = False
 
 
-def authorized_by_somebody_else(world: World) -> None:
-    world.app_link(ENG, OPS).authorized_as = "other@contoso.example"
-
-
-def without_authorization_error(world: World) -> None:
-    world.app_link(ENG, OPS).authorized = False
-    world.app_link(ENG, OPS).unauthorized = Unauthorized.ERROR
-
-
 def with_another_migration(world: World) -> None:
     world.sites[OPS].migrated_from = {"https://jira-old.contoso.example"}
 
@@ -268,8 +259,6 @@ BARREN: dict[str, tuple[Callable[[World], None], str]] = {
     "that is told to fail": (with_error_fate, "Error"),
     "that is told to stay empty": (with_empty_fate, "Complete"),
     "whose app link is not authorized": (without_authorization, "Complete"),
-    "whose app link is authorized by somebody else": (authorized_by_somebody_else, "Complete"),
-    "whose app link makes it fail": (without_authorization_error, "Error"),
     "whose migratedFrom no migration knows": (with_another_migration, "Complete"),
 }
 
@@ -288,30 +277,20 @@ def test_a_job_recreates_nothing(
     finished(world, clock)
     assert status_of(world, ask, uuid) == word
     assert not world.jobs[uuid].recreated
-    assert world.jobs[uuid].reason
-
-
-def test_a_missing_authorization_can_be_refused_at_once(world: World, submit: Submit) -> None:
-    world.app_link(ENG, OPS).authorized = False
-    world.app_link(ENG, OPS).unauthorized = Unauthorized.REFUSED
-    assert submit().status == 403
-    assert submit(recreateAsRemote=None).status == 200
 
 
 WINDOWS = {
-    "in the window": (timedelta(days=3), True, True),
-    "on the last day": (timedelta(days=13, hours=23), True, True),
-    "after two weeks": (timedelta(days=14, minutes=1), True, False),
-    "before the migration ended": (timedelta(hours=-1), True, False),
+    "in the window": (timedelta(days=3), True),
+    "on the last day": (timedelta(days=13, hours=23), True),
+    "after two weeks": (timedelta(days=14, minutes=1), False),
+    "before the migration ended": (timedelta(hours=-1), False),
 }
 
 
-@pytest.mark.parametrize(("age", "late", "recreates"), WINDOWS.values(), ids=list(WINDOWS))
-def test_the_two_weeks_decide(age: timedelta, late: bool, recreates: bool) -> None:
+@pytest.mark.parametrize(("age", "recreates"), WINDOWS.values(), ids=list(WINDOWS))
+def test_the_two_weeks_decide(age: timedelta, recreates: bool) -> None:
     clock = VirtualClock(NOW)
     world = world_of(two_sites(NOW - age), clock=clock, job_minutes=1)
-    world.settings.late_counts = late
-
     url = f"{GATEWAY}/links/v1/{world.sites[ENG].site_id}/jobs/cma"
     answer(world, call_of("POST", url, job_body()))
     finished(world, clock)
@@ -373,12 +352,3 @@ def test_the_logs_are_behind_the_addresses_the_world_chooses(
     assert "OPS-77" not in ask("GET", f"{base}/audit/{uuid}.csv").body.decode()
     assert ask("GET", f"{base}/reports?product=jira", account=None).status == 401
     assert ask("GET", f"{base}/reports").status == 404
-
-
-def test_submissions_can_be_limited(world: World, clock: VirtualClock, submit: Submit) -> None:
-    world.limits.link_jobs_per_minute = 2
-    assert [submit().status for _ in range(3)] == [200, 200, 429]
-    reply = submit()
-    assert reply.header("X-RateLimit-Reset") == "2026-11-22T19:01:00Z"
-    clock.advance(60)
-    assert submit().status == 200

@@ -10,7 +10,7 @@ import pytest
 
 from runbook.clock import VirtualClock
 from runbook.simulator.app import make_app
-from runbook.simulator.linkjobs import settle
+from runbook.simulator.linkfixing import settle
 from runbook.simulator.messages import Reply
 from runbook.simulator.populate import world_of
 from runbook.simulator.router import JIRA_OPERATIONS, answer

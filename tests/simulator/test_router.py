@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runbook.clock import VirtualClock
-from runbook.simulator.messages import Call
+from runbook.simulator.messages import SimRequest
 from runbook.simulator.populate import world_of
 from runbook.simulator.router import JIRA_OPERATIONS, LINK_OPERATIONS, answer, template_of
 from tests.simulator.worlds import EMAIL, ENG, GATEWAY, NOW, TOKEN, basic, call_of, two_sites
@@ -108,7 +108,7 @@ def test_every_body_gets_an_answer(method: str, url: str, body: bytes) -> None:
 def test_nonsense_gets_an_answer_too(
     method: str, host: str, path: str, query: str, credential: str
 ) -> None:
-    call = Call(
+    call = SimRequest(
         method=method, host=host, path=path, query=query, headers={"authorization": credential}
     )
     reply, template, _ = answer(WORLD, call)

@@ -1,11 +1,10 @@
-"""Searching: bounded queries only, pages by token, an index that may lag."""
+"""Searching: bounded queries only, pages by token."""
 
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from runbook.clock import VirtualClock
 from runbook.simulator.world import World
 from tests.simulator.worlds import ENG, Ask
 
@@ -67,9 +66,6 @@ BAD_QUERIES = {
     "an order by nothing": "project = ENG ORDER BY",
     "an order by a field that is not sorted": "project = ENG ORDER BY summary",
     "a text without words": 'text ~ "..."',
-    "too many global ids": "issue in issuesWithRemoteLinksByGlobalId("
-    + ",".join(f"a{n}" for n in range(101))
-    + ")",
 }
 
 
@@ -81,26 +77,6 @@ def test_a_query_is_refused(ask: Ask, jql: str) -> None:
     ):
         assert reply.status == 400
         assert reply.json()["errorMessages"]
-
-
-@pytest.mark.parametrize(
-    "name", ["issuesWithRemoteLinksByGlobalId", "workItemsWithRemoteLinksByGlobalId"]
-)
-def test_links_are_found_by_their_exact_global_id(ask: Ask, name: str) -> None:
-    record = {"globalId": "appId=1&issueId=2", "object": {"url": "https://x.example", "title": "T"}}
-    ask("POST", f"{API}/issue/ENG-4/remotelink", record)
-    assert found(ask, f'issue in {name}("appId=1&issueId=2", "other")') == ["ENG-4"]
-    assert found(ask, f'issue in {name}("appId=1")') == []
-
-
-def test_the_index_may_lag(world: World, clock: VirtualClock, ask: Ask) -> None:
-    world.settings.search_lag_s = 90
-    record = {"globalId": "g", "object": {"url": "https://x.example", "title": "T"}}
-    ask("POST", f"{API}/issue/ENG-4/remotelink", record)
-    jql = "issue in issuesWithRemoteLinksByGlobalId(g)"
-    assert found(ask, jql) == []
-    clock.advance(90)
-    assert found(ask, jql) == ["ENG-4"]
 
 
 def test_pages_hang_together_by_their_tokens(ask: Ask) -> None:

@@ -117,9 +117,7 @@ def test_without_a_login_a_visitor_is_anonymous(ask: Ask, world: World) -> None:
     url = f"{API}/issue/ENG-1/remotelink"
     assert ask("GET", url, account=None).status == 404
     assert ask("GET", f"{API}/myself", account=None).status == 401
-    world.sites[ENG].anonymous_read = True
-    assert ask("GET", url, account=None).status == 200
-    assert ask("POST", url, {}, account=None).status == 401
+    assert ask("POST", url, {}, account=None).status == 404
 
 
 def test_a_wrong_credential_reads_as_anonymous_and_says_so_in_a_header(
@@ -129,9 +127,6 @@ def test_a_wrong_credential_reads_as_anonymous_and_says_so_in_a_header(
     reply = ask("GET", f"{API}/issue/ENG-1/remotelink", account=wrong)
     assert reply.status == 404
     assert reply.header("X-Seraph-LoginReason") == "AUTHENTICATED_FAILED"
-    strict.sites[ENG].anonymous_read = True
-    reply = ask("GET", f"{API}/issue/ENG-1/remotelink", account=wrong)
-    assert (reply.status, reply.header("X-Seraph-LoginReason")) == (200, "AUTHENTICATED_FAILED")
     assert ask("GET", f"{API}/myself", account=wrong).status == 401
 
 
@@ -150,8 +145,6 @@ def test_scoped_tokens_work_on_the_gateway_only(strict: World, ask: Ask) -> None
         401,
         "Unauthorized; scope does not match",
     )
-    strict.account(EMAIL).reaches = frozenset({"site", "gateway"})
-    assert ask("GET", gateway).status == 200
 
 
 @pytest.mark.parametrize("header", ["Bearer x", "Basic !!!", "Basic Zm9v", "Basic", "Basic Og=="])

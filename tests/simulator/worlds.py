@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from runbook.plan.model import Instance, Plan, Probe, Project, Site, Wave
-from runbook.simulator.messages import Call, Reply
+from runbook.simulator.messages import Reply, SimRequest
 from runbook.simulator.model import Issue, SimSite
 
 ENG = "https://contoso-eng.atlassian.net"
@@ -19,7 +19,21 @@ NOW = datetime(2026, 11, 22, 19, 0, tzinfo=UTC)
 EMAIL = "admin@contoso.example"
 TOKEN = "canary-T0ken/with+odd=chars"
 
-Ask = Callable[..., Reply]
+
+class ReadReply(Reply):
+    """A reply as a client reads it."""
+
+    def header(self, name: str) -> str | None:
+        """Return the first value of a header, None where it is absent."""
+        wanted = name.lower()
+        return next((value for key, value in self.headers if key.lower() == wanted), None)
+
+    def json(self) -> Any:
+        """Return the parsed body."""
+        return json.loads(self.body)
+
+
+Ask = Callable[..., ReadReply]
 
 
 def two_sites(finished: datetime = NOW - timedelta(days=3), **changes: Any) -> Plan:
@@ -73,7 +87,7 @@ def call_of(
     account: tuple[str, str] | None = (EMAIL, TOKEN),
     body: bytes | None = None,
     content_type: str = "application/json",
-) -> Call:
+) -> SimRequest:
     """Return a request as the simulator sees it."""
     parts = urlsplit(url)
     headers = {"content-type": content_type}
@@ -81,7 +95,7 @@ def call_of(
         headers["authorization"] = basic(*account)
     if body is None:
         body = b"" if value is None else json.dumps(value).encode()
-    return Call(
+    return SimRequest(
         method=method,
         host=parts.netloc,
         path=parts.path,

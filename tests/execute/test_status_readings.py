@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from runbook.execute.poll_rules import next_interval_s, reading_of, stalled
+from runbook.execute.poller import next_interval_s, reading_of, stalled
 from runbook.http import Answer, Lost, NotSent
 from runbook.view import JobState
 
