@@ -171,11 +171,7 @@ def _moment(at: datetime | date) -> datetime:
 
 def _event_lines(plan: Plan, event: CalendarEvent, stamp: datetime) -> list[str]:
     uid = hashlib.sha256(f"{plan.name}\n{event.key}".encode()).hexdigest()[:32]
-    lines = [
-        "BEGIN:VEVENT",
-        f"UID:{uid}@runbook",
-        f"DTSTAMP:{_utc(stamp)}",
-    ]
+    lines = ["BEGIN:VEVENT", f"UID:{uid}@runbook", f"DTSTAMP:{_utc(stamp)}"]
     if isinstance(event.at, datetime):
         lines.append(f"DTSTART:{_utc(event.at)}")
     else:

@@ -41,6 +41,10 @@ class Finding:
     waived: Waived | None = None
     sites: tuple[str, str] | None = None
 
+    def sentence(self) -> str:
+        """Return the finding in one line: where it stands, its code and its message."""
+        return f"{self.file}:{self.line}:{self.column}: {self.code}: {self.message}"
+
     def as_json(self) -> dict[str, Any]:
         """Return the finding as `check --format json` prints it."""
         return {

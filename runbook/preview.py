@@ -330,9 +330,7 @@ def _site_variables(plan: Plan, jobs: tuple[CmaJob, ...]) -> dict[str, str]:
 
 
 def _job_curl(
-    job: CmaJob,
-    site_variables: Mapping[str, str],
-    variables: Callable[[str], tuple[str, str]],
+    job: CmaJob, site_variables: Mapping[str, str], variables: Callable[[str], tuple[str, str]]
 ) -> Iterator[str]:
     email, token = _names(job.account, variables)
     needs = f", after {', '.join(map(printable, job.needs))}" if job.needs else ""

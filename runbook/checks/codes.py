@@ -71,7 +71,7 @@ def finding(
     sites: tuple[str, str] | None = None,
 ) -> Finding:
     """Return a finding that stands at the value of `path`; severity is the code's own by default."""
-    place = plan.place(path)
+    location = plan.location(path)
     if sites is None and instance is not None:
         sites = (instance.product_url, instance.destination_url)
     return Finding(
@@ -82,8 +82,8 @@ def finding(
         instance=None if instance is None else instance.id,
         path=path,
         file=plan.file,
-        line=place.line,
-        column=place.column,
+        line=location.line,
+        column=location.column,
         sites=sites,
     )
 

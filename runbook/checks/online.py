@@ -151,7 +151,7 @@ def judge_reach(plan: Plan, facts: Facts) -> Iterator[Finding]:
             yield finding(
                 "RB603",
                 plan,
-                path if path in plan.places else f"{site.path}.url",
+                path if path in plan.locations else f"{site.path}.url",
                 printable(said.login.reason),
                 hint=said.login.hint,
             )

@@ -113,11 +113,7 @@ def _no_base_url(
 
 
 def _of_no_site(
-    plan: Plan,
-    instance: Instance,
-    path: str,
-    url: str,
-    near_of: dict[str, str | None],
+    plan: Plan, instance: Instance, path: str, url: str, near_of: dict[str, str | None]
 ) -> Iterator[Finding]:
     key = path.rpartition(".")[2]
     if plan.site(url) is None:

@@ -37,11 +37,7 @@ def apply_waivers(plan: Plan, facts: Facts, findings: Iterable[Finding]) -> tupl
 
 
 def _key(waiver: Waiver) -> _Key:
-    return (
-        waiver.code,
-        waiver.instance,
-        None if waiver.sites is None else frozenset(waiver.sites),
-    )
+    return (waiver.code, waiver.instance, None if waiver.sites is None else frozenset(waiver.sites))
 
 
 def _judged(problem: Finding, waivers: dict[_Key, Waiver], used: set[str]) -> Finding:

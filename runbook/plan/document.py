@@ -1,12 +1,13 @@
 """YAML text -> nodes that know where they stand; nothing is guessed about their types.
 
-In: the bytes of one file. Out: a tree of `Scalar`, `Items` and `Entries`, and what was odd about
-the text. One pass over PyYAML's events (libyaml's where it is there), so that every value keeps its
-line and column, duplicate keys are seen, and limits hold before any damage is done.
+In: the bytes of one file. Out: a tree of `Scalar`, `Items` and `Entries`, what was odd about the
+text, and a map from paths to locations. One pass over PyYAML's events (libyaml's where it is there)
+keeps the line and column of every value, sees duplicate keys, and enforces the limits early.
 """
 
+import copy
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -14,6 +15,7 @@ from typing import Any, Literal, TypeAlias
 import yaml
 
 from runbook.errors import PlanError
+from runbook.plan.model import Location
 
 SIZE_LIMIT_BYTES = 16 * 1024 * 1024
 DEPTH_LIMIT = 64
@@ -21,8 +23,10 @@ NODE_LIMIT = 1_000_000
 
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _NOT_PRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_STEP = re.compile(r"\.?([^.\[\]]+)|\[(\d+)\]")
+KEY_MARK = "!key"
 _TAGS_THAT_SAY_NOTHING = frozenset({None, "!", "tag:yaml.org,2002:str"})
 
 
@@ -38,7 +42,7 @@ class DocumentError(PlanError):
 class Node:
     """A value of the document; line and column start at 1.
 
-    `start` and `end` are places in the text, the end exclusive; a block's end stands behind the
+    `start` and `end` are offsets into the text, the end exclusive; a block's end lies behind the
     comments that follow it. `size` counts the nodes below it, each alias as often as it is used.
     """
 
@@ -71,30 +75,37 @@ class Scalar(Node):
         return not self.style and self.text in _NULLS
 
 
-class Items(Node):
-    """A list; `flow` says that it is written in brackets, `last` is the node that ends it."""
+class Collection(Node):
+    """A list or a mapping; `flow` says that it is in brackets, `last` is the node that ends it."""
 
-    __slots__ = ("flow", "items", "last")
+    __slots__ = ("flow", "last")
 
     def __init__(self, event: Any) -> None:
         super().__init__(event)
         self.flow: bool = event.flow_style
         self.last: AnyNode | None = None
+
+
+class Items(Collection):
+    """A list."""
+
+    __slots__ = ("items",)
+
+    def __init__(self, event: Any) -> None:
+        super().__init__(event)
         self.items: list[Any] = []
 
 
-class Entries(Node):
+class Entries(Collection):
     """A mapping; of duplicate keys the first is kept. `pending` is the key that waits for its value.
 
     `key_column` is where its keys begin, which in a block is the same for all of them.
     """
 
-    __slots__ = ("entries", "flow", "inherited", "key_column", "last", "pending")
+    __slots__ = ("entries", "inherited", "key_column", "pending")
 
     def __init__(self, event: Any) -> None:
         super().__init__(event)
-        self.flow: bool = event.flow_style
-        self.last: AnyNode | None = None
         self.key_column = 1
         self.entries: dict[str, tuple[Scalar, AnyNode]] = {}
         self.inherited: list[tuple[Scalar, AnyNode]] = []
@@ -122,9 +133,65 @@ class Document:
     text: str
     oddities: list[Oddity] = field(default_factory=list)
 
-    def lines(self) -> list[str]:
-        """Return the lines as YAML counts them, without their ends."""
-        return _LINE_END.split(self.text)
+
+class SourceMap(Mapping[str, Location]):
+    """The locations of a document by path (`instances[2].migratedFrom`), of keys by `<path>!key`.
+
+    Nothing is stored per value: most plans are asked for a handful of locations.
+    """
+
+    def __init__(self, root: AnyNode) -> None:
+        self._root = root
+
+    def __getitem__(self, path: str) -> Location:
+        """Return the location; raise `KeyError` where the document has nothing at that path."""
+        key, node, whole = self._walk(path.removesuffix(KEY_MARK))
+        found = key if path.endswith(KEY_MARK) else node
+        if not whole or found is None:
+            raise KeyError(path)
+        return Location(found.line, found.column)
+
+    def nearest(self, path: str) -> AnyNode:
+        """Return the node at a path, the nearest one above it where it is absent."""
+        return self._walk(path)[1]
+
+    def _walk(self, path: str) -> tuple[Scalar | None, AnyNode, bool]:
+        """Return the key and the node that a path leads to, and whether it leads to its end."""
+        key: Scalar | None = None
+        node, position = self._root, 0
+        while position < len(path):
+            step = _STEP.match(path, position)
+            if step is None:
+                return key, node, False
+            position = step.end()
+            name, index = step.groups()
+            if name is not None and isinstance(node, Entries) and name in node.entries:
+                key, node = node.entries[name]
+            elif index is not None and isinstance(node, Items) and int(index) < len(node.items):
+                key, node = None, node.items[int(index)]
+            else:
+                return key, node, False
+        return key, node, True
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield every path, in file order; those of keys behind those of their values."""
+        trail: list[tuple[str, Scalar | None, AnyNode]] = [("", None, self._root)]
+        while trail:
+            path, key, node = trail.pop()
+            if path:
+                yield path
+                if key is not None:
+                    yield path + KEY_MARK
+            below: list[tuple[str, Scalar | None, AnyNode]] = []
+            if isinstance(node, Entries):
+                prefix = f"{path}." if path else ""
+                below = [(prefix + name, *entry) for name, entry in node.entries.items()]
+            elif isinstance(node, Items):
+                below = [(f"{path}[{i}]", None, item) for i, item in enumerate(node.items)]
+            trail.extend(reversed(below))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 def read_bytes(path: Path) -> bytes:
@@ -155,9 +222,8 @@ def read_document(data: bytes) -> Document:
         DocumentError: not UTF-8 text, not YAML, more than one document, or over a limit.
     """
     text = _text_of(data)
-    builder = _Builder(text)
     try:
-        return builder.build()
+        return _Builder(text).build()
     except yaml.MarkedYAMLError as problem:
         raise _syntax_error(problem, text) from None
     except yaml.YAMLError as problem:
@@ -179,7 +245,7 @@ def _text_of(data: bytes) -> str:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
         before = data[: problem.start].decode("utf-8-sig", "replace")
-        line, column = _place_of_end(before)
+        line, column = _end_of(before)
         raise DocumentError(
             f"byte 0x{data[problem.start]:02x} is not UTF-8",
             line,
@@ -188,7 +254,7 @@ def _text_of(data: bytes) -> str:
         ) from None
     odd = _NOT_PRINTABLE.search(text)
     if odd is not None:
-        line, column = _place_of_end(text[: odd.start()])
+        line, column = _end_of(text[: odd.start()])
         raise DocumentError(
             f"control character U+{ord(odd.group()):04X}, which YAML does not allow",
             line,
@@ -198,8 +264,8 @@ def _text_of(data: bytes) -> str:
     return text
 
 
-def _place_of_end(before: str) -> tuple[int, int]:
-    lines = _LINE_END.split(before)
+def _end_of(before: str) -> tuple[int, int]:
+    lines = LINE_END.split(before)
     return len(lines), len(lines[-1]) + 1
 
 
@@ -211,7 +277,7 @@ def _syntax_error(problem: yaml.MarkedYAMLError, text: str) -> DocumentError:
     mark = problem.problem_mark or problem.context_mark
     line = 1 if mark is None else mark.line + 1
     column = 1 if mark is None else mark.column + 1
-    lines = _LINE_END.split(text)
+    lines = LINE_END.split(text)
     source = lines[line - 1] if line <= len(lines) else ""
     indent = source[: len(source) - len(source.lstrip())]
     if "\t" in indent or source[column - 1 : column] == "\t":
@@ -244,7 +310,7 @@ class _Builder:
     def build(self) -> Document:
         loader = _LOADER(self._document.text)
         try:
-            for event in self._events(loader):
+            while not isinstance(event := loader.get_event(), yaml.StreamEndEvent):
                 self._take(event)
         finally:
             loader.dispose()
@@ -253,27 +319,6 @@ class _Builder:
                 "the plan is empty", hint="`runbook init` writes a plan to start from"
             )
         return self._document
-
-    @staticmethod
-    def _events(loader: Any) -> Iterator[Any]:
-        documents = 0
-        next_event = loader.get_event
-        while True:
-            event = next_event()
-            if isinstance(event, yaml.StreamEndEvent):
-                return
-            if isinstance(event, yaml.DocumentStartEvent):
-                documents += 1
-                if documents > 1:
-                    mark: Any = event.start_mark
-                    raise DocumentError(
-                        "a second document starts here; a file holds one plan",
-                        mark.line + 1,
-                        mark.column + 1,
-                        hint="put the second plan into a file of its own",
-                    )
-            elif isinstance(event, (yaml.NodeEvent, yaml.CollectionEndEvent)):
-                yield event
 
     def _take(self, event: Any) -> None:
         kind = type(event)
@@ -285,8 +330,15 @@ class _Builder:
             self._open(Items(event), event.anchor)
         elif kind is yaml.AliasEvent:
             self._alias(event)
-        else:
+        elif kind in (yaml.MappingEndEvent, yaml.SequenceEndEvent):
             self._close(event)
+        elif kind is yaml.DocumentStartEvent and self._document.root is not _NOTHING:
+            raise DocumentError(
+                "a second document starts here; a file holds one plan",
+                event.start_mark.line + 1,
+                event.start_mark.column + 1,
+                hint="put the second plan into a file of its own",
+            )
 
     def _open(self, node: Items | Entries, anchor: str | None) -> None:
         if len(self._stack) >= DEPTH_LIMIT:
@@ -385,20 +437,14 @@ class _Builder:
 
 
 def _copy(node: AnyNode) -> AnyNode:
-    """Return the node once more, for a place of its own; what is below it is shared."""
-    twin: Any = type(node).__new__(type(node))
-    for cls in type(node).__mro__[:-1]:
-        for name in getattr(cls, "__slots__", ()):
-            setattr(twin, name, getattr(node, name))
-    result: AnyNode = twin
-    result.tag = None
-    return result
+    """Return a node for another location; what is below it is shared."""
+    twin = copy.copy(node)
+    twin.tag = None
+    return twin
 
 
 def _short_tag(tag: str | None) -> str:
-    text = str(tag)
-    prefix = "tag:yaml.org,2002:"
-    return "!!" + text.removeprefix(prefix) if text.startswith(prefix) else text
+    return re.sub(r"\Atag:yaml\.org,2002:", "!!", str(tag))
 
 
 class _NoMark:

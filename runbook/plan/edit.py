@@ -15,14 +15,7 @@ from typing import Any
 import yaml
 
 from runbook.errors import PlanError
-from runbook.plan.document import (
-    AnyNode,
-    DocumentError,
-    Entries,
-    Items,
-    Scalar,
-    read_document,
-)
+from runbook.plan.document import AnyNode, DocumentError, Entries, Items, Scalar, read_document
 
 APP_LINK_KEYS = ("authorized", "as", "by", "at", "evidence")
 

@@ -111,7 +111,7 @@ class Waiver:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Location:
     """Where a value stands in the plan's file; both start at 1."""
 
     line: int
@@ -122,7 +122,7 @@ class Place:
 class Plan:
     """Everything one plan file says.
 
-    `source` holds the file's bytes, `places` the place of the value at each path
+    `source` holds the file's bytes, `locations` the location of the value at each path
     (`instances[2].migratedFrom`) and, under `<path>!key`, of its key.
     `digest` is the SHA-256 of the canonical JSON of the parsed plan, in hex. `broken` names the paths
     that could not be read; it is empty for every plan that `read_plan` returns.
@@ -143,7 +143,7 @@ class Plan:
     file: str = ""
     source: bytes = b""
     zone: timezone = field(default=timezone(timedelta(0)))
-    places: Mapping[str, Place] = field(default_factory=dict)
+    locations: Mapping[str, Location] = field(default_factory=dict)
     digest: str = ""
     broken: frozenset[str] = frozenset()
     _sites: dict[str, Site] = field(init=False, repr=False, compare=False)
@@ -164,10 +164,10 @@ class Plan:
         """Return the instance with this id, None where the plan has none."""
         return self._instances.get(instance_id)
 
-    def place(self, path: str) -> Place:
+    def location(self, path: str) -> Location:
         """Return where the value at `path` stands; the nearest enclosing value where it is absent."""
         while path:
-            if path in self.places:
-                return self.places[path]
+            if path in self.locations:
+                return self.locations[path]
             path = path[: max(path.rfind("."), path.rfind("["), 0)]
-        return Place(1, 1)
+        return Location(1, 1)

@@ -7,25 +7,14 @@ text wherever it stands again, and, for text that could not be parsed, by their 
 import re
 import unicodedata
 
-from runbook.plan.document import Node
+from runbook.plan.document import LINE_END, Node
 from runbook.plan.fields import KNOWN_KEYS
 from runbook.secrets import MASKED
 from runbook.text import printable
 
-_LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _SECRET_WORDS = (
-    "token",
-    "password",
-    "passwd",
-    "passphrase",
-    "passwort",
-    "secret",
-    "credential",
-    "apikey",
-    "privatekey",
-    "accesskey",
-    "authorization",
-    "bearer",
+    *("token", "password", "passwd", "passphrase", "passwort", "secret", "credential", "apikey"),
+    *("privatekey", "accesskey", "authorization", "bearer"),
 )
 _SECRET_KEYS = frozenset({"pass", "pwd", "pat", "pw", "auth", "basicauth"})
 # Each of these is linear in the text: a line may be a word of a megabyte.
@@ -34,8 +23,6 @@ _KEY_END = re.compile(r"[\w.-]{0,60}[\"']?\s*[:=]\s*(?=\S)")
 _KEY_START = re.compile(r"[\w.-]*\Z")
 _USER_INFO = re.compile(r"://([^/?#\s]*)@")
 _TOKEN = re.compile(r"\bAT[ACS]TT[A-Za-z0-9][\w=+/-]{8,}")
-
-
 # A line reads as text with up to one character in eight that is none, looked for at its beginning.
 _ODD_SHARE = 8
 _LOOKED_AT = 400
@@ -109,7 +96,7 @@ class Source:
 
     def _raw(self, number: int) -> str:
         if self._lines is None:
-            self._lines = _LINE_END.split(self._without_spans())
+            self._lines = LINE_END.split(self._without_spans())
         return self._lines[number - 1] if 1 <= number <= len(self._lines) else ""
 
     def _without_spans(self) -> str:

@@ -17,7 +17,7 @@ from runbook.checks.online import ONLINE_CHECKS, NotTold, OldBase, OnlineFacts, 
 from runbook.clock import VirtualClock
 from runbook.findings import Finding, Severity
 from runbook.http import Outcome, Request
-from runbook.plan.model import Place
+from runbook.plan.model import Location
 from runbook.simulator.app import make_app
 from runbook.simulator.faults import Fault, FaultKind
 from runbook.simulator.populate import world_of
@@ -52,7 +52,7 @@ class Scene:
             instances=tuple(
                 replace(one, path=f"instances[{n}]") for n, one in enumerate(plan.instances)
             ),
-            places={f"{path}.url": Place(n + 7, 10) for n, path in enumerate(paths)},
+            locations={f"{path}.url": Location(n + 7, 10) for n, path in enumerate(paths)},
         )
         self.world = world_of(self.plan, clock=clock, own_links=0.0)
 

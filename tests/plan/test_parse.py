@@ -380,24 +380,24 @@ def test_the_plans_own_token_date_is_no_secret():
 
 def test_places_point_at_values_and_keys():
     plan = plan_with()
-    place = plan.place("instances[1].appLink.by")
-    assert (place.line, place.column) == (22, 37)
-    key = plan.places["instances[1].appLink!key"]
+    location = plan.location("instances[1].appLink.by")
+    assert (location.line, location.column) == (22, 37)
+    key = plan.locations["instances[1].appLink!key"]
     assert (key.line, key.column) == (22, 5)
-    assert plan.place("instances[1].appLink.evidence") == plan.places["instances[1].appLink"]
-    assert plan.place("nowhere[3].at.all").line == 1
+    assert plan.location("instances[1].appLink.evidence") == plan.locations["instances[1].appLink"]
+    assert plan.location("nowhere[3].at.all").line == 1
 
 
 def test_every_listed_place_can_be_asked_for():
     plan = plan_with()
     lines = PLAN.splitlines()
-    paths = list(plan.places)
-    assert len(paths) == len(plan.places) > 40
+    paths = list(plan.locations)
+    assert len(paths) == len(plan.locations) > 40
     for path in paths:
-        place = plan.places[path]
+        location = plan.locations[path]
         if path.endswith("!key"):
             key = path.removesuffix("!key").rpartition(".")[2]
-            assert lines[place.line - 1][place.column - 1 :].startswith(key)
+            assert lines[location.line - 1][location.column - 1 :].startswith(key)
 
 
 # ---- digest
