@@ -204,14 +204,12 @@ def read_bytes(path: Path) -> bytes:
         with path.open("rb") as file:
             data = file.read(SIZE_LIMIT_BYTES + 1)
     except FileNotFoundError:
-        raise DocumentError(
-            f"there is no file `{path}`", hint="`runbook init` writes a plan to start from"
-        ) from None
+        message = f"there is no file `{path}`"
+        raise DocumentError(message, hint="`runbook init` writes a plan to start from") from None
     except (OSError, ValueError) as problem:
         words = getattr(problem, "strerror", None) or str(problem)
-        raise DocumentError(
-            f"cannot read `{path}`: {words}", hint="check the path and its permissions"
-        ) from None
+        message = f"cannot read `{path}`: {words}"
+        raise DocumentError(message, hint="check the path and its permissions") from None
     return data
 
 
@@ -232,35 +230,27 @@ def read_document(data: bytes) -> Document:
 
 def _text_of(data: bytes) -> str:
     if len(data) > SIZE_LIMIT_BYTES:
-        raise DocumentError(
-            f"the file is larger than {SIZE_LIMIT_BYTES // 1024 // 1024} MiB, more than any plan",
-            hint="is this the plan, and not an export or a log?",
+        message = (
+            f"the file is larger than {SIZE_LIMIT_BYTES // 1024 // 1024} MiB, more than any plan"
         )
+        raise DocumentError(message, hint="is this the plan, and not an export or a log?")
     if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in data[:4]:
-        raise DocumentError(
-            "the file is not UTF-8 text (it looks like UTF-16 or a binary file)",
-            hint="save it as UTF-8; in PowerShell: `Set-Content -Encoding utf8`",
-        )
+        message = "the file is not UTF-8 text (it looks like UTF-16 or a binary file)"
+        hint = "save it as UTF-8; in PowerShell: `Set-Content -Encoding utf8`"
+        raise DocumentError(message, hint=hint)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
         before = data[: problem.start].decode("utf-8-sig", "replace")
         line, column = _end_of(before)
-        raise DocumentError(
-            f"byte 0x{data[problem.start]:02x} is not UTF-8",
-            line,
-            column,
-            hint="save the file as UTF-8; it may be Latin-1 or Windows-1252",
-        ) from None
+        message = f"byte 0x{data[problem.start]:02x} is not UTF-8"
+        hint = "save the file as UTF-8; it may be Latin-1 or Windows-1252"
+        raise DocumentError(message, line, column, hint=hint) from None
     odd = _NOT_PRINTABLE.search(text)
     if odd is not None:
         line, column = _end_of(text[: odd.start()])
-        raise DocumentError(
-            f"control character U+{ord(odd.group()):04X}, which YAML does not allow",
-            line,
-            column,
-            hint="remove it; is this a text file?",
-        )
+        message = f"control character U+{ord(odd.group()):04X}, which YAML does not allow"
+        raise DocumentError(message, line, column, hint="remove it; is this a text file?")
     return text
 
 
@@ -281,20 +271,13 @@ def _syntax_error(problem: yaml.MarkedYAMLError, text: str) -> DocumentError:
     source = lines[line - 1] if line <= len(lines) else ""
     indent = source[: len(source) - len(source.lstrip())]
     if "\t" in indent or source[column - 1 : column] == "\t":
-        return DocumentError(
-            "a tab stands where YAML wants spaces",
-            line,
-            source.index("\t") + 1,
-            hint="indent with spaces; most editors can convert tabs",
-        )
+        message = "a tab stands where YAML wants spaces"
+        hint = "indent with spaces; most editors can convert tabs"
+        return DocumentError(message, line, source.index("\t") + 1, hint=hint)
     words = _one_line(problem.problem or "it cannot be read")
     where = "" if problem.context is None else f" ({_one_line(problem.context)})"
-    return DocumentError(
-        f"not YAML: {words}{where}",
-        line,
-        column,
-        hint="check the indentation, quotes and brackets at and above this line",
-    )
+    hint = "check the indentation, quotes and brackets at and above this line"
+    return DocumentError(f"not YAML: {words}{where}", line, column, hint=hint)
 
 
 class _Builder:
@@ -315,9 +298,8 @@ class _Builder:
         finally:
             loader.dispose()
         if self._document.root is _NOTHING:
-            raise DocumentError(
-                "the plan is empty", hint="`runbook init` writes a plan to start from"
-            )
+            message = "the plan is empty"
+            raise DocumentError(message, hint="`runbook init` writes a plan to start from")
         return self._document
 
     def _take(self, event: Any) -> None:
@@ -333,21 +315,16 @@ class _Builder:
         elif kind in (yaml.MappingEndEvent, yaml.SequenceEndEvent):
             self._close(event)
         elif kind is yaml.DocumentStartEvent and self._document.root is not _NOTHING:
+            message = "a second document starts here; a file holds one plan"
+            hint = "put the second plan into a file of its own"
             raise DocumentError(
-                "a second document starts here; a file holds one plan",
-                event.start_mark.line + 1,
-                event.start_mark.column + 1,
-                hint="put the second plan into a file of its own",
+                message, event.start_mark.line + 1, event.start_mark.column + 1, hint=hint
             )
 
     def _open(self, node: Items | Entries, anchor: str | None) -> None:
         if len(self._stack) >= DEPTH_LIMIT:
-            raise DocumentError(
-                f"nested more than {DEPTH_LIMIT} levels deep",
-                node.line,
-                node.column,
-                hint="a plan needs six levels",
-            )
+            message = f"nested more than {DEPTH_LIMIT} levels deep"
+            raise DocumentError(message, node.line, node.column, hint="a plan needs six levels")
         if anchor is not None:
             self._anchors[anchor] = None
         self._stack.append(node)
@@ -367,12 +344,9 @@ class _Builder:
         if target is None:
             raise DocumentError(f"`*{event.anchor}` stands inside itself", line, column)
         if target is _NOTHING:
-            raise DocumentError(
-                f"`*{event.anchor}` names no anchor above it",
-                line,
-                column,
-                hint=f"write `&{event.anchor}` before the value it stands for",
-            )
+            message = f"`*{event.anchor}` names no anchor above it"
+            hint = f"write `&{event.anchor}` before the value it stands for"
+            raise DocumentError(message, line, column, hint=hint)
         node = _copy(target)
         node.line, node.column = line, column
         node.start, node.end = event.start_mark.index, event.end_mark.index
@@ -382,12 +356,9 @@ class _Builder:
     def _add(self, node: AnyNode, anchor: str | None) -> None:
         self._count += 1
         if self._count > NODE_LIMIT or node.size > NODE_LIMIT:
-            raise DocumentError(
-                f"more than {NODE_LIMIT:,} values, each alias counted as often as it is used",
-                node.line,
-                node.column,
-                hint="aliases that multiply each other are refused",
-            )
+            message = f"more than {NODE_LIMIT:,} values, each alias counted as often as it is used"
+            hint = "aliases that multiply each other are refused"
+            raise DocumentError(message, node.line, node.column, hint=hint)
         if node.tag not in _TAGS_THAT_SAY_NOTHING:
             self._odd("tag", f"the tag `{_short_tag(node.tag)}` means nothing in a plan", node)
         if anchor is not None:

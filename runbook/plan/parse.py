@@ -88,10 +88,8 @@ class Loaded:
         if len(errors) == 1:
             raise PlanError(errors[0].sentence(), hint=errors[0].hint)
         lines = "".join(f"\n  {error.sentence()}" for error in errors)
-        raise PlanError(
-            f"`{self.file}` has {len(errors)} structural errors:{lines}",
-            hint=f"`runbook check {self.file}` shows each with its line and what to do",
-        )
+        hint = f"`runbook check {self.file}` shows each with its line and what to do"
+        raise PlanError(f"`{self.file}` has {len(errors)} structural errors:{lines}", hint=hint)
 
 
 def read_plan(path: Path) -> Plan:

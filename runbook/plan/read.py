@@ -53,7 +53,6 @@ class Reader:
     def __init__(self, document: Document, source: Source, file: str) -> None:
         self._file = file
         self._source = source
-        self._patterns: dict[str, re.Pattern[str]] = {}
         self._suggested = 0
         self.findings: list[Finding] = []
         self.broken: set[str] = set()
@@ -237,21 +236,12 @@ class Reader:
             verb, word = "is", text.lower() if kind.any_case else text
             if word in kind.words:
                 return word
-        elif self._matches(kind, text):
+        elif kind.pattern is None or re.fullmatch(kind.pattern, text):
             return text
         else:
             hint = kind.hint
         message = f"`{name}` {verb} {kind.what}, not `{shortened(text, 60)}`"
         return self.wrong(message, node, path, hint=hint)
-
-    def _matches(self, kind: TextType, text: str) -> bool:
-        if kind.pattern is None:
-            return True
-        pattern = self._patterns.get(kind.pattern)
-        if pattern is None:
-            # `$` also matches before a line end, which no value may have.
-            pattern = self._patterns[kind.pattern] = re.compile(kind.pattern[:-1] + r"\Z")
-        return pattern.match(text) is not None
 
     def _day(self, node: Scalar, path: str, name: str) -> date | _Bad:
         if _DAY.fullmatch(node.text):
