@@ -36,14 +36,9 @@ def judge_app_links(plan: Plan, facts: Facts) -> Iterator[Finding]:
 
 def _not_authorized(plan: Plan, instance: Instance, link: AppLink | None) -> Finding:
     path = instance.path if link is None else f"{instance.path}.appLink.authorized"
-    return finding(
-        "RB301",
-        plan,
-        path,
-        f"the app link from `{instance.product_url}` to `{instance.destination_url}` is not authorized",
-        hint="authorize it in this direction, then record who and when: `runbook checklist` walks you through",
-        instance=instance,
-    )
+    message = f"the app link from `{instance.product_url}` to `{instance.destination_url}` is not authorized"
+    hint = "authorize it in this direction, then record who and when: `runbook checklist` walks you through"
+    return finding("RB301", plan, path, message, hint=hint, instance=instance)
 
 
 def _judge_word(plan: Plan, facts: Facts, instance: Instance, link: AppLink) -> Iterator[Finding]:
@@ -51,35 +46,24 @@ def _judge_word(plan: Plan, facts: Facts, instance: Instance, link: AppLink) -> 
     missing = [key for key, value in (("by", link.by), ("at", link.at)) if value is None]
     if missing:
         words = " and ".join(f"`{key}`" for key in missing)
-        yield finding(
-            "RB302",
-            plan,
-            path,
-            f"the authorization of `{instance.id}` lacks {words}",
-            hint="say who attests it (`by`) and when it was authorized (`at`, with an offset)",
-            instance=instance,
-        )
+        message = f"the authorization of `{instance.id}` lacks {words}"
+        hint = "say who attests it (`by`) and when it was authorized (`at`, with an offset)"
+        yield finding("RB302", plan, path, message, hint=hint, instance=instance)
     if link.at is not None and link.at > facts.at and "cutover" not in plan.broken:
-        yield finding(
-            "RB303",
-            plan,
-            f"{path}.at",
+        message = (
             f"`{instance.id}` is authorized at {moment(link.at, plan.zone)}, "
-            f"later than the planned moment {moment(facts.at, plan.zone)}",
-            hint="authorize it before the cutover, or correct the date",
-            instance=instance,
+            f"later than the planned moment {moment(facts.at, plan.zone)}"
         )
+        hint = "authorize it before the cutover, or correct the date"
+        yield finding("RB303", plan, f"{path}.at", message, hint=hint, instance=instance)
     site = plan.site(instance.product_url)
     submitter = None if site is None else facts.submitters.get(site.account)
     if submitter and link.as_account and submitter.casefold() != link.as_account.casefold():
-        yield finding(
-            "RB305",
-            plan,
-            f"{path}.as",
-            f"`{instance.id}` is authorized as `{link.as_account}`, but `{submitter}` submits it",
-            hint="the link may have to be authorized by the account that submits: authorize it as that one, or use the other one's token",
-            instance=instance,
+        message = (
+            f"`{instance.id}` is authorized as `{link.as_account}`, but `{submitter}` submits it"
         )
+        hint = "the link may have to be authorized by the account that submits: authorize it as that one, or use the other one's token"
+        yield finding("RB305", plan, f"{path}.as", message, hint=hint, instance=instance)
 
 
 APP_LINK_CHECKS = (judge_app_links,)

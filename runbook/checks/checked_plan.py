@@ -65,10 +65,8 @@ class CheckedPlan:
         left = len(errors) - LISTED_ERRORS
         more = f"\n  and {left} more" if left > 0 else ""
         count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
-        raise PlanError(
-            f"the plan may not run, it has {count}:{lines}{more}",
-            hint=f"`runbook check {self.plan.file}` shows each with its line and what to do",
-        )
+        hint = f"`runbook check {self.plan.file}` shows each with its line and what to do"
+        raise PlanError(f"the plan may not run, it has {count}:{lines}{more}", hint=hint)
 
     def refuse_other_digest(self, digest: str | None) -> None:
         """Raise `PlanError` where `--digest` names another plan or other jobs; None names none."""
@@ -76,7 +74,6 @@ class CheckedPlan:
             self.jobs_digest,
             self.plan.digest,
         ):
-            raise PlanError(
-                f"the plan is not the one of `--digest`: its jobs have the digest {self.jobs_digest}, the plan {self.plan.digest}",
-                hint="look at `runbook preview` again: something that is sent has changed since",
-            )
+            message = f"the plan is not the one of `--digest`: its jobs have the digest {self.jobs_digest}, the plan {self.plan.digest}"
+            hint = "look at `runbook preview` again: something that is sent has changed since"
+            raise PlanError(message, hint=hint)

@@ -26,14 +26,9 @@ def judge_directions(plan: Plan, facts: Facts) -> Iterator[Finding]:  # noqa: AR
             directions.setdefault(ends, instance)
     for (source, destination), instance in directions.items():
         if (destination, source) not in directions:
-            yield finding(
-                "RB501",
-                plan,
-                instance.path,
-                f"`{source}` is linked to `{destination}`, but not the other way round",
-                hint="links are kept at both ends: add the job of the other direction, or waive this with a reason",
-                instance=instance,
-            )
+            message = f"`{source}` is linked to `{destination}`, but not the other way round"
+            hint = "links are kept at both ends: add the job of the other direction, or waive this with a reason"
+            yield finding("RB501", plan, instance.path, message, hint=hint, instance=instance)
     yield from _judge_unlinked(plan, directions)
 
 
@@ -64,14 +59,12 @@ def _judge_unlinked(plan: Plan, directions: dict[tuple[str, str], Instance]) -> 
             if other is not site and other.url not in linked[site.url]:
                 names.append(other.url)
         more = "" if missing == len(names) else f" and {missing - len(names)} more"
-        yield finding(
-            "RB502",
-            plan,
-            f"{site.path}.url",
+        message = (
             f"`{site.url}` is not linked with {missing} of the {count - 1} other sites: "
-            f"{few(names)}{more}",
-            hint="add their jobs, or waive this with a reason",
+            f"{few(names)}{more}"
         )
+        hint = "add their jobs, or waive this with a reason"
+        yield finding("RB502", plan, f"{site.path}.url", message, hint=hint)
 
 
 def _waived_pairs(plan: Plan, linked: dict[str, set[str]]) -> Iterator[Finding]:
@@ -85,13 +78,10 @@ def _waived_pairs(plan: Plan, linked: dict[str, set[str]]) -> Iterator[Finding]:
 
 
 def _pair(plan: Plan, first: Site, other: Site) -> Finding:
+    message = f"`{first.url}` and `{other.url}` are not linked at all"
+    hint = "add a job for each direction, or waive this with a reason if no issue of one links to the other"
     return finding(
-        "RB502",
-        plan,
-        f"{other.path}.url",
-        f"`{first.url}` and `{other.url}` are not linked at all",
-        hint="add a job for each direction, or waive this with a reason if no issue of one links to the other",
-        sites=(first.url, other.url),
+        "RB502", plan, f"{other.path}.url", message, hint=hint, sites=(first.url, other.url)
     )
 
 
@@ -121,13 +111,10 @@ def judge_split(plan: Plan, facts: Facts) -> Iterator[Finding]:  # noqa: ARG001
     example = next(job for job in jobs if top(job.migrated_from) == usual)
     for job in jobs:
         if top(job.migrated_from) != usual:
+            message = f"`{job.id}` was migrated from `{job.migrated_from}`, `{example.id}` from `{example.migrated_from}`"
+            hint = "one split has one Data Center: correct it, name production in `migratedFromOverride` for a staging clone, or waive this"
             yield finding(
-                "RB503",
-                plan,
-                f"{job.path}.migratedFrom",
-                f"`{job.id}` was migrated from `{job.migrated_from}`, `{example.id}` from `{example.migrated_from}`",
-                hint="one split has one Data Center: correct it, name production in `migratedFromOverride` for a staging clone, or waive this",
-                instance=job,
+                "RB503", plan, f"{job.path}.migratedFrom", message, hint=hint, instance=job
             )
 
 
@@ -140,13 +127,9 @@ def judge_projects(plan: Plan, facts: Facts) -> Iterator[Finding]:  # noqa: ARG0
         for i, project in enumerate(site.projects):
             first = home.setdefault(project.was, site)
             if first is not site:
-                yield finding(
-                    "RB504",
-                    plan,
-                    f"{site.path}.projects[{i}]",
-                    f"the project `{project.was}` is on `{first.url}` and on `{site.url}`",
-                    hint="a project of the Data Center lives on one site: remove it from the other, or give its old key as `was`",
-                )
+                message = f"the project `{project.was}` is on `{first.url}` and on `{site.url}`"
+                hint = "a project of the Data Center lives on one site: remove it from the other, or give its old key as `was`"
+                yield finding("RB504", plan, f"{site.path}.projects[{i}]", message, hint=hint)
         yield from _judge_waves(plan, site)
 
 

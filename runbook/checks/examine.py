@@ -23,13 +23,9 @@ Check = Callable[[Plan, Facts], Iterator[Finding]]
 def judge_online(plan: Plan, facts: Facts) -> Iterator[Finding]:
     """RB601 to RB690: what the sites said, or that nobody asked them."""
     if facts.online is None:
-        yield finding(
-            "RB690",
-            plan,
-            "sites",
-            f"the sites were not asked: {printable(facts.not_asked)}",
-            hint="`runbook check PLAN --online` asks them; it only reads",
-        )
+        message = f"the sites were not asked: {printable(facts.not_asked)}"
+        hint = "`runbook check PLAN --online` asks them; it only reads"
+        yield finding("RB690", plan, "sites", message, hint=hint)
         return
     # Most runs of `check` are offline and need not pay for importing these.
     from runbook.checks.online import ONLINE_CHECKS

@@ -126,26 +126,18 @@ def judge_site_ids(plan: Plan, facts: Facts) -> Iterator[Finding]:
         if site.site_id is None or isinstance(said.site_id, NotTold):
             continue
         if site.site_id.lower() != said.site_id.value.lower():
-            yield finding(
-                "RB601",
-                plan,
-                f"{site.path}.siteId",
-                f"`{site.url}` says that its id is `{printable(said.site_id.value)}`, not `{site.site_id}`",
-                hint="take the id that the site reports, or remove `siteId`: it is then looked up",
-            )
+            message = f"`{site.url}` says that its id is `{printable(said.site_id.value)}`, not `{site.site_id}`"
+            hint = "take the id that the site reports, or remove `siteId`: it is then looked up"
+            yield finding("RB601", plan, f"{site.path}.siteId", message, hint=hint)
 
 
 def judge_reach(plan: Plan, facts: Facts) -> Iterator[Finding]:
     """RB602 and RB603: a site does not answer, or refuses the credential."""
     for site, said in _each(plan, facts):
         if said.unreachable:
-            yield finding(
-                "RB602",
-                plan,
-                f"{site.path}.url",
-                f"`{site.url}` does not answer: {printable(said.unreachable)}",
-                hint="check the address, the network, the VPN and HTTPS_PROXY; `--ca-bundle` where a proxy opens TLS",
-            )
+            message = f"`{site.url}` does not answer: {printable(said.unreachable)}"
+            hint = "check the address, the network, the VPN and HTTPS_PROXY; `--ca-bundle` where a proxy opens TLS"
+            yield finding("RB602", plan, f"{site.path}.url", message, hint=hint)
         elif isinstance(said.login, Refused):
             path = f"{site.path}.account"
             yield finding(
@@ -162,21 +154,12 @@ def judge_rights(plan: Plan, facts: Facts) -> Iterator[Finding]:
     for site, said in _each(plan, facts):
         path = f"{site.path}.url"
         if isinstance(said.administers, Told) and not said.administers.value:
-            yield finding(
-                "RB604",
-                plan,
-                path,
-                f"account `{said.account}` does not administer Jira on `{site.url}`",
-                hint="the link-fixing API asks for an administrator of the organization or site who administers Jira, too",
-            )
+            message = f"account `{said.account}` does not administer Jira on `{site.url}`"
+            hint = "the link-fixing API asks for an administrator of the organization or site who administers Jira, too"
+            yield finding("RB604", plan, path, message, hint=hint)
         if isinstance(said.linking, Told) and not said.linking.value:
-            yield finding(
-                "RB605",
-                plan,
-                path,
-                f"issue linking is off on `{site.url}`",
-                hint="switch it on: Jira settings, System, General configuration, Issue linking",
-            )
+            hint = "switch it on: Jira settings, System, General configuration, Issue linking"
+            yield finding("RB605", plan, path, f"issue linking is off on `{site.url}`", hint=hint)
 
 
 def judge_limits(plan: Plan, facts: Facts) -> Iterator[Finding]:
@@ -186,13 +169,9 @@ def judge_limits(plan: Plan, facts: Facts) -> Iterator[Finding]:
             continue
         worst = sorted(said.near_limit.value, key=lambda issue: (-issue[1], issue[0]))
         named = [f"{printable(key)} ({count})" for key, count in worst]
-        yield finding(
-            "RB606",
-            plan,
-            f"{site.path}.url",
-            f"{plural(len(worst), 'issue')} of `{site.url}` near the limit of 2000 remote links: {few(named)}",
-            hint="links that do not fit will be missing: remove remote links that nobody needs",
-        )
+        message = f"{plural(len(worst), 'issue')} of `{site.url}` near the limit of 2000 remote links: {few(named)}"
+        hint = "links that do not fit will be missing: remove remote links that nobody needs"
+        yield finding("RB606", plan, f"{site.path}.url", message, hint=hint)
 
 
 def judge_clock(plan: Plan, facts: Facts) -> Iterator[Finding]:
@@ -207,13 +186,9 @@ def judge_clock(plan: Plan, facts: Facts) -> Iterator[Finding]:
     size_s, off_s, site = min(told, key=lambda clock: clock[0])
     if size_s > CLOCK_TOLERANCE_S:
         way = "ahead of" if off_s > 0 else "behind"
-        yield finding(
-            "RB607",
-            plan,
-            f"{site.path}.url",
-            f"the clock of this machine is {size_s:.0f} s {way} the one of `{site.url}`",
-            hint="set the clock by a time server: windows, evidence and the ledger rest on it",
-        )
+        message = f"the clock of this machine is {size_s:.0f} s {way} the one of `{site.url}`"
+        hint = "set the clock by a time server: windows, evidence and the ledger rest on it"
+        yield finding("RB607", plan, f"{site.path}.url", message, hint=hint)
 
 
 def judge_tokens(plan: Plan, facts: Facts) -> Iterator[Finding]:
@@ -222,13 +197,9 @@ def judge_tokens(plan: Plan, facts: Facts) -> Iterator[Finding]:
     for site, _ in _each(plan, facts):
         if site.token_expires is None or site.token_expires >= until.date():
             continue
-        yield finding(
-            "RB608",
-            plan,
-            f"{site.path}.tokenExpires",
-            f"the token of account `{site.account}` expires on {site.token_expires}; Atlassian's logs of the run can be fetched until {until:%Y-%m-%d}",
-            hint="make a token that lives longer, and correct `tokenExpires`",
-        )
+        message = f"the token of account `{site.account}` expires on {site.token_expires}; Atlassian's logs of the run can be fetched until {until:%Y-%m-%d}"
+        hint = "make a token that lives longer, and correct `tokenExpires`"
+        yield finding("RB608", plan, f"{site.path}.tokenExpires", message, hint=hint)
 
 
 _PROJECT_WORDS = {
@@ -250,13 +221,9 @@ def judge_projects(plan: Plan, facts: Facts) -> Iterator[Finding]:
         for number, project in enumerate(site.projects):
             problem = problems.get(project.key)
             if problem is not None:
-                yield finding(
-                    "RB609",
-                    plan,
-                    f"{site.path}.projects[{number}]",
-                    f"project `{project.key}` on `{site.url}` {_PROJECT_WORDS.get(problem, problem)}",
-                    hint="correct the key (a renamed project: `{key: PLAT, was: PLT}`), or grant the permissions",
-                )
+                message = f"project `{project.key}` on `{site.url}` {_PROJECT_WORDS.get(problem, problem)}"
+                hint = "correct the key (a renamed project: `{key: PLAT, was: PLT}`), or grant the permissions"
+                yield finding("RB609", plan, f"{site.path}.projects[{number}]", message, hint=hint)
 
 
 def judge_old_bases(plan: Plan, facts: Facts) -> Iterator[Finding]:
@@ -294,13 +261,9 @@ def judge_silence(plan: Plan, facts: Facts) -> Iterator[Finding]:
             if isinstance(answer, NotTold):
                 by_reason.setdefault(answer.reason, []).append(what)
         for reason, parts in by_reason.items():
-            yield finding(
-                "RB690",
-                plan,
-                f"{site.path}.url",
-                f"not known of `{site.url}`: {', '.join(parts)}: {printable(reason)}",
-                hint="ask again with `runbook check PLAN --online` when that is settled",
-            )
+            message = f"not known of `{site.url}`: {', '.join(parts)}: {printable(reason)}"
+            hint = "ask again with `runbook check PLAN --online` when that is settled"
+            yield finding("RB690", plan, f"{site.path}.url", message, hint=hint)
     silent = {
         old.url: old.base_url.reason
         for old in facts.online.old_bases
@@ -309,13 +272,13 @@ def judge_silence(plan: Plan, facts: Facts) -> Iterator[Finding]:
     for instance in plan.instances:
         reason = silent.pop(instance.migrated_from, "")
         if reason:
-            yield finding(
-                "RB690",
-                plan,
-                f"{instance.path}.migratedFrom",
-                f"not known which base URL `{instance.migrated_from}` reports: {printable(reason)}",
-                hint="it is asked without a login, and may be unreachable from here: compare it by hand",
+            message = (
+                f"not known which base URL `{instance.migrated_from}` reports: {printable(reason)}"
             )
+            hint = (
+                "it is asked without a login, and may be unreachable from here: compare it by hand"
+            )
+            yield finding("RB690", plan, f"{instance.path}.migratedFrom", message, hint=hint)
 
 
 def _questions(site: Site, said: SiteFacts) -> tuple[tuple[str, object], ...]:

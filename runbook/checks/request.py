@@ -120,23 +120,13 @@ def _of_no_site(
         if url not in near_of:
             near_of[url] = _near(plan, url) if len(near_of) < _SUGGESTIONS else None
         near = near_of[url]
-        yield finding(
-            "RB402",
-            plan,
-            path,
-            f"`{key}` is `{url}`, which is no site of this plan",
-            hint=f"did you mean `{near}`?" if near else "add it to `sites`, or correct it",
-            instance=instance,
-        )
+        message = f"`{key}` is `{url}`, which is no site of this plan"
+        hint = f"did you mean `{near}`?" if near else "add it to `sites`, or correct it"
+        yield finding("RB402", plan, path, message, hint=hint, instance=instance)
     elif not is_cloud(url):
-        yield finding(
-            "RB402",
-            plan,
-            path,
-            f"`{key}` is `{url}`, which is no Atlassian Cloud site",
-            hint="name the site's own address, https://<name>.atlassian.net: the API answers there, not at a custom domain",
-            instance=instance,
-        )
+        message = f"`{key}` is `{url}`, which is no Atlassian Cloud site"
+        hint = "name the site's own address, https://<name>.atlassian.net: the API answers there, not at a custom domain"
+        yield finding("RB402", plan, path, message, hint=hint, instance=instance)
 
 
 def _near(plan: Plan, url: str) -> str | None:
@@ -165,32 +155,27 @@ def judge_recreation(plan: Plan, facts: Facts) -> Iterator[Finding]:  # noqa: AR
 
 def _judge_recreation(plan: Plan, instance: Instance) -> Iterator[Finding]:
     if instance.product is Product.CONFLUENCE:
+        message = (
+            f"`{instance.id}` recreates links of Confluence, which Atlassian does for Jira only"
+        )
+        hint = "write `recreateAsRemote: false` to update Confluence's links"
         yield finding(
-            "RB403",
-            plan,
-            f"{instance.path}.product",
-            f"`{instance.id}` recreates links of Confluence, which Atlassian does for Jira only",
-            hint="write `recreateAsRemote: false` to update Confluence's links",
-            instance=instance,
+            "RB403", plan, f"{instance.path}.product", message, hint=hint, instance=instance
         )
     if instance.product_url == instance.destination_url:
+        message = f"`{instance.id}` recreates links as remote onto the same site"
+        hint = "name another site, or write `recreateAsRemote: false` for links that stay local"
         yield finding(
-            "RB404",
-            plan,
-            f"{instance.path}.destinationURL",
-            f"`{instance.id}` recreates links as remote onto the same site",
-            hint="name another site, or write `recreateAsRemote: false` for links that stay local",
-            instance=instance,
+            "RB404", plan, f"{instance.path}.destinationURL", message, hint=hint, instance=instance
         )
     origin = instance.migrated_from
     if is_cloud(origin) or plan.site(origin) is not None:
+        message = (
+            f"`{instance.id}` recreates links of data that came from the cloud site `{origin}`"
+        )
+        hint = "recreation works from Data Center to Cloud only: name the Data Center's base URL, or write `recreateAsRemote: false`"
         yield finding(
-            "RB405",
-            plan,
-            f"{instance.path}.migratedFrom",
-            f"`{instance.id}` recreates links of data that came from the cloud site `{origin}`",
-            hint="recreation works from Data Center to Cloud only: name the Data Center's base URL, or write `recreateAsRemote: false`",
-            instance=instance,
+            "RB405", plan, f"{instance.path}.migratedFrom", message, hint=hint, instance=instance
         )
 
 
@@ -244,35 +229,22 @@ def judge_backups(plan: Plan, facts: Facts) -> Iterator[Finding]:
             continue
         path = f"{instance.path}.createBackup"
         if site in first_backup:
-            yield finding(
-                "RB409",
-                plan,
-                path,
-                f"`{instance.id}` asks for another backup of `{site}`, after `{first_backup[site].id}`",
-                hint="one backup before the first job of a site is enough; each takes hours",
-                instance=instance,
-            )
+            message = f"`{instance.id}` asks for another backup of `{site}`, after `{first_backup[site].id}`"
+            hint = "one backup before the first job of a site is enough; each takes hours"
+            yield finding("RB409", plan, path, message, hint=hint, instance=instance)
             continue
         first_backup[site] = instance
         if site in earlier:
-            yield finding(
-                "RB409",
-                plan,
-                path,
+            message = (
                 f"an earlier run asked for a backup of `{site}` at {moment(earlier[site], plan.zone)}, "
-                "less than 7 days before",
-                hint="remove `createBackup`, unless the data has changed since",
-                instance=instance,
+                "less than 7 days before"
             )
+            hint = "remove `createBackup`, unless the data has changed since"
+            yield finding("RB409", plan, path, message, hint=hint, instance=instance)
         if first_job[site] is not instance:
-            yield finding(
-                "RB410",
-                plan,
-                path,
-                f"the backup of `{site}` comes with `{instance.id}`, after `{first_job[site].id}` has changed links",
-                hint=f"move `createBackup: true` to `{first_job[site].id}`, the first job of the site",
-                instance=instance,
-            )
+            message = f"the backup of `{site}` comes with `{instance.id}`, after `{first_job[site].id}` has changed links"
+            hint = f"move `createBackup: true` to `{first_job[site].id}`, the first job of the site"
+            yield finding("RB410", plan, path, message, hint=hint, instance=instance)
 
 
 def _rests(at: datetime, facts: Facts) -> bool:

@@ -66,14 +66,9 @@ def _has_date(site: Site) -> bool:
 def _no_date(plan: Plan, instance: Instance, undated: list[Site]) -> Finding:
     key = "productURL" if undated[0].url == instance.product_url else "destinationURL"
     urls = " and ".join(f"`{site.url}`" for site in undated)
-    return finding(
-        "RB201",
-        plan,
-        f"{instance.path}.{key}",
-        f"no migration date for {urls}, so the window of `{instance.id}` is not known",
-        hint="give the site `migrations: [{started: …, finished: …}]`, or `planned` while it is still to come",
-        instance=instance,
-    )
+    message = f"no migration date for {urls}, so the window of `{instance.id}` is not known"
+    hint = "give the site `migrations: [{started: …, finished: …}]`, or `planned` while it is still to come"
+    return finding("RB201", plan, f"{instance.path}.{key}", message, hint=hint, instance=instance)
 
 
 def _judge_job(
@@ -91,15 +86,12 @@ def _judge_job(
         (pair.safe_closes for pair in served if pair not in late and pair.safe_closes), default=None
     )
     if last is not None and last - facts.at <= SOON:
-        yield finding(
-            "RB204",
-            plan,
-            instance.path,
+        message = (
             f"the last safe moment of `{instance.id}` is {moment(last, plan.zone)}, "
-            f"{span(last - facts.at)} after the planned one",
-            hint="plan an earlier cutover, or make sure that nothing can delay this one",
-            instance=instance,
+            f"{span(last - facts.at)} after the planned one"
         )
+        hint = "plan an earlier cutover, or make sure that nothing can delay this one"
+        yield finding("RB204", plan, instance.path, message, hint=hint, instance=instance)
     unserved = [pair for pair in pairs if pair.opens is not None and not pair.servable(facts.at)]
     if unserved:
         yield _unserved(plan, facts, instance, unserved)
@@ -112,27 +104,23 @@ def _nothing_served(
     closed = [pair for pair, state in states if state is WindowState.CLOSED and pair.closes]
     if all(state is WindowState.NEVER for _, state in states):
         pair = states[0][0]
-        return finding(
-            "RB205",
-            plan,
-            instance.path,
+        message = (
             f"no moment serves `{instance.id}`: {_name(pair)} would open at "
-            f"{_moment_of(plan, pair.opens)}, after it closes at {_moment_of(plan, pair.closes)}",
-            hint="the migrations lie more than two weeks apart: leave the job out and use `runbook repair`",
-            instance=instance,
+            f"{_moment_of(plan, pair.opens)}, after it closes at {_moment_of(plan, pair.closes)}"
         )
+        hint = "the migrations lie more than two weeks apart: leave the job out and use `runbook repair`"
+        return finding("RB205", plan, instance.path, message, hint=hint, instance=instance)
     if closed:
         last = max(closed, key=lambda pair: pair.closes or facts.at)
-        return finding(
-            "RB202",
-            plan,
-            instance.path,
+        message = (
             f"the window of `{instance.id}` is closed at {at}: {_name(last)} closed at "
-            f"{_moment_of(plan, last.closes)}{_planned(last)}",
-            hint="two weeks after the migration Atlassian has deleted what recreates the links: "
-            + _later(plan, states, "plan an earlier moment, or use `runbook repair`"),
-            instance=instance,
+            f"{_moment_of(plan, last.closes)}{_planned(last)}"
         )
+        hint = (
+            "two weeks after the migration Atlassian has deleted what recreates the links: "
+            + _later(plan, states, "plan an earlier moment, or use `runbook repair`")
+        )
+        return finding("RB202", plan, instance.path, message, hint=hint, instance=instance)
     coming = [pair for pair, _ in states if pair.opens is not None]
     if coming:
         first = min(coming, key=lambda pair: pair.opens or facts.at)
@@ -148,14 +136,8 @@ def _nothing_served(
         wave = open_waves[0]
         why = f"the migration `{wave.name}` is not finished"
         hint = "enter its `finished` when it is, then check again"
-    return finding(
-        "RB203",
-        plan,
-        instance.path,
-        f"no window of `{instance.id}` is open at {at}: {why}",
-        hint=hint,
-        instance=instance,
-    )
+    message = f"no window of `{instance.id}` is open at {at}: {why}"
+    return finding("RB203", plan, instance.path, message, hint=hint, instance=instance)
 
 
 def _later(plan: Plan, states: list[tuple[Pair, WindowState]], otherwise: str) -> str:
@@ -168,15 +150,12 @@ def _later(plan: Plan, states: list[tuple[Pair, WindowState]], otherwise: str) -
 def _late(plan: Plan, facts: Facts, instance: Instance, late: list[Pair]) -> Finding:
     first = min(late, key=lambda pair: pair.closes or facts.at)
     assumed = ", a start that is assumed" if first.start_assumed else ""
-    return finding(
-        "RB207",
-        plan,
-        instance.path,
+    message = (
         f"`{instance.id}` is planned past the safe end of {_names(late)}: safe until "
-        f"{_moment_of(plan, first.safe_closes)}, closed at {_moment_of(plan, first.closes)}{assumed}",
-        hint="Atlassian does not say which end of the migration starts the two weeks: run before the safe end if you can",
-        instance=instance,
+        f"{_moment_of(plan, first.safe_closes)}, closed at {_moment_of(plan, first.closes)}{assumed}"
     )
+    hint = "Atlassian does not say which end of the migration starts the two weeks: run before the safe end if you can"
+    return finding("RB207", plan, instance.path, message, hint=hint, instance=instance)
 
 
 def _unserved(plan: Plan, facts: Facts, instance: Instance, unserved: list[Pair]) -> Finding:
@@ -185,17 +164,16 @@ def _unserved(plan: Plan, facts: Facts, instance: Instance, unserved: list[Pair]
     if more > 0:
         words.append(f"and {more} more")
     helped = any(pair.state(facts.at) is WindowState.NOT_YET for pair in unserved)
-    return finding(
-        "RB206",
-        plan,
-        instance.path,
+    message = (
         f"`{instance.id}` does not serve all waves at {moment(facts.at, plan.zone)}: "
-        + "; ".join(words),
-        hint="plan one round that serves all (listed below the findings), or send the job again then with `--again`"
-        if helped
-        else "only `runbook repair` brings these links",
-        instance=instance,
+        + "; ".join(words)
     )
+    hint = (
+        "plan one round that serves all (listed below the findings), or send the job again then with `--again`"
+        if helped
+        else "only `runbook repair` brings these links"
+    )
+    return finding("RB206", plan, instance.path, message, hint=hint, instance=instance)
 
 
 def _moment_that_serves(plan: Plan, facts: Facts, pair: Pair) -> str:
