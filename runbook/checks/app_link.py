@@ -6,8 +6,7 @@ person's word in the plan, not the site.
 
 from collections.abc import Iterator
 
-from runbook.checks.codes import finding
-from runbook.checks.facts import Facts
+from runbook.checks.codes import Facts, finding
 from runbook.findings import Finding
 from runbook.plan.model import AppLink, Instance, Plan
 from runbook.text import moment

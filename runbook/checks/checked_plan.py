@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from runbook.checks.facts import Facts
+from runbook.checks.codes import Facts
 from runbook.errors import PlanError
 from runbook.findings import Finding, Severity, may_run
 from runbook.jobs import CmaJob, jobs_digest, jobs_of

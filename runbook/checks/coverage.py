@@ -7,8 +7,7 @@ thousand sites is judged in linear time and its output can be read.
 from collections import Counter
 from collections.abc import Iterator
 
-from runbook.checks.codes import few, finding
-from runbook.checks.facts import Facts
+from runbook.checks.codes import Facts, few, finding, lacks
 from runbook.findings import Finding
 from runbook.plan.model import Instance, Plan, Site, Wave
 
@@ -17,7 +16,7 @@ _PAIRS_LISTED = 60
 
 def judge_directions(plan: Plan, facts: Facts) -> Iterator[Finding]:  # noqa: ARG001 - every check takes both
     """RB501 and RB502: pairs of sites without a job in one direction, or in both."""
-    if _parts_are_missing(plan):
+    if lacks(plan, "sites", "instances"):
         return
     directions: dict[tuple[str, str], Instance] = {}
     for instance in _recreating(plan):
@@ -90,7 +89,7 @@ def judge_split(plan: Plan, facts: Facts) -> Iterator[Finding]:  # noqa: ARG001
 
     A job's override says that its staging clone and production are the same Data Center.
     """
-    if _parts_are_missing(plan):
+    if lacks(plan, "sites", "instances"):
         return
     root: dict[str, str] = {}
 
@@ -120,7 +119,7 @@ def judge_split(plan: Plan, facts: Facts) -> Iterator[Finding]:  # noqa: ARG001
 
 def judge_projects(plan: Plan, facts: Facts) -> Iterator[Finding]:  # noqa: ARG001
     """RB504 and RB505: a project on two sites, and one that two waves brought."""
-    if any(path.startswith("sites") for path in plan.broken):
+    if lacks(plan, "sites"):
         return
     home: dict[str, Site] = {}
     for site in plan.sites:
@@ -166,10 +165,6 @@ def _order(wave: Wave) -> tuple[bool, float]:
 
 def _recreating(plan: Plan) -> Iterator[Instance]:
     return (instance for instance in plan.instances if instance.recreate_as_remote)
-
-
-def _parts_are_missing(plan: Plan) -> bool:
-    return any(path.startswith(("sites", "instances")) for path in plan.broken)
 
 
 COVERAGE_CHECKS = (judge_directions, judge_split, judge_projects)

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from runbook.checks.codes import few, finding
-from runbook.checks.facts import Facts
+from runbook.checks.codes import Facts, few, finding
 from runbook.findings import Finding
 from runbook.plan.model import Plan, Site
 from runbook.text import moment, plural, printable
@@ -37,7 +36,7 @@ class NotTold:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class LoginRefused:
     """The site does not take the credential."""
 
     reason: str
@@ -85,7 +84,7 @@ class SiteFacts:
     account: str
     unreachable: str
     site_id: Told[str] | NotTold
-    login: Told[Who] | Refused | NotTold
+    login: Told[Who] | LoginRefused | NotTold
     server: Told[Server] | NotTold
     administers: Told[bool] | NotTold
     linking: Told[bool] | NotTold
@@ -138,7 +137,7 @@ def judge_reach(plan: Plan, facts: Facts) -> Iterator[Finding]:
             message = f"`{site.url}` does not answer: {printable(said.unreachable)}"
             hint = "check the address, the network, the VPN and HTTPS_PROXY; `--ca-bundle` where a proxy opens TLS"
             yield finding("RB602", plan, f"{site.path}.url", message, hint=hint)
-        elif isinstance(said.login, Refused):
+        elif isinstance(said.login, LoginRefused):
             path = f"{site.path}.account"
             yield finding(
                 "RB603",

@@ -6,7 +6,7 @@ In: a plan, facts and findings. Out: values that `check` prints.
 from dataclasses import dataclass
 from datetime import datetime
 
-from runbook.checks.facts import Facts
+from runbook.checks.codes import Facts
 from runbook.findings import Finding, Severity
 from runbook.plan.model import Instance, Plan
 from runbook.windows import Pair, Round, WindowState, all_pairs, rounds, unservable

@@ -4,12 +4,11 @@ Facts: links-api.md 1.2 (fields), 2.1 (recreation is Jira only, Data Center to C
 """
 
 import re
-from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from datetime import timedelta
 from urllib.parse import urlsplit
 
-from runbook.checks.codes import finding
-from runbook.checks.facts import Facts
+from runbook.checks.codes import Check, Facts, finding, lacks
 from runbook.findings import Finding
 from runbook.jobs import ordered
 from runbook.plan.model import Instance, Plan, Product
@@ -87,7 +86,7 @@ def judge_urls(plan: Plan, facts: Facts) -> Iterator[Finding]:  # noqa: ARG001 -
         odd = problem(site.url, cloud=True)
         if odd is not None:
             yield _no_base_url(plan, f"{site.path}.url", site.url, odd, cloud=True, instance=None)
-    sites_known = not any(path.startswith("sites") for path in plan.broken)
+    sites_known = not lacks(plan, "sites")
     for instance in plan.instances:
         for key, url, cloud in _urls(instance):
             path = f"{instance.path}.{key}"
@@ -215,11 +214,15 @@ def _looks_like_staging(url: str) -> bool:
 
 def judge_backups(plan: Plan, facts: Facts) -> Iterator[Finding]:
     """RB409 and RB410, in the order in which the jobs are sent."""
-    if _some_jobs_are_missing(plan):
+    if lacks(plan, "instances"):
         return
     first_job: dict[str, Instance] = {}
     first_backup: dict[str, Instance] = {}
-    earlier = {url: at for url, at in sorted(facts.earlier_backups) if _rests(at, facts)}
+    earlier = {
+        url: at
+        for url, at in sorted(facts.earlier_backups)
+        if timedelta(0) <= facts.at - at < BACKUP_RESTS
+    }
     for instance in ordered(plan.instances):
         if instance.product is Product.CONFLUENCE:
             continue
@@ -247,13 +250,4 @@ def judge_backups(plan: Plan, facts: Facts) -> Iterator[Finding]:
             yield finding("RB410", plan, path, message, hint=hint, instance=instance)
 
 
-def _rests(at: datetime, facts: Facts) -> bool:
-    return timedelta(0) <= facts.at - at < BACKUP_RESTS
-
-
-def _some_jobs_are_missing(plan: Plan) -> bool:
-    return any(path.startswith("instances") for path in plan.broken)
-
-
-Check = Callable[[Plan, Facts], Iterator[Finding]]
 REQUEST_CHECKS: tuple[Check, ...] = (judge_urls, judge_recreation, judge_origins, judge_backups)

@@ -7,8 +7,7 @@ to run; every message that rests on one says so.
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from runbook.checks.codes import finding
-from runbook.checks.facts import Facts
+from runbook.checks.codes import Facts, finding, lacks
 from runbook.findings import Finding, Severity
 from runbook.plan.model import Instance, Plan, Site, Wave
 from runbook.text import moment, span
@@ -20,7 +19,7 @@ _PAIRS_NAMED = 4
 
 def judge_windows(plan: Plan, facts: Facts) -> Iterator[Finding]:
     """RB201 to RB207: at most one error per job, since each of them explains the others away."""
-    if _moments_are_missing(plan):
+    if lacks(plan, "cutover", "sites"):
         return
     for instance in plan.instances:
         source, destination = plan.site(instance.product_url), plan.site(instance.destination_url)
@@ -38,7 +37,7 @@ def judge_windows(plan: Plan, facts: Facts) -> Iterator[Finding]:
 
 def judge_planned_waves(plan: Plan, facts: Facts) -> Iterator[Finding]:
     """RB208: a wave of a site with jobs has no `finished` yet."""
-    if _moments_are_missing(plan):
+    if lacks(plan, "cutover", "sites"):
         return
     used = {
         url
@@ -52,11 +51,6 @@ def judge_planned_waves(plan: Plan, facts: Facts) -> Iterator[Finding]:
         for wave in site.waves:
             if wave.finished is None:
                 yield _not_finished(plan, facts, site, wave)
-
-
-def _moments_are_missing(plan: Plan) -> bool:
-    """Return whether a date, or the moment to judge at, could not be read."""
-    return any(path == "cutover" or path.startswith("sites") for path in plan.broken)
 
 
 def _has_date(site: Site) -> bool:

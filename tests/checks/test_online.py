@@ -12,7 +12,7 @@ import pytest
 from runbook.atlassian.facts import ask
 from runbook.atlassian.transport import HttpTransport
 from runbook.checks import examine
-from runbook.checks.facts import Facts
+from runbook.checks.codes import Facts
 from runbook.checks.online import ONLINE_CHECKS, NotTold, OldBase, OnlineFacts, Told, online_lines
 from runbook.clock import VirtualClock
 from runbook.findings import Finding, Severity
