@@ -1,6 +1,6 @@
 """What a check says: one complete, placed and actionable statement."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -47,20 +47,9 @@ class Finding:
 
     def as_json(self) -> dict[str, Any]:
         """Return the finding as `check --format json` prints it."""
-        return {
-            "code": self.code,
-            "severity": self.severity.value,
-            "message": self.message,
-            "hint": self.hint,
-            "instance": self.instance,
-            "path": self.path,
-            "file": self.file,
-            "line": self.line,
-            "column": self.column,
-            "waived": None
-            if self.waived is None
-            else {"by": self.waived.by, "reason": self.waived.reason},
-        }
+        value = asdict(self)
+        del value["sites"]
+        return value
 
 
 def counts(findings: tuple[Finding, ...]) -> dict[str, int]:
@@ -71,6 +60,11 @@ def counts(findings: tuple[Finding, ...]) -> dict[str, int]:
     return result
 
 
+def open_errors(findings: tuple[Finding, ...]) -> list[Finding]:
+    """Return the errors that nobody waived: while there is one, the plan may not run."""
+    return [f for f in findings if f.severity is Severity.ERROR and f.waived is None]
+
+
 def may_run(findings: tuple[Finding, ...]) -> bool:
     """Return whether no error is left that nobody waived."""
-    return not any(f.severity is Severity.ERROR and f.waived is None for f in findings)
+    return not open_errors(findings)

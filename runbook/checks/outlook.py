@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from runbook.checks.codes import Facts
-from runbook.findings import Finding, Severity
+from runbook.findings import Finding, open_errors
 from runbook.plan.model import Instance, Plan
 from runbook.windows import Pair, Round, WindowState, all_pairs, rounds, unservable
 
@@ -43,31 +43,18 @@ def outlook(plan: Plan, facts: Facts, findings: tuple[Finding, ...]) -> Outlook:
         for pair in pairs
         if pair.opens is not None and pair.state(facts.at) is WindowState.NOT_YET
     ]
-    open_links = {
-        finding.instance
-        for finding in findings
-        if finding.code in ("RB301", "RB302") and finding.waived is None and finding.instance
-    }
+    open_by_code: dict[str, list[str | None]] = {}
+    for error in open_errors(findings):
+        open_by_code.setdefault(error.code, []).append(error.instance)
+    open_links = {*open_by_code.pop("RB301", ()), *open_by_code.pop("RB302", ())}
+    undated_jobs = open_by_code.pop("RB201", ())
     links: dict[str, list[Instance]] = {}
+    used: set[str] = set()
     for instance in plan.instances:
         if instance.id in open_links:
             links.setdefault(instance.product_url, []).append(instance)
-    errors: dict[str, int] = {}
-    for finding in findings:
-        elsewhere = finding.code in ("RB201", "RB301", "RB302")
-        if finding.severity is Severity.ERROR and finding.waived is None and not elsewhere:
-            errors[finding.code] = errors.get(finding.code, 0) + 1
-    asked = {
-        finding.instance
-        for finding in findings
-        if finding.code == "RB201" and finding.waived is None
-    }
-    used = {
-        url
-        for instance in plan.instances
-        if instance.id in asked
-        for url in (instance.product_url, instance.destination_url)
-    }
+        if instance.id in undated_jobs:
+            used |= {instance.product_url, instance.destination_url}
     return Outlook(
         links=links,
         undated=[
@@ -82,7 +69,7 @@ def outlook(plan: Plan, facts: Facts, findings: tuple[Finding, ...]) -> Outlook:
             for wave in site.waves
             if wave.finished is None and wave.planned is not None
         ],
-        errors=errors,
+        errors={code: len(found) for code, found in open_by_code.items()},
         rounds=rounds(pairs, facts.at),
         closing=closing,
         opening=None if closing else min(coming, key=lambda start: start[1], default=None),

@@ -23,9 +23,9 @@ def judge_windows(plan: Plan, facts: Facts) -> Iterator[Finding]:
         return
     for instance in plan.instances:
         source, destination = plan.site(instance.product_url), plan.site(instance.destination_url)
-        if not instance.recreate_as_remote or source is None or destination is None:
+        if source is None or destination is None or source is destination:
             continue
-        if source is destination:
+        if not instance.recreate_as_remote:
             continue
         undated = [site for site in (source, destination) if not _has_date(site)]
         if undated:
@@ -121,14 +121,9 @@ def _nothing_served(
         why = f"{_name(first)} opens at {_moment_of(plan, first.opens)}{_planned(first)}"
         hint = f"plan the job for {_moment_of(plan, first.opens)} or later"
     else:
-        open_waves = [
-            wave
-            for pair, _ in states
-            for wave in (pair.from_wave, pair.to_wave)
-            if wave.finished is None
-        ]
-        wave = open_waves[0]
-        why = f"the migration `{wave.name}` is not finished"
+        waves = [wave for pair, _ in states for wave in (pair.from_wave, pair.to_wave)]
+        unfinished = next(wave for wave in waves if wave.finished is None)
+        why = f"the migration `{unfinished.name}` is not finished"
         hint = "enter its `finished` when it is, then check again"
     message = f"no window of `{instance.id}` is open at {at}: {why}"
     return finding("RB203", plan, instance.path, message, hint=hint, instance=instance)
@@ -185,15 +180,12 @@ def _moment_that_serves(plan: Plan, facts: Facts, pair: Pair) -> str:
 def _not_finished(plan: Plan, facts: Facts, site: Site, wave: Wave) -> Finding:
     if wave.planned is None:
         words = "has no `finished` and no `planned`, so its links are not served"
-    elif facts.running:
-        words = (
-            f"is planned for {moment(wave.planned, plan.zone)} and not finished, "
-            "so its links are not served"
-        )
     else:
-        words = (
-            f"is planned for {moment(wave.planned, plan.zone)}, not finished; "
-            "until then its links are not served"
+        words = f"is planned for {moment(wave.planned, plan.zone)}"
+        words += (
+            " and not finished, so its links are not served"
+            if facts.running
+            else ", not finished; until then its links are not served"
         )
     return finding(
         "RB208",
