@@ -242,15 +242,14 @@ def _text_of(data: bytes) -> str:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
         before = data[: problem.start].decode("utf-8-sig", "replace")
-        line, column = _end_of(before)
         message = f"byte 0x{data[problem.start]:02x} is not UTF-8"
         hint = "save the file as UTF-8; it may be Latin-1 or Windows-1252"
-        raise DocumentError(message, line, column, hint=hint) from None
+        raise DocumentError(message, *_end_of(before), hint=hint) from None
     odd = _NOT_PRINTABLE.search(text)
     if odd is not None:
-        line, column = _end_of(text[: odd.start()])
         message = f"control character U+{ord(odd.group()):04X}, which YAML does not allow"
-        raise DocumentError(message, line, column, hint="remove it; is this a text file?")
+        where = _end_of(text[: odd.start()])
+        raise DocumentError(message, *where, hint="remove it; is this a text file?")
     return text
 
 
@@ -265,8 +264,7 @@ def _one_line(text: str) -> str:
 
 def _syntax_error(problem: yaml.MarkedYAMLError, text: str) -> DocumentError:
     mark = problem.problem_mark or problem.context_mark
-    line = 1 if mark is None else mark.line + 1
-    column = 1 if mark is None else mark.column + 1
+    line, column = (1, 1) if mark is None else (mark.line + 1, mark.column + 1)
     lines = LINE_END.split(text)
     source = lines[line - 1] if line <= len(lines) else ""
     indent = source[: len(source) - len(source.lstrip())]
@@ -347,7 +345,8 @@ class _Builder:
             message = f"`*{event.anchor}` names no anchor above it"
             hint = f"write `&{event.anchor}` before the value it stands for"
             raise DocumentError(message, line, column, hint=hint)
-        node = _copy(target)
+        node = copy.copy(target)
+        node.tag = None
         node.line, node.column = line, column
         node.start, node.end = event.start_mark.index, event.end_mark.index
         node.is_alias = True
@@ -360,7 +359,8 @@ class _Builder:
             hint = "aliases that multiply each other are refused"
             raise DocumentError(message, node.line, node.column, hint=hint)
         if node.tag not in _TAGS_THAT_SAY_NOTHING:
-            self._odd("tag", f"the tag `{_short_tag(node.tag)}` means nothing in a plan", node)
+            tag = re.sub(r"\Atag:yaml\.org,2002:", "!!", str(node.tag))
+            self._odd("tag", f"the tag `{tag}` means nothing in a plan", node)
         if anchor is not None:
             self._anchors[anchor] = node
         if not self._stack:
@@ -378,11 +378,9 @@ class _Builder:
         key = parent.pending
         if key is None:
             parent.key_column = node.column
-            if not isinstance(node, Scalar):
+            parent.pending = node if isinstance(node, Scalar) else _NO_KEY
+            if parent.pending is _NO_KEY:
                 self._odd("key", "a key must be plain text", node)
-                parent.pending = _NO_KEY
-            else:
-                parent.pending = node
             return
         parent.pending = None
         if key is _NO_KEY:
@@ -390,10 +388,9 @@ class _Builder:
         if not key.style and key.text == "<<":
             self._merge(parent, node)
             return
-        first = parent.entries.setdefault(key.text, (key, node))
-        if first[0] is not key:
-            message = f"`{key.text}` was already given on line {first[0].line}"
-            self._odd("duplicate", message, key)
+        first, _ = parent.entries.setdefault(key.text, (key, node))
+        if first is not key:
+            self._odd("duplicate", f"`{key.text}` was already given on line {first.line}", key)
 
     def _merge(self, parent: Entries, node: AnyNode) -> None:
         sources = node.items if isinstance(node, Items) else [node]
@@ -407,27 +404,5 @@ class _Builder:
         self._document.oddities.append(Oddity(kind, message, node))
 
 
-def _copy(node: AnyNode) -> AnyNode:
-    """Return a node for another location; what is below it is shared."""
-    twin = copy.copy(node)
-    twin.tag = None
-    return twin
-
-
-def _short_tag(tag: str | None) -> str:
-    return re.sub(r"\Atag:yaml\.org,2002:", "!!", str(tag))
-
-
-class _NoMark:
-    line = column = index = 0
-
-
-class _NoEvent:
-    start_mark = end_mark = _NoMark
-    tag = anchor = None
-    value = ""
-    style = None
-
-
-_NOTHING = Scalar(_NoEvent)
-_NO_KEY = Scalar(_NoEvent)
+# Markers, which are only compared by identity.
+_NOTHING, _NO_KEY = object.__new__(Scalar), object.__new__(Scalar)

@@ -155,7 +155,7 @@ class _Parse:
             if not any(broken.startswith(waiver["path"]) for broken in self._reader.broken)
         )
         findings = self._in_file_order(ids)
-        plan = self._plan(values, sites, instances, waivers)
+        plan = self._plan(values, sites=sites, instances=instances, waivers=waivers)
         return Loaded(plan, findings, self._source, self._file)
 
     def _say(
@@ -287,28 +287,15 @@ class _Parse:
         node = item.entries["id"][1]
         return node.text if isinstance(node, Scalar) and re.fullmatch(ID, node.text) else None
 
-    def _plan(
-        self,
-        values: Values,
-        sites: tuple[Site, ...],
-        instances: tuple[Instance, ...],
-        waivers: tuple[Waiver, ...],
-    ) -> Plan:
-        logs = values.get("logs") or {}
+    def _plan(self, values: Values, **parts: Any) -> Plan:
+        arguments: Values = {"name": ""} | _arguments(PLAN, values) | parts
+        arguments.pop("format", None)
+        logs = arguments.pop("logs", {})
         zones = self._reader.zones
         plan = Plan(
-            name=values.get("name", ""),
-            customer=values.get("customer"),
-            change=values.get("change"),
-            cutover=values.get("cutover"),
-            booleans=BooleanStyle(values.get("booleans", "native")),
-            expected=values.get("expected"),
-            require_approval=values.get("requireApproval", False),
+            **arguments | {"booleans": BooleanStyle(values.get("booleans", "native"))},
             logs_history=logs.get("history"),
             logs_audit=logs.get("audit"),
-            sites=sites,
-            instances=instances,
-            waivers=waivers,
             file=self._file,
             source=self._data,
             zone=zones.get("cutover") or next(iter(zones.values()), UTC),
