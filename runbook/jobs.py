@@ -59,27 +59,18 @@ class CmaJob:
 
     def as_json(self) -> dict[str, Any]:
         """Return the job as the ledger keeps it."""
-        return {
-            **self.sent_json(),
-            "order": self.order,
-            "site": self.site,
-            "destination": self.destination,
-            "account": self.account,
-            "recreateAsRemote": self.recreate_as_remote,
-        }
+        as_they_are = {name: getattr(self, name) for name in _NOT_SENT}
+        return {**self.sent_json(), **as_they_are, "recreateAsRemote": self.recreate_as_remote}
+
+
+_NOT_SENT = ("order", "site", "destination", "account")
 
 
 def job_from_json(value: Mapping[str, Any]) -> CmaJob:
     """Return the job that `as_json` wrote."""
     return CmaJob(
-        id=value["id"],
-        order=value["order"],
+        **{name: value[name] for name in ("id", "method", "url", *_NOT_SENT)},
         needs=tuple(value["needs"]),
-        site=value["site"],
-        destination=value["destination"],
-        account=value["account"],
-        method=value["method"],
-        url=value["url"],
         body=dict(value["body"]),
         recreate_as_remote=value["recreateAsRemote"],
     )
@@ -128,10 +119,9 @@ def ordered(instances: Iterable[Instance]) -> tuple[Instance, ...]:
 
 def jobs_of(plan: Plan) -> tuple[CmaJob, ...]:
     """Return every job of the plan in the order in which they are sent."""
-    sites = {site.url: site for site in plan.sites}
     jobs = []
     for order, instance in enumerate(ordered(plan.instances), start=1):
-        site = sites.get(instance.product_url)
+        site = plan.site(instance.product_url)
         given = None if site is None else site.site_id
         site_id = SITE_ID_PLACEHOLDER if given is None else quote(given, safe="")
         jobs.append(

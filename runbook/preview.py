@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from runbook.checklist import LinkState, state_of
 from runbook.clock import isoformat_utc
 from runbook.jobs import (
     HEADERS,
@@ -22,7 +23,7 @@ from runbook.jobs import (
     jobs_of,
     ordered,
 )
-from runbook.plan.model import Instance, Plan, Site
+from runbook.plan.model import Plan
 from runbook.text import aligned, moment, plural, printable, span
 from runbook.windows import Pair, WindowState, pairs_of, rounds, unservable
 
@@ -96,9 +97,8 @@ def _window_json(pair: Pair, at: datetime, expected: Expected | None) -> dict[st
 
 
 def _expected_of(pair: Pair, expected: Expected | None) -> int | None:
-    if expected is None:
-        return None
-    return expected.get((pair.job, pair.from_wave.name, pair.to_wave.name), 0)
+    key = (pair.job, pair.from_wave.name, pair.to_wave.name)
+    return None if expected is None else expected.get(key, 0)
 
 
 def _pairs(plan: Plan, *, use_planned: bool) -> dict[str, tuple[Pair, ...]]:
@@ -116,17 +116,13 @@ def preview_text(
     jobs = jobs_of(plan)
     pairs = _pairs(plan, use_planned=use_planned)
     every = tuple(pair for found in pairs.values() for pair in found)
+    unknown = "\n".join(f"  - {line}" for line in not_known(plan, jobs, expected))
     blocks = [
         aligned(_head(plan, jobs, at)),
-        "\n\n".join(
-            [
-                "requests, in this order:",
-                *(_job_text(plan, job, pairs, at, expected) for job in jobs),
-            ]
-        ),
+        "requests, in this order:",
+        *(_job_text(plan, job, pairs[job.id], at, expected) for job in jobs),
         _rounds_text(plan, every, at),
-        "what is not known:\n"
-        + "\n".join(f"  - {line}" for line in not_known(plan, jobs, expected)),
+        f"what is not known:\n{unknown}",
         _NO_WAY_BACK,
     ]
     return "\n\n".join(block for block in blocks if block)
@@ -164,11 +160,7 @@ def hosts(plan: Plan, jobs: tuple[CmaJob, ...]) -> tuple[tuple[str, str], ...]:
 
 
 def _job_text(
-    plan: Plan,
-    job: CmaJob,
-    pairs: Mapping[str, tuple[Pair, ...]],
-    at: datetime,
-    expected: Expected | None,
+    plan: Plan, job: CmaJob, pairs: tuple[Pair, ...], at: datetime, expected: Expected | None
 ) -> str:
     lines = [f"{job.order}. {printable(job.id)}"]
     if job.needs:
@@ -181,9 +173,9 @@ def _job_text(
     lines += [f"   {printable(line)}" for line in body]
     if not job.recreate_as_remote:
         lines.append("   window  none: only recreating links is bound to the two weeks")
-    elif not pairs[job.id]:
+    elif not pairs:
         lines.append("   window  unknown: a site of this job has no migration in the plan")
-    lines += [f"   window  {_pair_text(plan, pair, at, expected)}" for pair in pairs[job.id]]
+    lines += [f"   window  {_pair_text(plan, pair, at, expected)}" for pair in pairs]
     return "\n".join(lines)
 
 
@@ -213,24 +205,25 @@ def _rounds_text(plan: Plan, pairs: tuple[Pair, ...], at: datetime) -> str:
     lines = [
         f"rounds: {plural(len(needed), 'moment')} can serve every pair of waves that can still be served"
     ]
-    for number, round_ in enumerate(needed, start=1):
-        lines.append(
-            f"  {number}. from {moment(round_.begins, plan.zone)} until {moment(round_.until, plan.zone)}: {plural(len(round_.pairs), 'pair')}"
+    groups = [
+        (
+            f"{number}. from {moment(round_.begins, plan.zone)} until {moment(round_.until, plan.zone)}",
+            round_.pairs,
         )
-        lines += [f"     {_pair_name(pair)}" for pair in round_.pairs]
+        for number, round_ in enumerate(needed, start=1)
+    ]
     undated = tuple(pair for pair in pairs if pair.opens is None)
-    for words, left in (
+    groups += [
         ("served by no moment, only repair helps", unservable(pairs, at)),
         ("without a date, so without a round", undated),
-    ):
-        if left:
-            lines.append(f"  {words}: {plural(len(left), 'pair')}")
-            lines += [f"     {_pair_name(pair)}" for pair in left]
+    ]
+    for words, members in groups:
+        if members:
+            lines.append(f"  {words}: {plural(len(members), 'pair')}")
+        for pair in members:
+            waves = f"{printable(pair.from_wave.name)} -> {printable(pair.to_wave.name)}"
+            lines.append(f"     {printable(pair.job)} ({waves})")
     return "\n".join(lines)
-
-
-def _pair_name(pair: Pair) -> str:
-    return f"{printable(pair.job)} ({printable(pair.from_wave.name)} -> {printable(pair.to_wave.name)})"
 
 
 def not_known(
@@ -238,34 +231,27 @@ def not_known(
 ) -> tuple[str, ...]:
     """Return what the preview cannot tell, one sentence each."""
     lines = []
-    open_ids = list(dict.fromkeys(job.site for job in jobs if SITE_ID_PLACEHOLDER in job.url))
+    open_ids = _sites_without_id(jobs)
     if open_ids:
         lines.append(
             f"the site ids of {', '.join(map(printable, open_ids))}: `run` asks each at /_edge/tenant_info and puts it where {SITE_ID_PLACEHOLDER} stands"
         )
     recreating = [instance for instance in plan.instances if instance.recreate_as_remote]
     if recreating:
-        attested = [instance for instance in recreating if _attested(instance)]
-        lines.append(
-            f"whether the app links are authorized: no endpoint tells; {len(attested)} of {plural(len(recreating), 'direction')} attested by a person"
-        )
-        lines.append(
-            "which end of a migration starts the two weeks: Atlassian does not say, so a window has a safe and a last end"
-        )
+        attested = [job for job in recreating if state_of(job.app_link) is LinkState.DONE]
+        lines += [
+            f"whether the app links are authorized: no endpoint tells; {len(attested)} of {plural(len(recreating), 'direction')} attested by a person",
+            "which end of a migration starts the two weeks: Atlassian does not say, so a window has a safe and a last end",
+        ]
         if expected is None:
             lines.append(
                 "how many links each job will recreate: `--links CSV` says how many are expected"
             )
-    lines.append(
-        "how long a job takes, and whether others send jobs to the same sites: nothing lists jobs"
+    return (
+        *lines,
+        "how long a job takes, and whether others send jobs to the same sites: nothing lists jobs",
+        "whether the links arrived once a job is Complete: only `runbook verify` tells",
     )
-    lines.append("whether the links arrived once a job is Complete: only `runbook verify` tells")
-    return tuple(lines)
-
-
-def _attested(instance: Instance) -> bool:
-    link = instance.app_link
-    return link is not None and link.authorized and bool(link.by) and link.at is not None
 
 
 # Arguments of processes are shown to everybody on a machine; `printf` is part of the shell.
@@ -301,7 +287,8 @@ def preview_curl(plan: Plan, variables: Callable[[str], tuple[str, str]]) -> str
             f': "${{{name}:?set it to the {what} of this account}}"'
             for name, what in zip(_names(profile, variables), ("e-mail", "API token"), strict=True)
         ]
-    site_variables = _site_variables(plan, jobs)
+    unknown = _sites_without_id(jobs)
+    site_variables = {url: f"SITE_ID_{number}" for number, url in enumerate(unknown, start=1)}
     for url, name in site_variables.items():
         asked = shlex.quote(f"{url}/_edge/tenant_info")
         lines += [
@@ -321,12 +308,8 @@ def _names(profile: str, variables: Callable[[str], tuple[str, str]]) -> tuple[s
     return tuple(re.sub(r"[^A-Za-z0-9_]", "_", name) for name in variables(profile))
 
 
-def _site_variables(plan: Plan, jobs: tuple[CmaJob, ...]) -> dict[str, str]:
-    sites: dict[str, Site] = {site.url: site for site in plan.sites}
-    unknown = dict.fromkeys(
-        job.site for job in jobs if job.site not in sites or sites[job.site].site_id is None
-    )
-    return {url: f"SITE_ID_{number}" for number, url in enumerate(unknown, start=1)}
+def _sites_without_id(jobs: tuple[CmaJob, ...]) -> list[str]:
+    return list(dict.fromkeys(job.site for job in jobs if SITE_ID_PLACEHOLDER in job.url))
 
 
 def _job_curl(
