@@ -63,16 +63,11 @@ def moment(at: datetime, zone: tzinfo) -> str:
 def span(length: timedelta) -> str:
     """Return a length of time in its two largest units, such as `3 d 4 h`, `5 min` or `0 s`."""
     seconds = max(0, int(length.total_seconds()))
-    parts: list[str] = []
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
-        count, seconds = divmod(seconds, size)
-        if count or (unit == "s" and not parts):
-            parts.append(f"{count} {unit}")
-        elif parts:
-            break
-        if len(parts) == 2:
-            break
-    return " ".join(parts)
+    days, hours, minutes = seconds // 86400, seconds // 3600 % 24, seconds // 60 % 60
+    counts = [(days, "d"), (hours, "h"), (minutes, "min"), (seconds % 60, "s")]
+    largest = next((i for i, (count, _) in enumerate(counts) if count), 3)
+    shown = [f"{count} {unit}" for count, unit in counts[largest : largest + 2] if count]
+    return " ".join(shown) or "0 s"
 
 
 def aligned(rows: Iterable[Sequence[str]], *, indent: str = "", gap: str = "  ") -> str:

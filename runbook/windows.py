@@ -158,8 +158,7 @@ def rounds(pairs: Iterable[Pair], at: datetime) -> tuple[Round, ...]:
     for begins, until, pair in spans:
         if result and begins < result[-1].until:
             last = result[-1]
-            begins_last = max(last.begins, begins)
-            result[-1] = replace(last, begins=begins_last, pairs=(*last.pairs, pair))
+            result[-1] = replace(last, begins=max(last.begins, begins), pairs=(*last.pairs, pair))
         else:
             result.append(Round(begins=begins, until=until, pairs=(pair,)))
     return tuple(result)
