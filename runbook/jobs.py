@@ -100,20 +100,18 @@ def ordered(instances: Iterable[Instance]) -> tuple[Instance, ...]:
     """
     by_id = {instance.id: instance for instance in instances}
     done: dict[str, Instance] = {}
-    for start in by_id.values():
-        # A stack instead of recursion: ten thousand jobs may need each other in one chain.
-        trail: list[tuple[Instance, int]] = [(start, 0)]
-        under_way = {start.id}
-        while trail:
-            instance, position = trail.pop()
-            if position < len(instance.needs):
-                trail.append((instance, position + 1))
-                need = by_id.get(instance.needs[position])
-                if need is not None and need.id not in done and need.id not in under_way:
-                    under_way.add(need.id)
-                    trail.append((need, 0))
-                continue
-            done.setdefault(instance.id, instance)
+    for start, first in by_id.items():
+        # A route instead of recursion: ten thousand jobs may need each other in one chain.
+        route = {} if start in done else {start: iter(first.needs)}
+        while route:
+            job_id = next(reversed(route))
+            for need in route[job_id]:
+                if need in by_id and need not in done and need not in route:
+                    route[need] = iter(by_id[need].needs)
+                    break
+            else:
+                done[job_id] = by_id[job_id]
+                del route[job_id]
     return tuple(done.values())
 
 

@@ -9,6 +9,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from itertools import chain
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -38,7 +39,7 @@ _NO_WAY_BACK = (
     "takes it back or lists it; the preview itself touched no network"
 )
 
-STATE_WORDS: dict[WindowState, str] = {
+_STATE_WORDS: dict[WindowState, str] = {
     WindowState.NOT_YET: "not yet open",
     WindowState.OPEN: "open",
     WindowState.LATE: "late: only open if the two weeks count from the migrations' ends",
@@ -70,7 +71,7 @@ def preview_json(
                     for pair in round_.pairs
                 ],
             }
-            for round_ in rounds((pair for found in pairs.values() for pair in found), at)
+            for round_ in rounds(chain.from_iterable(pairs.values()), at)
         ],
         "jobs": [
             {
@@ -115,8 +116,8 @@ def preview_text(
     """Return the dry run as plain text; times in the plan's own offset."""
     jobs = jobs_of(plan)
     pairs = _pairs(plan, use_planned=use_planned)
-    every = tuple(pair for found in pairs.values() for pair in found)
-    unknown = "\n".join(f"  - {line}" for line in not_known(plan, jobs, expected))
+    every = tuple(chain.from_iterable(pairs.values()))
+    unknown = "\n".join(f"  - {line}" for line in _not_known(plan, jobs, expected))
     blocks = [
         aligned(_head(plan, jobs, at)),
         "requests, in this order:",
@@ -140,14 +141,14 @@ def _head(plan: Plan, jobs: tuple[CmaJob, ...], at: datetime) -> Iterator[tuple[
         "jobs",
         f"{len(jobs)} on {plural(sites, 'site')}: one at a time per site, sites in parallel, {SUBMIT_INTERVAL_S:.0f} s between submissions",
     )
-    for host, why in hosts(plan, jobs):
+    for host, why in _hosts(plan, jobs):
         yield "host", f"{printable(host)} ({why})"
     yield "accounts", ", ".join(printable(name) for name in dict.fromkeys(j.account for j in jobs))
     yield "plan digest", plan.digest
     yield "jobs digest", jobs_digest(jobs)
 
 
-def hosts(plan: Plan, jobs: tuple[CmaJob, ...]) -> tuple[tuple[str, str], ...]:
+def _hosts(plan: Plan, jobs: tuple[CmaJob, ...]) -> tuple[tuple[str, str], ...]:
     """Return every host that `run` would talk to, each with why."""
     found = {"api.atlassian.com": "submits and polls the jobs"}
     probed = {instance.product_url for instance in plan.instances if instance.probe}
@@ -181,8 +182,7 @@ def _job_text(
 
 def _pair_text(plan: Plan, pair: Pair, at: datetime, expected: Expected | None) -> str:
     state = pair.state(at)
-    named = f"{printable(pair.from_wave.name)} -> {printable(pair.to_wave.name)}: "
-    words = named + STATE_WORDS[state]
+    words = f"{_waves(pair)}: {_STATE_WORDS[state]}"
     if pair.opens is None or pair.safe_closes is None or pair.closes is None:
         return f"{words}, a wave has no end yet"
     if state is not WindowState.NEVER:
@@ -205,13 +205,10 @@ def _rounds_text(plan: Plan, pairs: tuple[Pair, ...], at: datetime) -> str:
     lines = [
         f"rounds: {plural(len(needed), 'moment')} can serve every pair of waves that can still be served"
     ]
-    groups = [
-        (
-            f"{number}. from {moment(round_.begins, plan.zone)} until {moment(round_.until, plan.zone)}",
-            round_.pairs,
-        )
-        for number, round_ in enumerate(needed, start=1)
-    ]
+    groups = []
+    for number, round_ in enumerate(needed, start=1):
+        begins, until = moment(round_.begins, plan.zone), moment(round_.until, plan.zone)
+        groups.append((f"{number}. from {begins} until {until}", round_.pairs))
     undated = tuple(pair for pair in pairs if pair.opens is None)
     groups += [
         ("served by no moment, only repair helps", unservable(pairs, at)),
@@ -220,15 +217,15 @@ def _rounds_text(plan: Plan, pairs: tuple[Pair, ...], at: datetime) -> str:
     for words, members in groups:
         if members:
             lines.append(f"  {words}: {plural(len(members), 'pair')}")
-        for pair in members:
-            waves = f"{printable(pair.from_wave.name)} -> {printable(pair.to_wave.name)}"
-            lines.append(f"     {printable(pair.job)} ({waves})")
+        lines += [f"     {printable(pair.job)} ({_waves(pair)})" for pair in members]
     return "\n".join(lines)
 
 
-def not_known(
-    plan: Plan, jobs: tuple[CmaJob, ...], expected: Expected | None = None
-) -> tuple[str, ...]:
+def _waves(pair: Pair) -> str:
+    return f"{printable(pair.from_wave.name)} -> {printable(pair.to_wave.name)}"
+
+
+def _not_known(plan: Plan, jobs: tuple[CmaJob, ...], expected: Expected | None) -> tuple[str, ...]:
     """Return what the preview cannot tell, one sentence each."""
     lines = []
     open_ids = _sites_without_id(jobs)
@@ -317,12 +314,12 @@ def _job_curl(
 ) -> Iterator[str]:
     email, token = _names(job.account, variables)
     needs = f", after {', '.join(map(printable, job.needs))}" if job.needs else ""
-    url, status = shlex.quote(job.url), shlex.quote(job.url.removesuffix("/cma") + "/status/")
-    if job.site in site_variables:
-        name = site_variables[job.site]
-        before, after = job.url.split(SITE_ID_PLACEHOLDER, 1)
-        url = f'{before}"${name}"{after}'
-        status = f'{before}"${name}"{after.removesuffix("/cma")}/status/'
+
+    def quoted(url: str) -> str:
+        if job.site not in site_variables:
+            return shlex.quote(url)
+        return url.replace(SITE_ID_PLACEHOLDER, f'"${site_variables[job.site]}"')
+
     yield f"# {job.order}. {printable(job.id)}{needs}"
     login = f'authorization "${email}" "${token}" | curl --silent --show-error --header @-'
     yield f"{login} \\"
@@ -330,6 +327,6 @@ def _job_curl(
     for header in HEADERS:
         yield f"  --header {shlex.quote(': '.join(header))} \\"
     yield f"  --data-binary {shlex.quote(job.body_bytes().decode())} \\"
-    yield f"  {url}"
+    yield f"  {quoted(job.url)}"
     yield "# its status, with the uuid of the answer:"
-    yield f"#   {login} {status}UUID"
+    yield f"#   {login} {quoted(job.url.removesuffix('/cma') + '/status/')}UUID"

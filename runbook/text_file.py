@@ -9,6 +9,7 @@ import codecs
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 
 DELIMITERS = (",", ";", "\t", "|")
 _START_BYTES = 400
@@ -32,22 +33,18 @@ def encoding_of(blocks: Iterable[bytes]) -> TextEncoding:
     """Return how a file of these bytes is read; every block is consumed."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     start, zero, undefined, lines, bad_line = b"", False, False, 1, 0
-    for block in blocks:
+    # The empty block at the end finds a character that the file breaks off.
+    for block in chain(blocks, (b"",)):
         if len(start) < _START_BYTES:
             start += block[:_START_BYTES]
         zero = zero or b"\0" in block
         undefined = undefined or any(byte in block for byte in _UNDEFINED_IN_1252)
         if not bad_line:
             try:
-                decoder.decode(block)
+                decoder.decode(block, final=not block)
                 lines += block.count(b"\n")
             except UnicodeDecodeError as problem:
                 bad_line = lines + block[: max(problem.start, 0)].count(b"\n")
-    if not bad_line:
-        try:
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            bad_line = lines
     # The mark of UTF-32 begins with that of UTF-16.
     if start.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
         return TextEncoding(codec="utf-32")
@@ -64,11 +61,9 @@ def _utf16_without_mark(start: bytes) -> str:
     """Return the order of UTF-16, which the zero bytes of Latin text tell; empty where they do not."""
     even, odd = start[::2].count(0), start[1::2].count(0)
     half = len(start) // 4
-    if odd > half >= even:
-        return "utf-16-le"
-    if even > half >= odd:
-        return "utf-16-be"
-    return ""
+    if (odd > half) == (even > half):
+        return ""
+    return "utf-16-le" if odd > half else "utf-16-be"
 
 
 def told_delimiter(line: str) -> str:
