@@ -47,6 +47,14 @@ def shortened(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+def closest(word: str, names: Iterable[str], *, cutoff: float = 0.6) -> str | None:
+    """Return the name that a misspelt word may have meant, None where none is close."""
+    # Importing it costs time that only a mistake is worth.
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(word, names, n=1, cutoff=cutoff)), None)
+
+
 def zone_of(minutes: int) -> timezone:
     """Return the zone with this offset from UTC."""
     return timezone(timedelta(minutes=minutes))

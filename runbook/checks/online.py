@@ -4,12 +4,12 @@ In: the answers, gathered by `runbook.atlassian.facts`, each with when it was as
 What could not be asked is RB690 with the reason, never silence. Pure.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from runbook.checks.codes import Facts, few, finding
+from runbook.checks.codes import Check, Facts, few, finding
 from runbook.findings import Finding
 from runbook.plan.model import Plan, Site
 from runbook.text import moment, plural, printable
@@ -139,13 +139,10 @@ def judge_reach(plan: Plan, facts: Facts) -> Iterator[Finding]:
             yield finding("RB602", plan, f"{site.path}.url", message, hint=hint)
         elif isinstance(said.login, LoginRefused):
             path = f"{site.path}.account"
-            yield finding(
-                "RB603",
-                plan,
-                path if path in plan.locations else f"{site.path}.url",
-                printable(said.login.reason),
-                hint=said.login.hint,
-            )
+            if path not in plan.locations:
+                path = f"{site.path}.url"
+            message = printable(said.login.reason)
+            yield finding("RB603", plan, path, message, hint=said.login.hint)
 
 
 def judge_rights(plan: Plan, facts: Facts) -> Iterator[Finding]:
@@ -212,14 +209,11 @@ _PROJECT_WORDS = {
 def judge_projects(plan: Plan, facts: Facts) -> Iterator[Finding]:
     """RB609: a project of the plan is not there, archived, or not browsable or linkable."""
     for site, said in _each(plan, facts):
-        if isinstance(said.projects, NotTold):
-            continue
-        problems = {
-            project.key: project.problem for project in said.projects.value if project.problem
-        }
+        told = said.projects.value if isinstance(said.projects, Told) else ()
+        problems = {project.key: project.problem for project in told}
         for number, project in enumerate(site.projects):
             problem = problems.get(project.key)
-            if problem is not None:
+            if problem:
                 message = f"project `{project.key}` on `{site.url}` {_PROJECT_WORDS.get(problem, problem)}"
                 hint = "correct the key (a renamed project: `{key: PLAT, was: PLT}`), or grant the permissions"
                 yield finding("RB609", plan, f"{site.path}.projects[{number}]", message, hint=hint)
@@ -240,14 +234,10 @@ def judge_old_bases(plan: Plan, facts: Facts) -> Iterator[Finding]:
             _plain(url) for url in (instance.migrated_from, instance.migrated_from_override) if url
         }
         if base is not None and _plain(base) not in known:
-            yield finding(
-                "RB610",
-                plan,
-                f"{instance.path}.migratedFrom",
-                f"`{instance.migrated_from}` reports `{printable(base)}` as its base URL",
-                hint="Atlassian knows the migration by the base URL of that time: if it was the reported one, take that",
-                instance=instance,
-            )
+            path = f"{instance.path}.migratedFrom"
+            message = f"`{instance.migrated_from}` reports `{printable(base)}` as its base URL"
+            hint = "Atlassian knows the migration by the base URL of that time: if it was the reported one, take that"
+            yield finding("RB610", plan, path, message, hint=hint, instance=instance)
 
 
 def judge_silence(plan: Plan, facts: Facts) -> Iterator[Finding]:
@@ -297,7 +287,7 @@ def _plain(url: str) -> str:
     return url.rstrip("/").lower()
 
 
-ONLINE_CHECKS: tuple[Callable[[Plan, Facts], Iterator[Finding]], ...] = (
+ONLINE_CHECKS: tuple[Check, ...] = (
     judge_site_ids,
     judge_reach,
     judge_rights,

@@ -12,7 +12,7 @@ from runbook.checks.codes import Check, Facts, finding, lacks
 from runbook.findings import Finding
 from runbook.jobs import ordered
 from runbook.plan.model import Instance, Plan, Product
-from runbook.text import moment
+from runbook.text import closest, moment
 
 BACKUP_RESTS = timedelta(days=7)
 _CLOUD_HOSTS = (".atlassian.net", ".jira.com", ".jira-dev.com", ".atlassian-us-gov-mod.net")
@@ -117,7 +117,9 @@ def _of_no_site(
     key = path.rpartition(".")[2]
     if plan.site(url) is None:
         if url not in near_of:
-            near_of[url] = _near(plan, url) if len(near_of) < _SUGGESTIONS else None
+            suggest = len(near_of) < _SUGGESTIONS and len(url) < 300
+            urls = [site.url for site in plan.sites[:200]] if suggest else []
+            near_of[url] = closest(url, urls, cutoff=0.85)
         near = near_of[url]
         message = f"`{key}` is `{url}`, which is no site of this plan"
         hint = f"did you mean `{near}`?" if near else "add it to `sites`, or correct it"
@@ -126,14 +128,6 @@ def _of_no_site(
         message = f"`{key}` is `{url}`, which is no Atlassian Cloud site"
         hint = "name the site's own address, https://<name>.atlassian.net: the API answers there, not at a custom domain"
         yield finding("RB402", plan, path, message, hint=hint, instance=instance)
-
-
-def _near(plan: Plan, url: str) -> str | None:
-    from difflib import get_close_matches
-
-    urls = [site.url for site in plan.sites[:200]]
-    near = get_close_matches(url, urls, n=1, cutoff=0.85) if len(url) < 300 else []
-    return near[0] if near else None
 
 
 def judge_recreation(plan: Plan, facts: Facts) -> Iterator[Finding]:  # noqa: ARG001

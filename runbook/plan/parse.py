@@ -54,6 +54,7 @@ from runbook.plan.model import (
 )
 from runbook.plan.read import Reader, Values
 from runbook.plan.source import Source
+from runbook.text import closest
 
 _UUID = re.compile(r"(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _INSTANCE_PATH = re.compile(r"instances\[\d+\]")
@@ -270,7 +271,7 @@ class _Parse:
                 if need in known:
                     continue
                 shown += 1
-                near = _near(need, by_id) if shown <= _SUGGESTIONS else None
+                near = closest(need, list(by_id)[:1000]) if shown <= _SUGGESTIONS else None
                 hint = (
                     f"did you mean `{near}`?"
                     if near
@@ -330,12 +331,6 @@ def _label(url: str) -> str:
     host = url.partition("://")[2] or url
     label = re.split(r"[./:?#]", host, maxsplit=1)[0]
     return re.sub(r"[^A-Za-z0-9_-]+", "-", label).strip("-") or "site"
-
-
-def _near(need: str, by_id: Mapping[str, Instance]) -> str | None:
-    from difflib import get_close_matches
-
-    return next(iter(get_close_matches(need, list(by_id)[:1000], n=1)), None)
 
 
 def _cycles(by_id: Mapping[str, Instance]) -> Iterator[tuple[str, str]]:

@@ -4,6 +4,7 @@ In: a document. Out: plain mappings of typed values; what cannot be read is left
 `broken`, and has a finding (RB101 to RB104, RB107, RB108). Nothing is raised for what a plan says.
 """
 
+import contextlib
 import re
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any, Final
@@ -29,7 +30,7 @@ from runbook.plan.fields import (
     UrlType,
 )
 from runbook.plan.source import Source, is_secret_key, secrets_in
-from runbook.text import shortened
+from runbook.text import closest, shortened
 
 Values = dict[str, Any]
 
@@ -151,12 +152,9 @@ class Reader:
         self._suggested += 1
         if self._suggested > _SUGGESTIONS or len(key) > 60:
             return None
-        from difflib import get_close_matches
-
         known = {field.key.lower(): field.key for field in record.fields}
-        bare = re.sub(r"[^a-z0-9]", "", key.lower())
-        near = get_close_matches(bare, known, n=1, cutoff=0.7)
-        return known[near[0]] if near else None
+        near = closest(re.sub(r"[^a-z0-9]", "", key.lower()), known, cutoff=0.7)
+        return None if near is None else known[near]
 
     def _field(self, field: Field, key: Scalar, node: AnyNode, path: str) -> Any:
         if isinstance(node, Scalar):
@@ -245,10 +243,8 @@ class Reader:
 
     def _day(self, node: Scalar, path: str, name: str) -> date | _Bad:
         if _DAY.fullmatch(node.text):
-            try:
+            with contextlib.suppress(ValueError):
                 return date.fromisoformat(node.text)
-            except ValueError:
-                pass
         message = f"`{name}` takes a date, not `{shortened(node.text, 60)}`"
         return self.wrong(message, node, path, hint="write it as 2027-03-01")
 

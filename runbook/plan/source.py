@@ -21,6 +21,7 @@ _SECRET_KEYS = frozenset({"pass", "pwd", "pat", "pw", "auth", "basicauth"})
 _SECRET_WORD = re.compile("(?i)" + "|".join(_SECRET_WORDS))
 _KEY_END = re.compile(r"[\w.-]{0,60}[\"']?\s*[:=]\s*(?=\S)")
 _KEY_START = re.compile(r"[\w.-]*\Z")
+_NOT_LINE_ENDS = re.compile("[^\n\r\x85\u2028\u2029]+")
 _USER_INFO = re.compile(r"://([^/?#\s]*)@")
 _TOKEN = re.compile(r"\bAT[ACS]TT[A-Za-z0-9][\w=+/-]{8,}")
 # A line reads as text with up to one character in eight that is none, looked for at its beginning.
@@ -51,7 +52,6 @@ class Source:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._masked: str | None = None
         self._lines: list[str] | None = None
         self._spans: list[tuple[int, int]] = []
         self._values: set[str] = set()
@@ -100,14 +100,12 @@ class Source:
         return self._lines[number - 1] if 1 <= number <= len(self._lines) else ""
 
     def _without_spans(self) -> str:
-        if not self._spans:
-            return self._text
         pieces, done = [], 0
         for begin, end in sorted(self._spans):
             if end <= done:
                 continue
             start = max(begin, done)
-            pieces += [self._text[done:start], _stars(self._text[start:end])]
+            pieces += [self._text[done:start], _NOT_LINE_ENDS.sub(MASKED, self._text[start:end])]
             done = end
         return "".join((*pieces, self._text[done:]))
 
@@ -116,10 +114,6 @@ def _is_odd(character: str) -> bool:
     return character == "\ufffd" or (
         character != "\t" and unicodedata.category(character) in ("Cc", "Cn", "Co")
     )
-
-
-def _stars(secret: str) -> str:
-    return re.sub(r"[^\n\r\x85\u2028\u2029]+", MASKED, secret)
 
 
 def _without_looks(line: str) -> str:
