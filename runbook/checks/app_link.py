@@ -23,14 +23,10 @@ def judge_app_links(plan: Plan, facts: Facts) -> Iterator[Finding]:
         else:
             yield from _judge_word(plan, facts, instance, link)
         if link is not None and link.evidence in facts.missing_files:
-            yield finding(
-                "RB304",
-                plan,
-                f"{instance.path}.appLink.evidence",
-                f"the evidence file `{link.evidence}` is not there",
-                hint="the path is relative to the plan; put the file there, or remove the line",
-                instance=instance,
-            )
+            path = f"{instance.path}.appLink.evidence"
+            message = f"the evidence file `{link.evidence}` is not there"
+            hint = "the path is relative to the plan; put the file there, or remove the line"
+            yield finding("RB304", plan, path, message, hint=hint, instance=instance)
 
 
 def _not_authorized(plan: Plan, instance: Instance, link: AppLink | None) -> Finding:

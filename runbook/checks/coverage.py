@@ -79,9 +79,8 @@ def _waived_pairs(plan: Plan, linked: dict[str, set[str]]) -> Iterator[Finding]:
 def _pair(plan: Plan, first: Site, other: Site) -> Finding:
     message = f"`{first.url}` and `{other.url}` are not linked at all"
     hint = "add a job for each direction, or waive this with a reason if no issue of one links to the other"
-    return finding(
-        "RB502", plan, f"{other.path}.url", message, hint=hint, sites=(first.url, other.url)
-    )
+    path = f"{other.path}.url"
+    return finding("RB502", plan, path, message, hint=hint, sites=(first.url, other.url))
 
 
 def judge_split(plan: Plan, facts: Facts) -> Iterator[Finding]:  # noqa: ARG001
@@ -112,9 +111,8 @@ def judge_split(plan: Plan, facts: Facts) -> Iterator[Finding]:  # noqa: ARG001
         if top(job.migrated_from) != usual:
             message = f"`{job.id}` was migrated from `{job.migrated_from}`, `{example.id}` from `{example.migrated_from}`"
             hint = "one split has one Data Center: correct it, name production in `migratedFromOverride` for a staging clone, or waive this"
-            yield finding(
-                "RB503", plan, f"{job.path}.migratedFrom", message, hint=hint, instance=job
-            )
+            path = f"{job.path}.migratedFrom"
+            yield finding("RB503", plan, path, message, hint=hint, instance=job)
 
 
 def judge_projects(plan: Plan, facts: Facts) -> Iterator[Finding]:  # noqa: ARG001

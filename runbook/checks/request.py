@@ -136,14 +136,10 @@ def judge_recreation(plan: Plan, facts: Facts) -> Iterator[Finding]:  # noqa: AR
         if instance.recreate_as_remote:
             yield from _judge_recreation(plan, instance)
         if instance.create_backup and instance.product is Product.CONFLUENCE:
-            yield finding(
-                "RB406",
-                plan,
-                f"{instance.path}.createBackup",
-                f"`{instance.id}` asks for a backup, which there is for Jira only",
-                hint="remove `createBackup`, and back up Confluence by other means",
-                instance=instance,
-            )
+            path = f"{instance.path}.createBackup"
+            message = f"`{instance.id}` asks for a backup, which there is for Jira only"
+            hint = "remove `createBackup`, and back up Confluence by other means"
+            yield finding("RB406", plan, path, message, hint=hint, instance=instance)
 
 
 def _judge_recreation(plan: Plan, instance: Instance) -> Iterator[Finding]:
@@ -152,9 +148,8 @@ def _judge_recreation(plan: Plan, instance: Instance) -> Iterator[Finding]:
             f"`{instance.id}` recreates links of Confluence, which Atlassian does for Jira only"
         )
         hint = "write `recreateAsRemote: false` to update Confluence's links"
-        yield finding(
-            "RB403", plan, f"{instance.path}.product", message, hint=hint, instance=instance
-        )
+        path = f"{instance.path}.product"
+        yield finding("RB403", plan, path, message, hint=hint, instance=instance)
     if instance.product_url == instance.destination_url:
         message = f"`{instance.id}` recreates links as remote onto the same site"
         hint = "name another site, or write `recreateAsRemote: false` for links that stay local"
@@ -178,14 +173,10 @@ def judge_origins(plan: Plan, facts: Facts) -> Iterator[Finding]:  # noqa: ARG00
         override = instance.migrated_from_override
         if override is not None:
             if override.casefold() == instance.migrated_from.casefold():
-                yield finding(
-                    "RB407",
-                    plan,
-                    f"{instance.path}.migratedFromOverride",
-                    f"the override of `{instance.id}` equals its `migratedFrom`",
-                    hint="remove it where the data came from production; else name the production base URL",
-                    instance=instance,
-                )
+                path = f"{instance.path}.migratedFromOverride"
+                message = f"the override of `{instance.id}` equals its `migratedFrom`"
+                hint = "remove it where the data came from production; else name the production base URL"
+                yield finding("RB407", plan, path, message, hint=hint, instance=instance)
         elif _looks_like_staging(instance.migrated_from):
             yield finding(
                 "RB408",
