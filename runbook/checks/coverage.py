@@ -133,27 +133,19 @@ def judge_projects(plan: Plan, facts: Facts) -> Iterator[Finding]:  # noqa: ARG0
 def _judge_waves(plan: Plan, site: Site) -> Iterator[Finding]:
     if len(site.waves) < 2:
         return
-    everything = tuple(
-        dict.fromkeys(
-            key
-            for keys in ([p.key for p in site.projects], *(wave.projects for wave in site.waves))
-            for key in keys
-        )
-    )
+    everything = dict.fromkeys(project.key for project in site.projects)
+    everything |= dict.fromkeys(key for wave in site.waves for key in wave.projects)
     brought: dict[str, Wave] = {}
     for wave in sorted(site.waves, key=_order):
-        again = [key for key in wave.projects or everything if key in brought]
-        for key in wave.projects or everything:
-            brought.setdefault(key, wave)
+        keys = wave.projects or tuple(everything)
+        again = [key for key in keys if key in brought]
+        brought = dict.fromkeys(keys, wave) | brought
         if again:
             said = "" if wave.projects else ", which names no projects and so counts as all"
-            yield finding(
-                "RB505",
-                plan,
-                f"{wave.path}.projects" if wave.projects else wave.path,
-                f"{few(again)} came with `{brought[again[0]].name}` and again with `{wave.name}`{said}",
-                hint="give each wave the projects it brought; where a project was migrated twice, its links point to what the later wave made",
-            )
+            path = f"{wave.path}.projects" if wave.projects else wave.path
+            message = f"{few(again)} came with `{brought[again[0]].name}` and again with `{wave.name}`{said}"
+            hint = "give each wave the projects it brought; where a project was migrated twice, its links point to what the later wave made"
+            yield finding("RB505", plan, path, message, hint=hint)
 
 
 def _order(wave: Wave) -> tuple[bool, float]:

@@ -143,10 +143,5 @@ def _waives_nothing(plan: Plan, waiver: Waiver) -> Finding:
         words, hint = "for a site that is not in the plan", "name two sites of the plan"
     else:
         words, hint = "and there is nothing to waive", "remove it, so that it hides nothing later"
-    return finding(
-        "RB506",
-        plan,
-        waiver.path,
-        f"this waives {waiver.code}, {words}".replace(", and", " and"),
-        hint=hint,
-    )
+    message = f"this waives {waiver.code}, {words}".replace(", and", " and")
+    return finding("RB506", plan, waiver.path, message, hint=hint)

@@ -153,18 +153,16 @@ def _judge_recreation(plan: Plan, instance: Instance) -> Iterator[Finding]:
     if instance.product_url == instance.destination_url:
         message = f"`{instance.id}` recreates links as remote onto the same site"
         hint = "name another site, or write `recreateAsRemote: false` for links that stay local"
-        yield finding(
-            "RB404", plan, f"{instance.path}.destinationURL", message, hint=hint, instance=instance
-        )
+        path = f"{instance.path}.destinationURL"
+        yield finding("RB404", plan, path, message, hint=hint, instance=instance)
     origin = instance.migrated_from
     if is_cloud(origin) or plan.site(origin) is not None:
         message = (
             f"`{instance.id}` recreates links of data that came from the cloud site `{origin}`"
         )
         hint = "recreation works from Data Center to Cloud only: name the Data Center's base URL, or write `recreateAsRemote: false`"
-        yield finding(
-            "RB405", plan, f"{instance.path}.migratedFrom", message, hint=hint, instance=instance
-        )
+        path = f"{instance.path}.migratedFrom"
+        yield finding("RB405", plan, path, message, hint=hint, instance=instance)
 
 
 def judge_origins(plan: Plan, facts: Facts) -> Iterator[Finding]:  # noqa: ARG001
@@ -178,14 +176,10 @@ def judge_origins(plan: Plan, facts: Facts) -> Iterator[Finding]:  # noqa: ARG00
                 hint = "remove it where the data came from production; else name the production base URL"
                 yield finding("RB407", plan, path, message, hint=hint, instance=instance)
         elif _looks_like_staging(instance.migrated_from):
-            yield finding(
-                "RB408",
-                plan,
-                f"{instance.path}.migratedFrom",
-                f"`{instance.migrated_from}` looks like a staging or backup instance, and there is no override",
-                hint="name the production base URL in `migratedFromOverride`: links in the data point there",
-                instance=instance,
-            )
+            path = f"{instance.path}.migratedFrom"
+            message = f"`{instance.migrated_from}` looks like a staging or backup instance, and there is no override"
+            hint = "name the production base URL in `migratedFromOverride`: links in the data point there"
+            yield finding("RB408", plan, path, message, hint=hint, instance=instance)
 
 
 def _looks_like_staging(url: str) -> bool:

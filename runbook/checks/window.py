@@ -187,14 +187,10 @@ def _not_finished(plan: Plan, facts: Facts, site: Site, wave: Wave) -> Finding:
             if facts.running
             else ", not finished; until then its links are not served"
         )
-    return finding(
-        "RB208",
-        plan,
-        f"{wave.path}.planned",
-        f"`{wave.name}` of `{site.url}` {words}",
-        hint="enter `finished` when the migration is done; `run` counts nothing else",
-        severity=Severity.WARNING if facts.running else None,
-    )
+    message = f"`{wave.name}` of `{site.url}` {words}"
+    hint = "enter `finished` when the migration is done; `run` counts nothing else"
+    severity = Severity.WARNING if facts.running else None
+    return finding("RB208", plan, f"{wave.path}.planned", message, hint=hint, severity=severity)
 
 
 def _name(pair: Pair) -> str:
