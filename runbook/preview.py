@@ -151,8 +151,7 @@ def _head(plan: Plan, jobs: tuple[CmaJob, ...], at: datetime) -> Iterator[tuple[
 def _hosts(plan: Plan, jobs: tuple[CmaJob, ...]) -> tuple[tuple[str, str], ...]:
     """Return every host that `run` would talk to, each with why."""
     found = {"api.atlassian.com": "submits and polls the jobs"}
-    probed = {instance.product_url for instance in plan.instances if instance.probe}
-    probed |= {instance.destination_url for instance in plan.instances if instance.probe}
+    probed = {url for instance in plan.instances if instance.probe for url in instance.sites}
     for url in dict.fromkeys([*(job.site for job in jobs), *sorted(probed)]):
         why = ["site id, without a credential"] if any(job.site == url for job in jobs) else []
         why += ["probe links, read only"] if url in probed else []

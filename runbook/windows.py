@@ -119,7 +119,7 @@ def pair_of(job: str, source: Wave, destination: Wave, *, use_planned: bool) -> 
 
 def pairs_of(plan: Plan, instance: Instance, *, use_planned: bool) -> tuple[Pair, ...]:
     """Return the pairs of one job in plan order; none without a window or with an unknown site."""
-    source, destination = plan.site(instance.product_url), plan.site(instance.destination_url)
+    source, destination = map(plan.site, instance.sites)
     if not instance.recreate_as_remote or source is None or destination is None:
         return ()
     return tuple(

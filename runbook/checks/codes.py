@@ -107,7 +107,7 @@ def finding(
     """Return a finding that stands at the value of `path`; severity is the code's own by default."""
     location = plan.location(path)
     if sites is None and instance is not None:
-        sites = (instance.product_url, instance.destination_url)
+        sites = instance.sites
     return Finding(
         code=code,
         severity=CODES[code][0] if severity is None else severity,

@@ -20,9 +20,9 @@ def judge_directions(plan: Plan, facts: Facts) -> Iterator[Finding]:  # noqa: AR
         return
     directions: dict[tuple[str, str], Instance] = {}
     for instance in _recreating(plan):
-        ends = (instance.product_url, instance.destination_url)
-        if ends[0] != ends[1] and all(plan.site(url) is not None for url in ends):
-            directions.setdefault(ends, instance)
+        known = all(plan.site(url) is not None for url in instance.sites)
+        if known and instance.product_url != instance.destination_url:
+            directions.setdefault(instance.sites, instance)
     for (source, destination), instance in directions.items():
         if (destination, source) not in directions:
             message = f"`{source}` is linked to `{destination}`, but not the other way round"

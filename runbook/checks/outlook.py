@@ -54,15 +54,10 @@ def outlook(plan: Plan, facts: Facts, findings: tuple[Finding, ...]) -> Outlook:
         if instance.id in open_links:
             links.setdefault(instance.product_url, []).append(instance)
         if instance.id in undated_jobs:
-            used |= {instance.product_url, instance.destination_url}
+            used.update(instance.sites)
     return Outlook(
         links=links,
-        undated=[
-            site.url
-            for site in plan.sites
-            if site.url in used
-            and not any(wave.started or wave.finished or wave.planned for wave in site.waves)
-        ],
+        undated=[site.url for site in plan.sites if site.url in used and not site.has_date],
         unfinished=[
             f"`{wave.name}` of `{site.url}`"
             for site in plan.sites

@@ -22,12 +22,12 @@ def judge_windows(plan: Plan, facts: Facts) -> Iterator[Finding]:
     if lacks(plan, "cutover", "sites"):
         return
     for instance in plan.instances:
-        source, destination = plan.site(instance.product_url), plan.site(instance.destination_url)
+        source, destination = map(plan.site, instance.sites)
         if source is None or destination is None or source is destination:
             continue
         if not instance.recreate_as_remote:
             continue
-        undated = [site for site in (source, destination) if not _has_date(site)]
+        undated = [site for site in (source, destination) if not site.has_date]
         if undated:
             yield _no_date(plan, instance, undated)
             continue
@@ -39,22 +39,12 @@ def judge_planned_waves(plan: Plan, facts: Facts) -> Iterator[Finding]:
     """RB208: a wave of a site with jobs has no `finished` yet."""
     if lacks(plan, "cutover", "sites"):
         return
-    used = {
-        url
-        for instance in plan.instances
-        if instance.recreate_as_remote
-        for url in (instance.product_url, instance.destination_url)
-    }
+    recreating = (instance for instance in plan.instances if instance.recreate_as_remote)
+    used = {url for instance in recreating for url in instance.sites}
     for site in plan.sites:
-        if site.url not in used or not _has_date(site):
-            continue
-        for wave in site.waves:
+        for wave in site.waves if site.url in used and site.has_date else ():
             if wave.finished is None:
                 yield _not_finished(plan, facts, site, wave)
-
-
-def _has_date(site: Site) -> bool:
-    return any(wave.finished or wave.planned or wave.started for wave in site.waves)
 
 
 def _no_date(plan: Plan, instance: Instance, undated: list[Site]) -> Finding:

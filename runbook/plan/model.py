@@ -60,6 +60,11 @@ class Site:
     waves: tuple[Wave, ...] = ()
     path: str = ""
 
+    @property
+    def has_date(self) -> bool:
+        """Return whether any of its waves has a date, of whatever kind."""
+        return any(wave.finished or wave.planned or wave.started for wave in self.waves)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppLink:
@@ -97,6 +102,11 @@ class Instance:
     app_link: AppLink | None = None
     path: str = ""
 
+    @property
+    def sites(self) -> tuple[str, str]:
+        """Return the URLs of both sites, the one that holds the links first."""
+        return (self.product_url, self.destination_url)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiver:
@@ -122,10 +132,10 @@ class Location:
 class Plan:
     """Everything one plan file says.
 
-    `source` holds the file's bytes, `locations` the location of the value at each path
-    (`instances[2].migratedFrom`) and, under `<path>!key`, of its key.
-    `digest` is the SHA-256 of the canonical JSON of the parsed plan, in hex. `broken` names the paths
-    that could not be read; it is empty for every plan that `read_plan` returns.
+    `source` holds the file's bytes, `locations` where the value at each path stands
+    (`instances[2].migratedFrom`) and, under `<path>!key`, where its key does. `digest` is the SHA-256
+    of the canonical JSON of the parsed plan, in hex. `broken` names the paths that could not be read;
+    it is empty for every plan that `read_plan` returns.
     """
 
     name: str

@@ -206,14 +206,8 @@ class _Parse:
         instances = [_instance(value, ids[value["path"]]) for value in usable]
         seen: dict[tuple[Any, ...], Instance] = {}
         for instance in instances:
-            same = (
-                instance.product,
-                instance.product_url,
-                instance.destination_url,
-                instance.migrated_from,
-                instance.migrated_from_override,
-                instance.recreate_as_remote,
-            )
+            origin = (instance.migrated_from, instance.migrated_from_override)
+            same = (instance.product, instance.sites, origin, instance.recreate_as_remote)
             first = seen.setdefault(same, instance)
             if first is not instance:
                 hint = "remove one; a job differs by product, URLs, override or recreateAsRemote"
