@@ -25,7 +25,7 @@ NEVER_OVERLAPS = "no moment serves this pair of waves; only `runbook repair` hel
 class CalendarEvent:
     """One deadline. `at` is a moment, or a whole day; `reminders` are times before it.
 
-    `key` names the event within the plan for as long as it means the same.
+    `key` identifies the event within the plan for as long as its meaning stays the same.
     """
 
     key: str
@@ -67,7 +67,7 @@ def calendar_of(plan: Plan) -> bytes:
     return b"".join(_folded(line) + b"\r\n" for line in lines)
 
 
-# What there is to remember
+# The deadlines
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
@@ -153,7 +153,7 @@ def _moment(at: datetime | date) -> datetime:
     return datetime(at.year, at.month, at.day, tzinfo=UTC)
 
 
-# How RFC 5545 writes it
+# The format of RFC 5545
 
 
 def _event_lines(plan: Plan, event: CalendarEvent, stamp: datetime) -> Iterator[str]:

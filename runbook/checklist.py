@@ -2,8 +2,8 @@
 
 In: a plan. Out: its directions grouped by site and account, their states, and the clicks as
 sentences. Pure. Only jobs that recreate links need an authorized app link; one sign-in on a site
-covers every direction that starts there. Nothing here can look whether a link is authorized: no
-documented API tells (links-api.md 4), so a person's word is kept.
+covers every direction that starts there. No documented API tells whether a link is
+authorized (links-api.md 4), so a person's attestation is kept.
 """
 
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ ADMIN_PATH = "/plugins/servlet/applinks/listApplicationLinks"
 
 
 class LinkState(StrEnum):
-    """What the plan says about one direction, the best first; `incomplete` lacks who or when (RB302)."""
+    """The state of one direction, the best first; `incomplete` lacks who or when (RB302)."""
 
     DONE = "done"
     INCOMPLETE = "incomplete"
@@ -67,7 +67,7 @@ class AppLinkGroup:
 
 
 def state_of(link: AppLink | None) -> LinkState:
-    """Return what an attestation amounts to."""
+    """Return the state that an attestation amounts to."""
     if link is None or not link.authorized:
         return LinkState.OPEN
     return LinkState.DONE if link.by and link.at else LinkState.INCOMPLETE
@@ -133,7 +133,7 @@ def clicks(group: AppLinkGroup, direction: Direction) -> tuple[str, ...]:
 
 
 def attested(direction: Direction, zone: tzinfo) -> str:
-    """Return in words what the plan says about a direction."""
+    """Return the attestation of a direction in words."""
     link = direction.link
     if link is None or not link.authorized:
         return "open"

@@ -29,10 +29,10 @@ class Clock(Protocol):
         """Return when `seconds` have passed."""
 
     def busy(self) -> contextlib.AbstractContextManager[None]:
-        """Mark a stretch that waits for the outside (a request): virtual time stands still in it."""
+        """Mark a block that waits for the outside (a request): virtual time stands still in it."""
 
     def answering(self) -> contextlib.AbstractContextManager[None]:
-        """Mark a stretch in which a simulated server sleeps on purpose: virtual time goes on in it."""
+        """Mark a block in which a simulated server sleeps on purpose: virtual time goes on in it."""
 
 
 class SystemClock:
@@ -66,7 +66,7 @@ class VirtualClock:
     and with real sockets too, as long as requests are made inside `busy()`.
     """
 
-    # So many turns of the event loop without a request count as "everybody sleeps".
+    # After so many turns of the event loop without a request every task is taken to be asleep.
     _SETTLING_TURNS = 25
 
     def __init__(self, start: datetime) -> None:

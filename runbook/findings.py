@@ -1,4 +1,4 @@
-"""What a check says: one complete, placed and actionable statement."""
+"""Findings: complete statements about a plan, each with its location and a way to act."""
 
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Severity(StrEnum):
-    """How much a finding weighs; an error that is not waived means the plan may not run."""
+    """The weight of a finding; a plan with an error that is not waived may not run."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -26,7 +26,7 @@ class Finding:
     """One statement about a plan.
 
     `path` is a route into the plan such as `instances[2].migratedFrom`; `line` and `column` start at 1.
-    `sites` is the pair of sites it speaks of, where it speaks of one: waivers may name it.
+    `sites` is the pair of sites that it concerns, if any: waivers may name it.
     """
 
     code: str
@@ -42,7 +42,7 @@ class Finding:
     sites: tuple[str, str] | None = None
 
     def sentence(self) -> str:
-        """Return the finding in one line: where it stands, its code and its message."""
+        """Return the finding in one line: its location, code and message."""
         return f"{self.file}:{self.line}:{self.column}: {self.code}: {self.message}"
 
     def as_json(self) -> dict[str, Any]:

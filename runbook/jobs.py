@@ -1,7 +1,7 @@
-"""Plan -> the ordered jobs: the thing that is shown and the thing that is sent.
+"""Plan -> the ordered jobs, which are both shown and sent.
 
 `preview`, `run --dry-run`, `rehearse` and `run` share this tuple; the executor takes jobs, never a
-plan. What is bound by an approval is `jobs_digest`.
+plan. An approval is bound to `jobs_digest`.
 """
 
 import json
@@ -140,5 +140,5 @@ def jobs_of(plan: Plan) -> tuple[CmaJob, ...]:
 
 
 def jobs_digest(jobs: Iterable[CmaJob]) -> str:
-    """Return the SHA-256, in hex, of the ordered list of what is sent."""
+    """Return the SHA-256, in hex, of the requests in order."""
     return sha256_of([job.sent_json() for job in jobs])

@@ -1,4 +1,4 @@
-"""A dry run: the exact requests in order, their windows and rounds, and what is not known.
+"""A dry run: the exact requests in order, their windows and rounds, and the unknowns.
 
 In: a plan, a moment, and, where known, how many links are expected. Out: a JSON document, text, or a
 shell script. Pure: reads no clock, no file and no network. `run --dry-run` prints the same.
@@ -31,7 +31,7 @@ from runbook.windows import Pair, WindowState, pairs_of, rounds, unservable
 Expected = Mapping[str | tuple[str, str, str] | None, int]
 """Links expected per job id, and per (job id, wave of productURL, wave of destinationURL).
 
-Under None stands how many belong to no job.
+The key None counts those that belong to no job.
 """
 
 _NO_WAY_BACK = (
@@ -250,7 +250,7 @@ def _not_known(plan: Plan, jobs: tuple[CmaJob, ...], expected: Expected | None) 
     )
 
 
-# Arguments of processes are shown to everybody on a machine; `printf` is part of the shell.
+# Everybody on a machine can see the arguments of processes; `printf` is built into the shell.
 _AUTHORIZATION = (
     "# The header with e-mail and API token, for the standard input of curl (7.55 or later): as an",
     "# argument everybody on this machine could read it.",
@@ -300,7 +300,7 @@ def preview_curl(plan: Plan, variables: Callable[[str], tuple[str, str]]) -> str
 
 
 def _names(profile: str, variables: Callable[[str], tuple[str, str]]) -> tuple[str, ...]:
-    # A profile that makes no name of a shell variable must not become a command either.
+    # A profile that is no name of a shell variable must not become a command either.
     return tuple(re.sub(r"[^A-Za-z0-9_]", "_", name) for name in variables(profile))
 
 

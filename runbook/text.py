@@ -1,7 +1,7 @@
 """Values as words for a terminal: printable text, moments, spans of time and aligned tables.
 
 Pure; knows no colour. Text from outside (server answers, plan values) goes through `printable`, so
-that nothing in it can move the cursor, change colours or reorder what stands beside it.
+that nothing in it can move the cursor, change colours or reorder the text beside it.
 """
 
 import unicodedata

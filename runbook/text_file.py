@@ -1,8 +1,8 @@
 """Text files as people save them: the encoding of one, and the delimiter of a CSV.
 
 In: the bytes of a file, block by block, read once. Out: the name of the codec that reads them. Known
-are UTF-8 and UTF-16 with or without a byte order mark, and UTF-32 with one. Anything else is taken
-for Windows-1252, or for Latin-1 where it holds bytes that mean nothing there. Pure.
+are UTF-8 and UTF-16 with or without a byte order mark, and UTF-32 with one. Anything else
+counts as Windows-1252, or as Latin-1 where it holds bytes that are undefined there. Pure.
 """
 
 import codecs
@@ -58,7 +58,7 @@ def encoding_of(blocks: Iterable[bytes]) -> TextEncoding:
 
 
 def _utf16_without_mark(start: bytes) -> str:
-    """Return the order of UTF-16, which the zero bytes of Latin text tell; empty where they do not."""
+    """Return the byte order of UTF-16 by the zero bytes of Latin text; empty where they do not tell."""
     even, odd = start[::2].count(0), start[1::2].count(0)
     half = len(start) // 4
     if (odd > half) == (even > half):

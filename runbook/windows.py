@@ -22,7 +22,7 @@ AUDIT_LOG_KEPT = timedelta(days=29)
 
 
 class WindowState(StrEnum):
-    """Where a moment stands towards a pair's window."""
+    """The state of a pair's window at a moment."""
 
     NOT_YET = "not_yet"
     OPEN = "open"
@@ -35,8 +35,8 @@ class WindowState(StrEnum):
 class Pair:
     """One wave of productURL's site with one wave of destinationURL's site.
 
-    Ends are exclusive. `start_assumed` says that a `started` was missing and `finished` was taken;
-    `planned` says that an end was planned, not finished. All moments are None when a wave has no
+    Ends are exclusive. `start_assumed` means that a `started` was missing and the end was taken;
+    `planned` means that an end is planned, not finished. All moments are None when a wave has no
     date that may be used.
     """
 
@@ -50,7 +50,7 @@ class Pair:
     planned: bool = False
 
     def state(self, at: datetime) -> WindowState:
-        """Return the state of the window at a moment; a wave without an end is not there yet."""
+        """Return the state of the window at a moment: not yet open while a wave has no end."""
         if self.opens is None or self.closes is None or self.safe_closes is None:
             return WindowState.NOT_YET
         if self.opens >= self.closes:
@@ -73,7 +73,7 @@ class Pair:
 
     @classmethod
     def from_json(cls, job: str, value: Mapping[str, Any]) -> "Pair":
-        """Return the pair that `as_json` wrote; a moment that cannot be read is none."""
+        """Return the pair that `as_json` wrote; an unreadable moment becomes None."""
         return cls(
             job=job,
             from_wave=Wave(name=str(value.get("from") or "")),
@@ -152,7 +152,7 @@ def rounds(pairs: Iterable[Pair], at: datetime) -> tuple[Round, ...]:
         until = pair.safe_closes if begins < pair.safe_closes else pair.closes
         if begins < until:
             spans.append((begins, until, pair))
-    # Stabbing intervals in order of their ends is known to need the fewest points.
+    # Picking points greedily by the ends of the intervals needs the fewest points.
     spans.sort(key=lambda span: (span[1], span[0]))
     result: list[Round] = []
     for begins, until, pair in spans:

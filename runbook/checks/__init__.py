@@ -1,4 +1,4 @@
-"""Checks: what is wrong with a plan, found before the night."""
+"""Checks: what is wrong with a plan, found before the cutover."""
 
 from runbook.checks.codes import CODES, Facts
 from runbook.checks.examine import ALL_CHECKS, examine

@@ -1,7 +1,7 @@
-"""RB301 to RB305: the authorization of the app link, which no API of Atlassian's can tell.
+"""RB301 to RB305: the authorization of the app link, which no API of Atlassian reports.
 
-Only jobs with `recreateAsRemote` need one, one per direction (links-api.md 2.1). What is judged is a
-person's word in the plan, not the site.
+Only jobs with `recreateAsRemote` need one, one per direction (links-api.md 2.1). The checks
+judge a person's attestation in the plan, not the site.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ def judge_app_links(plan: Plan, facts: Facts) -> Iterator[Finding]:
         if link is None or not link.authorized:
             yield _not_authorized(plan, instance, link)
         else:
-            yield from _judge_word(plan, facts, instance, link)
+            yield from _judge_attestation(plan, facts, instance, link)
         if link is not None and link.evidence in facts.missing_files:
             path = f"{instance.path}.appLink.evidence"
             message = f"the evidence file `{link.evidence}` is not there"
@@ -36,7 +36,9 @@ def _not_authorized(plan: Plan, instance: Instance, link: AppLink | None) -> Fin
     return finding("RB301", plan, path, message, hint=hint, instance=instance)
 
 
-def _judge_word(plan: Plan, facts: Facts, instance: Instance, link: AppLink) -> Iterator[Finding]:
+def _judge_attestation(
+    plan: Plan, facts: Facts, instance: Instance, link: AppLink
+) -> Iterator[Finding]:
     path = f"{instance.path}.appLink"
     missing = [key for key, value in (("by", link.by), ("at", link.at)) if value is None]
     if missing:

@@ -1,4 +1,4 @@
-"""A plan that was read and checked: what every later step works on, bound together once."""
+"""A plan that was read and checked: the input of every later step."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ LISTED_ERRORS = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedPlan:
-    """A plan without structural errors, its findings, and the jobs it stands for.
+    """A plan without structural errors, its findings, and its jobs.
 
     `pairs` are the finished windows of each job: planned ends never let a job run.
     """

@@ -72,7 +72,7 @@ CODES: dict[str, tuple[Severity, str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """The moment a plan is judged at, and what was found around it: values, so that checks are pure.
+    """The moment a plan is judged at, and what was found around it, as plain values.
 
     `at` is the planned moment (`--at`, else `cutover`, else the present; in `run` the real present).
     `running` says that only finished waves count. `missing_files` are evidence files that are named
@@ -104,7 +104,7 @@ def finding(
     severity: Severity | None = None,
     sites: tuple[str, str] | None = None,
 ) -> Finding:
-    """Return a finding that stands at the value of `path`; severity is the code's own by default."""
+    """Return a finding at the value of `path`; severity is the code's own by default."""
     location = plan.location(path)
     if sites is None and instance is not None:
         sites = instance.sites
@@ -130,7 +130,7 @@ def few(names: list[str], *, shown: int = 4) -> str:
 
 
 def lacks(plan: Plan, *parts: str) -> bool:
-    """Return whether a value could not be read in one of the parts of a plan that are named."""
+    """Return whether any of the named parts of a plan holds a value that could not be read."""
     return any(path.startswith(parts) for path in plan.broken)
 
 

@@ -1,4 +1,4 @@
-"""RB501 to RB505: what the plan leaves out or holds twice. Only jobs that recreate links count.
+"""RB501 to RB505: gaps and duplicates in a plan. Only jobs that recreate links count.
 
 Messages about pairs of sites are joined per site where there are very many, so that a plan of a
 thousand sites is judged in linear time and its output can be read.
@@ -86,7 +86,7 @@ def _pair(plan: Plan, first: Site, other: Site) -> Finding:
 def judge_split(plan: Plan, facts: Facts) -> Iterator[Finding]:  # noqa: ARG001
     """RB503: jobs of one split name different Data Centers.
 
-    A job's override says that its staging clone and production are the same Data Center.
+    A job's override declares its staging clone and production to be the same Data Center.
     """
     if lacks(plan, "sites", "instances"):
         return

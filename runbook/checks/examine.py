@@ -1,4 +1,4 @@
-"""Every check in one tuple, one function that asks them all, and the waivers of what they find.
+"""Every check in one tuple, one function that runs them all, and the waivers.
 
 In: a plan and what is known around it. Out: all findings in file order, waivers applied. Nothing
 here reads a clock, a file or the network.
@@ -18,13 +18,13 @@ from runbook.text import printable
 
 
 def judge_online(plan: Plan, facts: Facts) -> Iterator[Finding]:
-    """RB601 to RB690: what the sites said, or that nobody asked them."""
+    """RB601 to RB690: the answers of the sites, or a note that they were not asked."""
     if facts.online is None:
         message = f"the sites were not asked: {printable(facts.not_asked)}"
         hint = "`runbook check PLAN --online` asks them; it only reads"
         yield finding("RB690", plan, "sites", message, hint=hint)
         return
-    # Most runs of `check` are offline and need not pay for importing these.
+    # Most runs of `check` are offline and do not need these imports.
     from runbook.checks.online import ONLINE_CHECKS
 
     for check in ONLINE_CHECKS:
@@ -64,7 +64,7 @@ def examine(
 
 
 def _follows(problem: Finding, broken: frozenset[str], above: set[str]) -> bool:
-    """Return whether a problem speaks of a value that could not be read, or of what holds one."""
+    """Return whether a problem concerns a value that could not be read, or its container."""
     if not broken:
         return False
     return problem.path in above or any(path in broken for path in _upwards(problem.path))
@@ -90,7 +90,7 @@ def apply_waivers(plan: Plan, facts: Facts, findings: Iterable[Finding]) -> tupl
     used: set[str] = set()
     result = [_judged(problem, waivers, used) for problem in findings]
     if plan.broken:
-        # Something was not looked at, so nobody can say that a waiver waives nothing.
+        # Part of the plan was not checked, so a waiver cannot be called idle.
         return tuple(result)
     idle = [waiver for waiver in plan.waivers if waiver.path not in used]
     result += [

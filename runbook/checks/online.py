@@ -1,7 +1,7 @@
-"""RB601 to RB610 and RB690: what the sites themselves say about a plan.
+"""RB601 to RB610 and RB690: what the sites themselves report about a plan.
 
 In: the answers, gathered by `runbook.atlassian.facts`, each with when it was asked. Out: findings.
-What could not be asked is RB690 with the reason, never silence. Pure.
+A question without an answer is RB690 with the reason. Pure.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ CLOCK_TOLERANCE_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Told(Generic[Value]):
-    """An answer, and when it was asked for."""
+    """An answer, and the moment of the question."""
 
     value: Value
     at: datetime
@@ -37,7 +37,7 @@ class NotTold:
 
 @dataclass(frozen=True, slots=True)
 class LoginRefused:
-    """The site does not take the credential."""
+    """The site refuses the credential."""
 
     reason: str
     hint: str
@@ -56,7 +56,7 @@ class Who:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """A site's own words about itself."""
+    """What a site reports about itself."""
 
     base_url: str
     display_url: str
@@ -66,7 +66,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectUse:
-    """What stands against using a project: nothing, or `missing`, `archived`, `not browsable`, `not linkable`."""
+    """The obstacle to using a project: none, or `missing`, `archived`, `not browsable`, `not linkable`."""
 
     key: str
     problem: str = ""
@@ -74,7 +74,7 @@ class ProjectUse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteFacts:
-    """What one site said. `unreachable` says why it did not answer at all, else it is empty.
+    """The answers of one site. `unreachable` is why it did not answer at all, else empty.
 
     `near_limit` are issues near Jira's limit of remote links, with their numbers. `clock_off_s` is
     how many seconds this machine's clock is ahead of the site's.
@@ -103,7 +103,7 @@ class OldBase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnlineFacts:
-    """What everybody said who was asked about a plan."""
+    """The answers of every site and Data Center of a plan."""
 
     asked_at: datetime
     sites: tuple[SiteFacts, ...]
@@ -120,7 +120,7 @@ def _each(plan: Plan, facts: Facts) -> Iterator[tuple[Site, SiteFacts]]:
 
 
 def judge_site_ids(plan: Plan, facts: Facts) -> Iterator[Finding]:
-    """RB601: the site id of the plan is not what the site says."""
+    """RB601: the site id of the plan is not the one that the site reports."""
     for site, said in _each(plan, facts):
         if site.site_id is None or isinstance(said.site_id, NotTold):
             continue
@@ -240,8 +240,8 @@ def judge_old_bases(plan: Plan, facts: Facts) -> Iterator[Finding]:
             yield finding("RB610", plan, path, message, hint=hint, instance=instance)
 
 
-def judge_silence(plan: Plan, facts: Facts) -> Iterator[Finding]:
-    """RB690: what was not asked, with the reason; one note per site and reason."""
+def judge_unanswered(plan: Plan, facts: Facts) -> Iterator[Finding]:
+    """RB690: the questions without an answer, one note per site and reason."""
     if not isinstance(facts.online, OnlineFacts):
         return
     for site, said in _each(plan, facts):
@@ -296,12 +296,12 @@ ONLINE_CHECKS: tuple[Check, ...] = (
     judge_tokens,
     judge_projects,
     judge_old_bases,
-    judge_silence,
+    judge_unanswered,
 )
 
 
 def online_lines(plan: Plan, online: OnlineFacts) -> tuple[str, ...]:
-    """Return what each site said, one line per site, with when it was asked."""
+    """Return one line per site with its answers and the moment of the questions."""
     lines = []
     for said in online.sites:
         parts = []

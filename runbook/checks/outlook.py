@@ -1,4 +1,4 @@
-"""What is still to be done for a plan, and how much time its windows leave. Pure.
+"""The work left on a plan, and the time that its windows leave. Pure.
 
 In: a plan, facts and findings. Out: values that `check` prints.
 """
@@ -73,6 +73,6 @@ def outlook(plan: Plan, facts: Facts, findings: tuple[Finding, ...]) -> Outlook:
 
 
 def _end(pair: Pair, at: datetime) -> datetime:
-    """Return the end that a person has to keep: the safe one, or the last one where it is past."""
+    """Return the end that matters now: the safe one, or the last one where the safe one is past."""
     safe, last = pair.safe_closes or at, pair.closes or at
     return safe if at < safe else last

@@ -1,4 +1,4 @@
-"""RB401 to RB410: what Atlassian's API would refuse, or accept and do something else with.
+"""RB401 to RB410: requests that Atlassian's API would refuse or misunderstand.
 
 Facts: links-api.md 1.2 (fields), 2.1 (recreation is Jira only, Data Center to Cloud only).
 """
@@ -16,7 +16,7 @@ from runbook.text import closest, moment
 
 BACKUP_RESTS = timedelta(days=7)
 _CLOUD_HOSTS = (".atlassian.net", ".jira.com", ".jira-dev.com", ".atlassian-us-gov-mod.net")
-# So many wrong URLs get a suggestion; a plan with more of them names other sites altogether.
+# Only so many wrong URLs get a suggestion; a plan with more of them names other sites altogether.
 _SUGGESTIONS = 50
 _ODD_CHARACTERS = re.compile(r"[\x00-\x20\x7f\\<>\"{}|^`]")
 _STAGING = re.compile(
@@ -166,7 +166,7 @@ def _judge_recreation(plan: Plan, instance: Instance) -> Iterator[Finding]:
 
 
 def judge_origins(plan: Plan, facts: Facts) -> Iterator[Finding]:  # noqa: ARG001
-    """RB407 and RB408: an override that says nothing, or one that seems to be missing."""
+    """RB407 and RB408: an override without effect, or one that seems to be missing."""
     for instance in plan.instances:
         override = instance.migrated_from_override
         if override is not None:
@@ -186,7 +186,7 @@ def _looks_like_staging(url: str) -> bool:
     rest = url.partition("://")[2].lower() or url.lower()
     host, slash, path = rest.partition("/")
     name = host.partition(":")[0]
-    # The last label is a top-level domain: `.test` and `.example` say nothing about an instance.
+    # The last label is a top-level domain: `.test` and `.example` tell nothing about an instance.
     labels = name.rpartition(".")[0] or name
     return _STAGING.search(labels) is not None or _STAGING.search(slash + path) is not None
 

@@ -1,7 +1,7 @@
 """RB201 to RB208: whether the planned moment lies inside the windows of each job.
 
 Only jobs with `recreateAsRemote` have windows. Planned ends count as ends unless the plan is about
-to run; every message that rests on one says so.
+to run; every message that relies on one mentions it.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ _PAIRS_NAMED = 4
 
 
 def judge_windows(plan: Plan, facts: Facts) -> Iterator[Finding]:
-    """RB201 to RB207: at most one error per job, since each of them explains the others away."""
+    """RB201 to RB207: at most one error per job, since each of them implies the others."""
     if lacks(plan, "cutover", "sites"):
         return
     for instance in plan.instances:

@@ -1,4 +1,4 @@
-"""YAML text -> nodes that know where they stand; nothing is guessed about their types.
+"""YAML text -> nodes that know their location; their types are not guessed.
 
 In: the bytes of one file. Out: a tree of `Scalar`, `Items` and `Entries`, what was odd about the
 text, and a map from paths to locations. One pass over PyYAML's events (libyaml's where it is there)
@@ -27,11 +27,11 @@ LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _STEP = re.compile(r"\.?([^.\[\]]+)|\[(\d+)\]")
 KEY_MARK = "!key"
-_TAGS_THAT_SAY_NOTHING = frozenset({None, "!", "tag:yaml.org,2002:str"})
+_NEUTRAL_TAGS = frozenset({None, "!", "tag:yaml.org,2002:str"})
 
 
 class DocumentError(PlanError):
-    """The text is no document that can be read; `line` and `column` start at 1."""
+    """The text is not a readable document; `line` and `column` start at 1."""
 
     def __init__(self, message: str, line: int = 1, column: int = 1, *, hint: str = "") -> None:
         super().__init__(message, hint=hint)
@@ -60,7 +60,7 @@ class Node:
 
 
 class Scalar(Node):
-    """Text as it was written; `style` is its quote or block sign, empty for plain text."""
+    """Text as written; `style` is its quote or block indicator, empty for plain text."""
 
     __slots__ = ("style", "text")
 
@@ -71,12 +71,12 @@ class Scalar(Node):
 
     @property
     def is_null(self) -> bool:
-        """Return whether the value is one of YAML's ways to say nothing."""
+        """Return whether the value is one of YAML's spellings of null."""
         return not self.style and self.text in _NULLS
 
 
 class Collection(Node):
-    """A list or a mapping; `flow` says that it is in brackets, `last` is the node that ends it."""
+    """A list or a mapping; `flow` means written in brackets, `last` is the node that ends it."""
 
     __slots__ = ("flow", "last")
 
@@ -97,7 +97,7 @@ class Items(Collection):
 
 
 class Entries(Collection):
-    """A mapping; of duplicate keys the first is kept. `pending` is the key that waits for its value.
+    """A mapping; of duplicate keys the first is kept. `pending` is the key without a value so far.
 
     `key_column` is where its keys begin, which in a block is the same for all of them.
     """
@@ -118,7 +118,7 @@ OddityKind: TypeAlias = Literal["duplicate", "key", "tag", "merge"]
 
 @dataclass(frozen=True, slots=True)
 class Oddity:
-    """Something that YAML allows and a plan does not."""
+    """Something that YAML allows and a plan does not allow."""
 
     kind: OddityKind
     message: str
@@ -358,7 +358,7 @@ class _Builder:
             message = f"more than {NODE_LIMIT:,} values, each alias counted as often as it is used"
             hint = "aliases that multiply each other are refused"
             raise DocumentError(message, node.line, node.column, hint=hint)
-        if node.tag not in _TAGS_THAT_SAY_NOTHING:
+        if node.tag not in _NEUTRAL_TAGS:
             tag = re.sub(r"\Atag:yaml\.org,2002:", "!!", str(node.tag))
             self._odd("tag", f"the tag `{tag}` means nothing in a plan", node)
         if anchor is not None:

@@ -2,8 +2,8 @@
 
 In: the text of a plan that was read without structural errors, the index of an instance, the values
 of its `appLink`. Out: the new text. Comments, layout, quotes and line ends are kept, since only the
-characters of the values themselves are replaced or added. The result is read again, and unless it
-differs from what was there in this one `appLink` and in nothing else, it is refused.
+characters of the values themselves are replaced or added. The result is read again and
+refused unless it differs from the original in this one `appLink` and nowhere else.
 """
 
 import json
@@ -78,7 +78,7 @@ def set_app_link(text: str, index: int, values: Values) -> str:
 
 
 def _only_app_link_changed(before: AnyNode, after: str, index: int, values: Values) -> bool:
-    """Return whether a text says what was there before, but for `values` in this one `appLink`."""
+    """Return whether a text differs from what it was only by `values` in this one `appLink`."""
     expected = _content(before)
     instance = expected["instances"][index]
     written = {name: _as_text(value) for name, value in values.items()}
@@ -91,7 +91,7 @@ def _only_app_link_changed(before: AnyNode, after: str, index: int, values: Valu
 
 
 def _content(node: AnyNode) -> Any:
-    """Return what a node says, whatever its layout: mappings, lists, texts and None."""
+    """Return the content of a node without its layout: mappings, lists, texts and None."""
     if isinstance(node, Entries):
         return {name: _content(value) for name, (_, value) in node.entries.items()}
     if isinstance(node, Items):
@@ -122,7 +122,7 @@ def _instance(root: AnyNode, index: int) -> Entries:
 
 
 def _entry(mapping: Entries, name: str) -> tuple[Scalar, AnyNode] | None:
-    """Return the entry that is written in a mapping itself: what `<<` brings stands elsewhere."""
+    """Return an entry written in the mapping itself: what `<<` merges in is written elsewhere."""
     entry = mapping.entries.get(name)
     return entry if entry is not None and mapping.start <= entry[0].start < mapping.end else None
 
@@ -132,12 +132,12 @@ def _is_block_scalar(node: AnyNode) -> bool:
 
 
 def _extent(text: str, node: AnyNode) -> tuple[int, int]:
-    """Return where a value's characters begin and end, without comments and blank lines behind it."""
+    """Return where a value's text begins and ends, without comments and blank lines behind it."""
     last = node
     while not isinstance(last, Scalar) and not (last.is_alias or last.flow or last.last is None):
         last = last.last
     if last.start == last.end:
-        # Parsers differ in where a value without text stands; here it is directly behind the colon.
+        # Parsers differ in the location of an empty value; here it is directly behind the colon.
         end = len(text[: last.end].rstrip())
         return min(node.start, end), end
     if _is_block_scalar(last):
@@ -155,7 +155,7 @@ def _changes(text: str, instance: Entries, values: Values) -> list[_Change]:
     link = entry[1]
     if isinstance(link, Entries) and not link.is_alias:
         return _in_mapping(text, link, values)
-    # Nothing, null or an alias: written anew as a whole.
+    # Nothing, null or an alias: replaced as a whole.
     start, end = _extent(text, link)
     if instance.flow:
         written = f"{{{_flow_entries(values, as_json=_is_json(instance))}}}"
@@ -184,7 +184,7 @@ def _in_mapping(text: str, link: Entries, values: Values) -> list[_Change]:
             continue
         written = _spaced(text, start) + _scalar(value, name, as_json=as_json)
         changes.append((start, end, written + _header_comment(text, old)))
-    # What is added behind a value that is replaced too has to be applied first.
+    # An addition behind a value that is replaced too has to be applied first.
     return [_added(text, link, missing), *changes] if missing else changes
 
 

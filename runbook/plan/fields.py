@@ -13,10 +13,10 @@ NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
 ID = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$"
 PROJECT_KEY = r"^[A-Za-z0-9_]{1,255}$"
 ISSUE_KEY = r"^[A-Za-z0-9_]{1,255}-[0-9]{1,18}$"
-# No absolute path, no drive, and no step up: `bundle` packs only what lies with the plan.
+# No absolute path, no drive, and no step up: `bundle` packs only files beside or below the plan.
 BESIDE = r"^(?![A-Za-z]:|[/\\])(?!([\s\S]*[/\\])?\.\.([/\\]|\s*$))[\s\S]*\S[\s\S]*$"
 CODE = r"^RB[0-9]{3}$"
-# Years of four digits from 2000 on, so that no arithmetic with windows leaves the calendar.
+# Years from 2000 to 2999, so that no arithmetic with windows leaves the range of `datetime`.
 DAY = r"^2[0-9]{3}-[0-9]{2}-[0-9]{2}$"
 MOMENT = (
     r"^2[0-9]{3}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?"
@@ -73,7 +73,7 @@ class DayType:
 
 
 class ChoiceType:
-    """One of some words."""
+    """One of a fixed set of words."""
 
     def __init__(self, *words: str, any_case: bool = False) -> None:
         self.words = words
@@ -100,7 +100,7 @@ class ListType:
 
 
 class TextOrRecord:
-    """Text, or a mapping that says more."""
+    """Text, or a mapping that also holds it."""
 
     def __init__(self, text: TextType, record: "Record") -> None:
         self.text = text

@@ -37,7 +37,7 @@ class Wave:
     """One migration that brought data to a site.
 
     `name` defaults to `wave-<number>`; `projects` are cloud keys, all of the site by default.
-    Exactly what the plan says is kept: any of the moments may be missing.
+    Only what the plan gives is kept: any of the moments may be missing.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Site:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppLink:
-    """A person's word that the app link is authorized in one direction."""
+    """A person's attestation that the app link is authorized in one direction."""
 
     authorized: bool
     as_account: str | None = None
@@ -122,7 +122,7 @@ class Waiver:
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where a value stands in the plan's file; both start at 1."""
+    """The line and column of a value in the plan's file; both start at 1."""
 
     line: int
     column: int
@@ -130,7 +130,7 @@ class Location:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Everything one plan file says.
+    """The content of one plan file.
 
     `source` holds the file's bytes, `locations` where the value at each path stands
     (`instances[2].migratedFrom`) and, under `<path>!key`, where its key does. `digest` is the SHA-256
@@ -160,7 +160,7 @@ class Plan:
     _instances: dict[str, Instance] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        # Looked up once per job by many: built from behind, so that the first of equals counts.
+        # Every job looks its sites up; in reverse, so that the first of equals wins.
         object.__setattr__(self, "_sites", {site.url: site for site in reversed(self.sites)})
         object.__setattr__(
             self, "_instances", {instance.id: instance for instance in reversed(self.instances)}
@@ -175,7 +175,7 @@ class Plan:
         return self._instances.get(instance_id)
 
     def location(self, path: str) -> Location:
-        """Return where the value at `path` stands; the nearest enclosing value where it is absent."""
+        """Return the location of the value at `path`, or of the nearest value that encloses it."""
         while path:
             if path in self.locations:
                 return self.locations[path]

@@ -58,7 +58,7 @@ from runbook.text import closest
 
 _UUID = re.compile(r"(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _INSTANCE_PATH = re.compile(r"instances\[\d+\]")
-# What a job is cannot be said without these, so it is left out where one of them is wrong.
+# Without these the job is not defined, so an instance is left out where one of them is wrong.
 _DECISIVE = ("product", "recreateAsRemote", "createBackup", "migratedFromOverride", "id")
 # Each cycle of needs is its own mistake; a plan with more of them was generated, and these show how.
 _CYCLES_SHOWN = 20
@@ -67,7 +67,7 @@ _SUGGESTIONS = 20
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What came of reading a plan: `plan` is None where there is nothing to check.
+    """The result of reading a plan: `plan` is None where there is nothing to check.
 
     With structural errors `plan` holds what could be read. `source` shows its lines, masked.
     """

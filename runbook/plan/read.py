@@ -1,7 +1,7 @@
 """Nodes -> values of the types that `fields` declares, and every structural finding on the way.
 
 In: a document. Out: plain mappings of typed values; what cannot be read is left out, named in
-`broken`, and has a finding (RB101 to RB104, RB107, RB108). Nothing is raised for what a plan says.
+`broken`, and has a finding (RB101 to RB104, RB107, RB108). The content of a plan never raises an error.
 """
 
 import contextlib
@@ -36,7 +36,7 @@ Values = dict[str, Any]
 
 
 class _Bad:
-    """The value was given and cannot be used; a finding says why."""
+    """The value is given and cannot be used; a finding gives the reason."""
 
 
 BAD: Final = _Bad()
@@ -44,7 +44,7 @@ BAD: Final = _Bad()
 _MOMENT = re.compile(MOMENT)
 _MOMENT_WITHOUT_OFFSET = re.compile(r"\d{4}-\d{2}-\d{2}([Tt ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?)?")
 _DAY = re.compile(DAY)
-# So many unknown keys get a suggestion; a foreign file would otherwise take minutes.
+# Only so many unknown keys get a suggestion; a foreign file would otherwise take minutes.
 _SUGGESTIONS = 100
 
 
@@ -73,7 +73,7 @@ class Reader:
         hint: str = "",
         severity: Severity = Severity.ERROR,
     ) -> None:
-        """Add a finding that stands at `node`."""
+        """Add a finding at the location of `node`."""
         self.findings.append(
             Finding(
                 code=code,

@@ -1,6 +1,6 @@
 """The text of a new plan: every direction of every pair of sites, every field explained.
 
-In: base URLs that were checked. Out: YAML. Nothing is left to guess: what is not known is a comment.
+In: base URLs that were checked. Out: YAML. Nothing is guessed: what is not known is a comment.
 """
 
 from collections.abc import Sequence
