@@ -6,6 +6,7 @@ thousand sites is judged in linear time and its output can be read.
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 
 from runbook.checks.codes import Facts, few, finding, lacks
 from runbook.findings import Finding
@@ -51,12 +52,8 @@ def _judge_unlinked(plan: Plan, directions: dict[tuple[str, str], Instance]) -> 
         missing = count - 1 - len(linked[site.url])
         if missing == 0:
             continue
-        names: list[str] = []
-        for other in plan.sites:
-            if len(names) == 3:
-                break
-            if other is not site and other.url not in linked[site.url]:
-                names.append(other.url)
+        others = (other.url for other in plan.sites if other is not site)
+        names = list(islice((url for url in others if url not in linked[site.url]), 3))
         more = "" if missing == len(names) else f" and {missing - len(names)} more"
         message = (
             f"`{site.url}` is not linked with {missing} of the {count - 1} other sites: "

@@ -13,7 +13,7 @@ from runbook.checks.coverage import COVERAGE_CHECKS
 from runbook.checks.request import REQUEST_CHECKS
 from runbook.checks.window import WINDOW_CHECKS
 from runbook.findings import Finding, Severity, Waived
-from runbook.plan.model import Plan, Waiver
+from runbook.plan.model import Plan, Waiver, upwards
 from runbook.text import printable
 
 
@@ -54,7 +54,7 @@ def examine(
     if any(problem.code == "RB108" for problem in structural):
         return structural
     found = [*structural]
-    above = {path for path in plan.broken for path in _upwards(path)}
+    above = {path for path in plan.broken for path in upwards(path)}
     for check in checks:
         found.extend(
             problem for problem in check(plan, facts) if not _follows(problem, plan.broken, above)
@@ -67,14 +67,7 @@ def _follows(problem: Finding, broken: frozenset[str], above: set[str]) -> bool:
     """Return whether a problem concerns a value that could not be read, or its container."""
     if not broken:
         return False
-    return problem.path in above or any(path in broken for path in _upwards(problem.path))
-
-
-def _upwards(path: str) -> Iterator[str]:
-    """Yield a path and every path above it."""
-    while path:
-        yield path
-        path = path[: max(path.rfind("."), path.rfind("["), 0)]
+    return problem.path in above or any(path in broken for path in upwards(problem.path))
 
 
 # Waivers: a finding that somebody accepts stays visible and no longer counts (and RB506)

@@ -4,7 +4,7 @@ Everything past `runbook.plan.parse` sees only these values. Moments are aware a
 zone in which the person wrote them is kept in `Plan.zone` for display.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
 from enum import StrEnum
@@ -176,8 +176,14 @@ class Plan:
 
     def location(self, path: str) -> Location:
         """Return the location of the value at `path`, or of the nearest value that encloses it."""
-        while path:
-            if path in self.locations:
-                return self.locations[path]
-            path = path[: max(path.rfind("."), path.rfind("["), 0)]
-        return Location(1, 1)
+        return next(
+            (self.locations[above] for above in upwards(path) if above in self.locations),
+            Location(1, 1),
+        )
+
+
+def upwards(path: str) -> Iterator[str]:
+    """Yield a path and every path above it."""
+    while path:
+        yield path
+        path = path[: max(path.rfind("."), path.rfind("["), 0)]
