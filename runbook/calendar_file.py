@@ -5,7 +5,7 @@ the same bytes, and an event keeps its UID when its date moves, so that importin
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from urllib.parse import urlsplit
@@ -25,7 +25,7 @@ NEVER_OVERLAPS = "no moment serves this pair of waves; only `runbook repair` hel
 class CalendarEvent:
     """One deadline. `at` is a moment, or a whole day; `reminders` are times before it.
 
-    `key` names the event within the plan for as long as it means the same.
+    `key` identifies the event within the plan for as long as its meaning stays the same.
     """
 
     key: str
@@ -67,14 +67,14 @@ def calendar_of(plan: Plan) -> bytes:
     return b"".join(_folded(line) + b"\r\n" for line in lines)
 
 
-# What there is to remember
+# The deadlines
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
 _HOUR = timedelta(hours=1)
 
 
-def _cutover(plan: Plan) -> Iterable[CalendarEvent]:
+def _cutover(plan: Plan) -> Iterator[CalendarEvent]:
     if plan.cutover is None:
         return
     for_whom = f" for {plan.customer}" if plan.customer else ""
@@ -99,7 +99,7 @@ def _cutover(plan: Plan) -> Iterable[CalendarEvent]:
     )
 
 
-def _tokens(plan: Plan) -> Iterable[CalendarEvent]:
+def _tokens(plan: Plan) -> Iterator[CalendarEvent]:
     for site in plan.sites:
         if site.token_expires is not None:
             yield CalendarEvent(
@@ -112,48 +112,35 @@ def _tokens(plan: Plan) -> Iterable[CalendarEvent]:
             )
 
 
-def _window(plan: Plan, pair: Pair) -> Iterable[CalendarEvent]:
+def _window(plan: Plan, pair: Pair) -> Iterator[CalendarEvent]:
     instance = plan.instance(pair.job)
     if instance is None or pair.opens is None or pair.closes is None or pair.safe_closes is None:
         return
-    route = f"{_host(instance.product_url)} to {_host(instance.destination_url)}"
     waves = f"{pair.from_wave.name} with {pair.to_wave.name}"
+    where = f"{_host(instance.product_url)} to {_host(instance.destination_url)}, {waves}"
     planned = " (planned)" if pair.planned else ""
-    job = f"Job `{pair.job}` of {plan.name}, {waves}."
-    key = f"{pair.job}\n{pair.from_wave.name}\n{pair.to_wave.name}"
+
+    def event(kind: str, at: datetime, what: str, why: str, *before: timedelta) -> CalendarEvent:
+        return CalendarEvent(
+            key=f"{kind}\n{pair.job}\n{pair.from_wave.name}\n{pair.to_wave.name}",
+            at=at,
+            summary=f"{what}{planned}: {where}",
+            description=f"Job `{pair.job}` of {plan.name}, {waves}. {why}",
+            reminders=before,
+        )
+
     if pair.state(pair.opens) is WindowState.NEVER:
-        yield CalendarEvent(
-            key=f"never\n{key}",
-            at=pair.closes,
-            summary=f"No window{planned}: {route}, {waves}",
-            description=f"{job} {NEVER_OVERLAPS}.",
-        )
+        yield event("never", pair.closes, "No window", f"{NEVER_OVERLAPS}.")
         return
-    yield CalendarEvent(
-        key=f"opens\n{key}",
-        at=pair.opens,
-        summary=f"Window opens{planned}: {route}, {waves}",
-        description=f"{job} Both waves are over; a job submitted from now on serves them.",
-        reminders=(_HOUR,),
-    )
-    assumed = " The start of a wave is not in the plan, its end was taken." * pair.start_assumed
+    why = "Both waves are over; a job submitted from now on serves them."
+    yield event("opens", pair.opens, "Window opens", why, _HOUR)
     if pair.safe_closes > pair.opens:
-        yield CalendarEvent(
-            key=f"safe\n{key}",
-            at=pair.safe_closes,
-            summary=f"Window safely open until now{planned}: {route}, {waves}",
-            description=f"{job} Two weeks after the earlier start of the two migrations. Atlassian "
-            f"does not say whether the start or the end counts.{assumed}",
-            reminders=(3 * _DAY, _DAY),
-        )
-    yield CalendarEvent(
-        key=f"closes\n{key}",
-        at=pair.closes,
-        summary=f"Window closes{planned}: {route}, {waves}",
-        description=f"{job} Two weeks after the earlier end of the two migrations: afterwards "
-        "Atlassian cannot recreate these links, and only `runbook repair` helps.",
-        reminders=(_DAY,),
-    )
+        why = "Two weeks after the earlier start of the two migrations. Atlassian does not say whether the start or the end counts."
+        if pair.start_assumed:
+            why += " The start of a wave is not in the plan, its end was taken."
+        yield event("safe", pair.safe_closes, "Window safely open until now", why, 3 * _DAY, _DAY)
+    why = "Two weeks after the earlier end of the two migrations: afterwards Atlassian cannot recreate these links, and only `runbook repair` helps."
+    yield event("closes", pair.closes, "Window closes", why, _DAY)
 
 
 def _host(url: str) -> str:
@@ -166,38 +153,30 @@ def _moment(at: datetime | date) -> datetime:
     return datetime(at.year, at.month, at.day, tzinfo=UTC)
 
 
-# How RFC 5545 writes it
+# The format of RFC 5545
 
 
-def _event_lines(plan: Plan, event: CalendarEvent, stamp: datetime) -> list[str]:
+def _event_lines(plan: Plan, event: CalendarEvent, stamp: datetime) -> Iterator[str]:
     uid = hashlib.sha256(f"{plan.name}\n{event.key}".encode()).hexdigest()[:32]
-    lines = [
-        "BEGIN:VEVENT",
-        f"UID:{uid}@runbook",
-        f"DTSTAMP:{_utc(stamp)}",
-    ]
-    if isinstance(event.at, datetime):
-        lines.append(f"DTSTART:{_utc(event.at)}")
-    else:
-        lines.append(f"DTSTART;VALUE=DATE:{event.at:%Y%m%d}")
-    lines += [
-        f"SUMMARY:{_text(event.summary)}",
-        f"DESCRIPTION:{_text(event.description)}",
-        "TRANSP:TRANSPARENT",
-    ]
+    whole_day = not isinstance(event.at, datetime)
+    yield "BEGIN:VEVENT"
+    yield f"UID:{uid}@runbook"
+    yield f"DTSTAMP:{_utc(stamp)}"
+    yield f"DTSTART;VALUE=DATE:{event.at:%Y%m%d}" if whole_day else f"DTSTART:{_utc(event.at)}"
+    yield f"SUMMARY:{_text(event.summary)}"
+    yield f"DESCRIPTION:{_text(event.description)}"
+    yield "TRANSP:TRANSPARENT"
     for before in event.reminders:
-        lines += [
-            "BEGIN:VALARM",
-            "ACTION:DISPLAY",
-            f"DESCRIPTION:{_text(event.summary)}",
-            f"TRIGGER:-{_duration(before)}",
-            "END:VALARM",
-        ]
-    return [*lines, "END:VEVENT"]
+        yield "BEGIN:VALARM"
+        yield "ACTION:DISPLAY"
+        yield f"DESCRIPTION:{_text(event.summary)}"
+        yield f"TRIGGER:-{_duration(before)}"
+        yield "END:VALARM"
+    yield "END:VEVENT"
 
 
-def _utc(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+def _utc(at: datetime | date) -> str:
+    return f"{_moment(at):%Y%m%dT%H%M%SZ}"
 
 
 def _duration(length: timedelta) -> str:

@@ -2,8 +2,8 @@
 
 In: a plan. Out: its directions grouped by site and account, their states, and the clicks as
 sentences. Pure. Only jobs that recreate links need an authorized app link; one sign-in on a site
-covers every direction that starts there. Nothing here can look whether a link is authorized: no
-documented API tells (links-api.md 4), so a person's word is kept.
+covers every direction that starts there. No documented API tells whether a link is
+authorized (links-api.md 4), so a person's attestation is kept.
 """
 
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ ADMIN_PATH = "/plugins/servlet/applinks/listApplicationLinks"
 
 
 class LinkState(StrEnum):
-    """What the plan says about one direction; `incomplete` lacks who or when (RB302)."""
+    """The state of one direction, the best first; `incomplete` lacks who or when (RB302)."""
 
     DONE = "done"
     INCOMPLETE = "incomplete"
@@ -44,24 +44,17 @@ class Direction:
     @property
     def state(self) -> LinkState:
         """Return the worst state of its jobs."""
-        states = {state_of(instance.app_link) for instance in self.instances}
-        return next(
-            state
-            for state in (LinkState.OPEN, LinkState.INCOMPLETE, LinkState.DONE)
-            if state in states
-        )
+        states = [state_of(instance.app_link) for instance in self.instances]
+        return max(states, key=list(LinkState).index)
 
     @property
     def link(self) -> AppLink | None:
         """Return the attestation of the first job that has one."""
-        return next(
-            (instance.app_link for instance in self.instances if instance.app_link is not None),
-            None,
-        )
+        return next((job.app_link for job in self.instances if job.app_link is not None), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
+class AppLinkGroup:
     """Everything that one sign-in covers: a site, an account, and the directions that start there.
 
     `issue` is a key known to exist on the site (from a probe), None where the plan names none.
@@ -74,49 +67,43 @@ class Group:
 
 
 def state_of(link: AppLink | None) -> LinkState:
-    """Return what an attestation amounts to."""
+    """Return the state that an attestation amounts to."""
     if link is None or not link.authorized:
         return LinkState.OPEN
     return LinkState.DONE if link.by and link.at else LinkState.INCOMPLETE
 
 
-def groups_of(plan: Plan) -> tuple[Group, ...]:
+def groups_of(plan: Plan) -> tuple[AppLinkGroup, ...]:
     """Return the directions of a plan by site and account, in plan order."""
-    directions: dict[tuple[str, str], list[Instance]] = {}
+    by_source: dict[str, dict[str, list[Instance]]] = {site.url: {} for site in plan.sites}
     for instance in plan.instances:
         if instance.recreate_as_remote:
-            key = (instance.product_url, instance.destination_url)
-            directions.setdefault(key, []).append(instance)
-    known = [site.url for site in plan.sites]
-    sources = dict.fromkeys([*known, *(source for source, _ in directions)])
+            starting_here = by_source.setdefault(instance.product_url, {})
+            starting_here.setdefault(instance.destination_url, []).append(instance)
     groups = []
-    for source in sources:
-        members = tuple(
-            Direction(source=start, destination=end, instances=tuple(jobs))
-            for (start, end), jobs in directions.items()
-            if start == source
-        )
-        if members:
-            site = plan.site(source)
-            probes = (p for direction in members for job in direction.instances for p in job.probe)
-            groups.append(
-                Group(
-                    site=source,
-                    account="default" if site is None else site.account,
-                    issue=next((probe.issue for probe in probes), None),
-                    directions=members,
-                )
+    for source, by_destination in by_source.items():
+        if not by_destination:
+            continue
+        site = plan.site(source)
+        jobs = [job for members in by_destination.values() for job in members]
+        groups.append(
+            AppLinkGroup(
+                site=source,
+                account="default" if site is None else site.account,
+                issue=next((probe.issue for job in jobs for probe in job.probe), None),
+                directions=tuple(
+                    Direction(source=source, destination=destination, instances=tuple(members))
+                    for destination, members in by_destination.items()
+                ),
             )
+        )
     return tuple(groups)
 
 
-def count_states(groups: Iterable[Group]) -> dict[str, int]:
+def count_states(groups: Iterable[AppLinkGroup]) -> dict[str, int]:
     """Return how many directions are in each state."""
-    counts = {state.value: 0 for state in LinkState}
-    for group in groups:
-        for direction in group.directions:
-            counts[direction.state.value] += 1
-    return counts
+    states = [direction.state for group in groups for direction in group.directions]
+    return {state.value: states.count(state) for state in LinkState}
 
 
 def host(url: str) -> str:
@@ -124,7 +111,7 @@ def host(url: str) -> str:
     return printable(urlsplit(url).hostname or url)
 
 
-def preparation(group: Group) -> tuple[str, ...]:
+def preparation(group: AppLinkGroup) -> tuple[str, ...]:
     """Return what to do once per site: sign in, and see that the app links exist."""
     others = ", ".join(host(direction.destination) for direction in group.directions)
     return (
@@ -133,7 +120,7 @@ def preparation(group: Group) -> tuple[str, ...]:
     )
 
 
-def clicks(group: Group, direction: Direction) -> tuple[str, ...]:
+def clicks(group: AppLinkGroup, direction: Direction) -> tuple[str, ...]:
     """Return the clicks for one direction; labels may have changed, so each names its purpose."""
     issue = f"{group.site}/browse/{quote(group.issue)}" if group.issue else f"{group.site}/issues"
     return (
@@ -146,19 +133,13 @@ def clicks(group: Group, direction: Direction) -> tuple[str, ...]:
 
 
 def attested(direction: Direction, zone: tzinfo) -> str:
-    """Return in words what the plan says about a direction."""
+    """Return the attestation of a direction in words."""
     link = direction.link
     if link is None or not link.authorized:
         return "open"
-    words = ["authorized"]
-    if link.by:
-        words.append(f"by {printable(link.by)}")
-    if link.at:
-        words.append(f"at {moment(link.at, zone)}")
-    if link.as_account:
-        words.append(f"as {printable(link.as_account)}")
-    if link.evidence:
-        words.append(f"evidence {printable(link.evidence)}")
+    at = moment(link.at, zone) if link.at else None
+    told = {"by": link.by, "at": at, "as": link.as_account, "evidence": link.evidence}
+    words = ["authorized", *(f"{name} {printable(value)}" for name, value in told.items() if value)]
     missing = [name for name, value in (("by", link.by), ("at", link.at)) if not value]
     if missing:
         words.append(f"but without {' and '.join(f'`{name}`' for name in missing)}")
@@ -167,7 +148,7 @@ def attested(direction: Direction, zone: tzinfo) -> str:
     return " ".join(words)
 
 
-def summary(plan: Plan, groups: tuple[Group, ...]) -> str:
+def summary(plan: Plan, groups: tuple[AppLinkGroup, ...]) -> str:
     """Return one sentence on how far the checklist is."""
     counts = count_states(groups)
     total = sum(counts.values())
@@ -177,7 +158,7 @@ def summary(plan: Plan, groups: tuple[Group, ...]) -> str:
     return f"{plan.name}: {plural(total, 'direction')}, {parts}"
 
 
-def checklist_text(plan: Plan, groups: tuple[Group, ...]) -> str:
+def checklist_text(plan: Plan, groups: tuple[AppLinkGroup, ...]) -> str:
     """Return the checklist for a terminal."""
     lines = [summary(plan, groups)]
     marks = {LinkState.DONE: "[x]", LinkState.INCOMPLETE: "[?]", LinkState.OPEN: "[ ]"}
@@ -189,20 +170,18 @@ def checklist_text(plan: Plan, groups: tuple[Group, ...]) -> str:
                 f"  {marks[direction.state]} to {host(direction.destination)} ({ids}): "
                 f"{attested(direction, plan.zone)}"
             )
-        open_directions = [
-            direction for direction in group.directions if direction.state is LinkState.OPEN
-        ]
-        if open_directions:
+        still_open = [d for d in group.directions if d.state is LinkState.OPEN]
+        if still_open:
             lines += [f"      {text}" for text in preparation(group)]
-            steps = clicks(group, open_directions[0])
+            steps = clicks(group, still_open[0])
             lines += [f"      {number}. {text}" for number, text in enumerate(steps, start=1)]
-            if len(open_directions) > 1:
-                rest = ", ".join(host(direction.destination) for direction in open_directions[1:])
-                lines.append(f"      then again from step 2 for {rest}")
+        if len(still_open) > 1:
+            rest = ", ".join(host(direction.destination) for direction in still_open[1:])
+            lines.append(f"      then again from step 2 for {rest}")
     return "\n".join(lines)
 
 
-def checklist_json(plan: Plan, groups: tuple[Group, ...]) -> dict[str, Any]:
+def checklist_json(plan: Plan, groups: tuple[AppLinkGroup, ...]) -> dict[str, Any]:
     """Return the checklist as `checklist --format json` prints it."""
     counts = count_states(groups)
     return {
@@ -222,7 +201,7 @@ def checklist_json(plan: Plan, groups: tuple[Group, ...]) -> dict[str, Any]:
     }
 
 
-def _direction_json(group: Group, direction: Direction) -> dict[str, Any]:
+def _direction_json(group: AppLinkGroup, direction: Direction) -> dict[str, Any]:
     link = direction.link
     return {
         "ids": [instance.id for instance in direction.instances],

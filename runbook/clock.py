@@ -21,23 +21,18 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """Return the present moment in UTC."""
-        ...
 
     def monotonic_s(self) -> float:
         """Return seconds that never run backwards, for intervals and rate limits."""
-        ...
 
     async def sleep(self, seconds: float) -> None:
         """Return when `seconds` have passed."""
-        ...
 
     def busy(self) -> contextlib.AbstractContextManager[None]:
-        """Mark a stretch that waits for the outside (a request): virtual time stands still in it."""
-        ...
+        """Mark a block that waits for the outside (a request): virtual time stands still in it."""
 
     def answering(self) -> contextlib.AbstractContextManager[None]:
-        """Mark a stretch in which a simulated server sleeps on purpose: virtual time goes on in it."""
-        ...
+        """Mark a block in which a simulated server sleeps on purpose: virtual time goes on in it."""
 
 
 class SystemClock:
@@ -61,9 +56,7 @@ class SystemClock:
         """Do nothing: real time does not stand still."""
         return contextlib.nullcontext()
 
-    def answering(self) -> contextlib.AbstractContextManager[None]:
-        """Do nothing: real time does not stand still."""
-        return contextlib.nullcontext()
+    answering = busy
 
 
 class VirtualClock:
@@ -73,7 +66,7 @@ class VirtualClock:
     and with real sockets too, as long as requests are made inside `busy()`.
     """
 
-    # So many turns of the event loop without a request count as "everybody sleeps".
+    # After so many turns of the event loop without a request every task is taken to be asleep.
     _SETTLING_TURNS = 25
 
     def __init__(self, start: datetime) -> None:
@@ -111,23 +104,21 @@ class VirtualClock:
             self._driver = asyncio.create_task(self._drive())
         await future
 
-    @contextlib.contextmanager
-    def busy(self) -> Iterator[None]:
+    def busy(self) -> contextlib.AbstractContextManager[None]:
         """Hold virtual time while a request is under way."""
-        self._busy += 1
-        try:
-            yield
-        finally:
-            self._busy -= 1
+        return self._counted(1)
+
+    def answering(self) -> contextlib.AbstractContextManager[None]:
+        """Let virtual time go on although the request that is being answered counts as busy."""
+        return self._counted(-1)
 
     @contextlib.contextmanager
-    def answering(self) -> Iterator[None]:
-        """Let virtual time go on although the request that is being answered counts as busy."""
-        self._busy -= 1
+    def _counted(self, step: int) -> Iterator[None]:
+        self._busy += step
         try:
             yield
         finally:
-            self._busy += 1
+            self._busy -= step
 
     async def _drive(self) -> None:
         import asyncio

@@ -8,7 +8,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """The exit codes of every command."""
+    """The exit codes of every command; the README gives the meaning of each."""
 
     DONE = 0
     INTERNAL = 1
@@ -22,20 +22,6 @@ class ExitCode(IntEnum):
     LEDGER = 9
     INTERRUPTED = 130
 
-
-MEANINGS: dict[ExitCode, str] = {
-    ExitCode.DONE: "done",
-    ExitCode.INTERNAL: "internal error: a bug of runbook, shown with its traceback",
-    ExitCode.USAGE: "usage: a wrong option, no `--yes` and no terminal, an endpoint that is not loopback, a ledger path whose folder is not there",
-    ExitCode.PLAN: "the plan is unreadable, may not run, or is not the one of `--digest`",
-    ExitCode.CREDENTIAL: "a credential is missing or was refused",
-    ExitCode.REMOTE: "the remote side is not reachable or does not answer as documented",
-    ExitCode.JOB: "a job ended in error or was refused",
-    ExitCode.UNKNOWN: "an outcome is unknown and needs a person",
-    ExitCode.DIFFERENCES: "verification found differences",
-    ExitCode.LEDGER: "the ledger is locked, damaged, altered or not there",
-    ExitCode.INTERRUPTED: "interrupted; the same command goes on where it stood",
-}
 
 PRECEDENCE: tuple[ExitCode, ...] = (
     ExitCode.CREDENTIAL,

@@ -1,12 +1,12 @@
-"""What a check says: one complete, placed and actionable statement."""
+"""Findings: complete statements about a plan, each with its location and a way to act."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
 
 class Severity(StrEnum):
-    """How much a finding weighs; an error that is not waived means the plan may not run."""
+    """The weight of a finding; a plan with an error that is not waived may not run."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -26,7 +26,7 @@ class Finding:
     """One statement about a plan.
 
     `path` is a route into the plan such as `instances[2].migratedFrom`; `line` and `column` start at 1.
-    `sites` is the pair of sites it speaks of, where it speaks of one: waivers may name it.
+    `sites` is the pair of sites that it concerns, if any: waivers may name it.
     """
 
     code: str
@@ -41,22 +41,15 @@ class Finding:
     waived: Waived | None = None
     sites: tuple[str, str] | None = None
 
+    def sentence(self) -> str:
+        """Return the finding in one line: its location, code and message."""
+        return f"{self.file}:{self.line}:{self.column}: {self.code}: {self.message}"
+
     def as_json(self) -> dict[str, Any]:
         """Return the finding as `check --format json` prints it."""
-        return {
-            "code": self.code,
-            "severity": self.severity.value,
-            "message": self.message,
-            "hint": self.hint,
-            "instance": self.instance,
-            "path": self.path,
-            "file": self.file,
-            "line": self.line,
-            "column": self.column,
-            "waived": None
-            if self.waived is None
-            else {"by": self.waived.by, "reason": self.waived.reason},
-        }
+        value = asdict(self)
+        del value["sites"]
+        return value
 
 
 def counts(findings: tuple[Finding, ...]) -> dict[str, int]:
@@ -67,6 +60,11 @@ def counts(findings: tuple[Finding, ...]) -> dict[str, int]:
     return result
 
 
+def open_errors(findings: tuple[Finding, ...]) -> list[Finding]:
+    """Return the errors that nobody waived: while there is one, the plan may not run."""
+    return [f for f in findings if f.severity is Severity.ERROR and f.waived is None]
+
+
 def may_run(findings: tuple[Finding, ...]) -> bool:
     """Return whether no error is left that nobody waived."""
-    return not any(f.severity is Severity.ERROR and f.waived is None for f in findings)
+    return not open_errors(findings)

@@ -1,7 +1,7 @@
-"""Plan -> the ordered jobs: the thing that is shown and the thing that is sent.
+"""Plan -> the ordered jobs, which are both shown and sent.
 
 `preview`, `run --dry-run`, `rehearse` and `run` share this tuple; the executor takes jobs, never a
-plan. What is bound by an approval is `jobs_digest`.
+plan. An approval is bound to `jobs_digest`.
 """
 
 import json
@@ -59,27 +59,18 @@ class CmaJob:
 
     def as_json(self) -> dict[str, Any]:
         """Return the job as the ledger keeps it."""
-        return {
-            **self.sent_json(),
-            "order": self.order,
-            "site": self.site,
-            "destination": self.destination,
-            "account": self.account,
-            "recreateAsRemote": self.recreate_as_remote,
-        }
+        as_they_are = {name: getattr(self, name) for name in _NOT_SENT}
+        return {**self.sent_json(), **as_they_are, "recreateAsRemote": self.recreate_as_remote}
+
+
+_NOT_SENT = ("order", "site", "destination", "account")
 
 
 def job_from_json(value: Mapping[str, Any]) -> CmaJob:
     """Return the job that `as_json` wrote."""
     return CmaJob(
-        id=value["id"],
-        order=value["order"],
+        **{name: value[name] for name in ("id", "method", "url", *_NOT_SENT)},
         needs=tuple(value["needs"]),
-        site=value["site"],
-        destination=value["destination"],
-        account=value["account"],
-        method=value["method"],
-        url=value["url"],
         body=dict(value["body"]),
         recreate_as_remote=value["recreateAsRemote"],
     )
@@ -109,29 +100,26 @@ def ordered(instances: Iterable[Instance]) -> tuple[Instance, ...]:
     """
     by_id = {instance.id: instance for instance in instances}
     done: dict[str, Instance] = {}
-    for start in by_id.values():
-        # A stack instead of recursion: ten thousand jobs may need each other in one chain.
-        trail: list[tuple[Instance, int]] = [(start, 0)]
-        under_way = {start.id}
-        while trail:
-            instance, position = trail.pop()
-            if position < len(instance.needs):
-                trail.append((instance, position + 1))
-                need = by_id.get(instance.needs[position])
-                if need is not None and need.id not in done and need.id not in under_way:
-                    under_way.add(need.id)
-                    trail.append((need, 0))
-                continue
-            done.setdefault(instance.id, instance)
+    for start, first in by_id.items():
+        # A route instead of recursion: ten thousand jobs may need each other in one chain.
+        route = {} if start in done else {start: iter(first.needs)}
+        while route:
+            job_id = next(reversed(route))
+            for need in route[job_id]:
+                if need in by_id and need not in done and need not in route:
+                    route[need] = iter(by_id[need].needs)
+                    break
+            else:
+                done[job_id] = by_id[job_id]
+                del route[job_id]
     return tuple(done.values())
 
 
 def jobs_of(plan: Plan) -> tuple[CmaJob, ...]:
     """Return every job of the plan in the order in which they are sent."""
-    sites = {site.url: site for site in plan.sites}
     jobs = []
     for order, instance in enumerate(ordered(plan.instances), start=1):
-        site = sites.get(instance.product_url)
+        site = plan.site(instance.product_url)
         given = None if site is None else site.site_id
         site_id = SITE_ID_PLACEHOLDER if given is None else quote(given, safe="")
         jobs.append(
@@ -152,5 +140,5 @@ def jobs_of(plan: Plan) -> tuple[CmaJob, ...]:
 
 
 def jobs_digest(jobs: Iterable[CmaJob]) -> str:
-    """Return the SHA-256, in hex, of the ordered list of what is sent."""
+    """Return the SHA-256, in hex, of the requests in order."""
     return sha256_of([job.sent_json() for job in jobs])

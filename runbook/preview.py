@@ -1,4 +1,4 @@
-"""A dry run: the exact requests in order, their windows and rounds, and what is not known.
+"""A dry run: the exact requests in order, their windows and rounds, and the unknowns.
 
 In: a plan, a moment, and, where known, how many links are expected. Out: a JSON document, text, or a
 shell script. Pure: reads no clock, no file and no network. `run --dry-run` prints the same.
@@ -9,9 +9,11 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from itertools import chain
 from typing import Any
 from urllib.parse import urlsplit
 
+from runbook.checklist import LinkState, state_of
 from runbook.clock import isoformat_utc
 from runbook.jobs import (
     HEADERS,
@@ -22,14 +24,14 @@ from runbook.jobs import (
     jobs_of,
     ordered,
 )
-from runbook.plan.model import Instance, Plan, Site
+from runbook.plan.model import Plan
 from runbook.text import aligned, moment, plural, printable, span
 from runbook.windows import Pair, WindowState, pairs_of, rounds, unservable
 
 Expected = Mapping[str | tuple[str, str, str] | None, int]
 """Links expected per job id, and per (job id, wave of productURL, wave of destinationURL).
 
-Under None stands how many belong to no job.
+The key None counts those that belong to no job.
 """
 
 _NO_WAY_BACK = (
@@ -37,7 +39,7 @@ _NO_WAY_BACK = (
     "takes it back or lists it; the preview itself touched no network"
 )
 
-STATE_WORDS: dict[WindowState, str] = {
+_STATE_WORDS: dict[WindowState, str] = {
     WindowState.NOT_YET: "not yet open",
     WindowState.OPEN: "open",
     WindowState.LATE: "late: only open if the two weeks count from the migrations' ends",
@@ -69,7 +71,7 @@ def preview_json(
                     for pair in round_.pairs
                 ],
             }
-            for round_ in rounds((pair for found in pairs.values() for pair in found), at)
+            for round_ in rounds(chain.from_iterable(pairs.values()), at)
         ],
         "jobs": [
             {
@@ -96,9 +98,8 @@ def _window_json(pair: Pair, at: datetime, expected: Expected | None) -> dict[st
 
 
 def _expected_of(pair: Pair, expected: Expected | None) -> int | None:
-    if expected is None:
-        return None
-    return expected.get((pair.job, pair.from_wave.name, pair.to_wave.name), 0)
+    key = (pair.job, pair.from_wave.name, pair.to_wave.name)
+    return None if expected is None else expected.get(key, 0)
 
 
 def _pairs(plan: Plan, *, use_planned: bool) -> dict[str, tuple[Pair, ...]]:
@@ -115,18 +116,14 @@ def preview_text(
     """Return the dry run as plain text; times in the plan's own offset."""
     jobs = jobs_of(plan)
     pairs = _pairs(plan, use_planned=use_planned)
-    every = tuple(pair for found in pairs.values() for pair in found)
+    every = tuple(chain.from_iterable(pairs.values()))
+    unknown = "\n".join(f"  - {line}" for line in _not_known(plan, jobs, expected))
     blocks = [
         aligned(_head(plan, jobs, at)),
-        "\n\n".join(
-            [
-                "requests, in this order:",
-                *(_job_text(plan, job, pairs, at, expected) for job in jobs),
-            ]
-        ),
+        "requests, in this order:",
+        *(_job_text(plan, job, pairs[job.id], at, expected) for job in jobs),
         _rounds_text(plan, every, at),
-        "what is not known:\n"
-        + "\n".join(f"  - {line}" for line in not_known(plan, jobs, expected)),
+        f"what is not known:\n{unknown}",
         _NO_WAY_BACK,
     ]
     return "\n\n".join(block for block in blocks if block)
@@ -144,18 +141,17 @@ def _head(plan: Plan, jobs: tuple[CmaJob, ...], at: datetime) -> Iterator[tuple[
         "jobs",
         f"{len(jobs)} on {plural(sites, 'site')}: one at a time per site, sites in parallel, {SUBMIT_INTERVAL_S:.0f} s between submissions",
     )
-    for host, why in hosts(plan, jobs):
+    for host, why in _hosts(plan, jobs):
         yield "host", f"{printable(host)} ({why})"
     yield "accounts", ", ".join(printable(name) for name in dict.fromkeys(j.account for j in jobs))
     yield "plan digest", plan.digest
     yield "jobs digest", jobs_digest(jobs)
 
 
-def hosts(plan: Plan, jobs: tuple[CmaJob, ...]) -> tuple[tuple[str, str], ...]:
+def _hosts(plan: Plan, jobs: tuple[CmaJob, ...]) -> tuple[tuple[str, str], ...]:
     """Return every host that `run` would talk to, each with why."""
     found = {"api.atlassian.com": "submits and polls the jobs"}
-    probed = {instance.product_url for instance in plan.instances if instance.probe}
-    probed |= {instance.destination_url for instance in plan.instances if instance.probe}
+    probed = {url for instance in plan.instances if instance.probe for url in instance.sites}
     for url in dict.fromkeys([*(job.site for job in jobs), *sorted(probed)]):
         why = ["site id, without a credential"] if any(job.site == url for job in jobs) else []
         why += ["probe links, read only"] if url in probed else []
@@ -164,11 +160,7 @@ def hosts(plan: Plan, jobs: tuple[CmaJob, ...]) -> tuple[tuple[str, str], ...]:
 
 
 def _job_text(
-    plan: Plan,
-    job: CmaJob,
-    pairs: Mapping[str, tuple[Pair, ...]],
-    at: datetime,
-    expected: Expected | None,
+    plan: Plan, job: CmaJob, pairs: tuple[Pair, ...], at: datetime, expected: Expected | None
 ) -> str:
     lines = [f"{job.order}. {printable(job.id)}"]
     if job.needs:
@@ -181,16 +173,15 @@ def _job_text(
     lines += [f"   {printable(line)}" for line in body]
     if not job.recreate_as_remote:
         lines.append("   window  none: only recreating links is bound to the two weeks")
-    elif not pairs[job.id]:
+    elif not pairs:
         lines.append("   window  unknown: a site of this job has no migration in the plan")
-    lines += [f"   window  {_pair_text(plan, pair, at, expected)}" for pair in pairs[job.id]]
+    lines += [f"   window  {_pair_text(plan, pair, at, expected)}" for pair in pairs]
     return "\n".join(lines)
 
 
 def _pair_text(plan: Plan, pair: Pair, at: datetime, expected: Expected | None) -> str:
     state = pair.state(at)
-    named = f"{printable(pair.from_wave.name)} -> {printable(pair.to_wave.name)}: "
-    words = named + STATE_WORDS[state]
+    words = f"{_waves(pair)}: {_STATE_WORDS[state]}"
     if pair.opens is None or pair.safe_closes is None or pair.closes is None:
         return f"{words}, a wave has no end yet"
     if state is not WindowState.NEVER:
@@ -213,62 +204,53 @@ def _rounds_text(plan: Plan, pairs: tuple[Pair, ...], at: datetime) -> str:
     lines = [
         f"rounds: {plural(len(needed), 'moment')} can serve every pair of waves that can still be served"
     ]
+    groups = []
     for number, round_ in enumerate(needed, start=1):
-        lines.append(
-            f"  {number}. from {moment(round_.begins, plan.zone)} until {moment(round_.until, plan.zone)}: {plural(len(round_.pairs), 'pair')}"
-        )
-        lines += [f"     {_pair_name(pair)}" for pair in round_.pairs]
+        begins, until = moment(round_.begins, plan.zone), moment(round_.until, plan.zone)
+        groups.append((f"{number}. from {begins} until {until}", round_.pairs))
     undated = tuple(pair for pair in pairs if pair.opens is None)
-    for words, left in (
+    groups += [
         ("served by no moment, only repair helps", unservable(pairs, at)),
         ("without a date, so without a round", undated),
-    ):
-        if left:
-            lines.append(f"  {words}: {plural(len(left), 'pair')}")
-            lines += [f"     {_pair_name(pair)}" for pair in left]
+    ]
+    for words, members in groups:
+        if members:
+            lines.append(f"  {words}: {plural(len(members), 'pair')}")
+        lines += [f"     {printable(pair.job)} ({_waves(pair)})" for pair in members]
     return "\n".join(lines)
 
 
-def _pair_name(pair: Pair) -> str:
-    return f"{printable(pair.job)} ({printable(pair.from_wave.name)} -> {printable(pair.to_wave.name)})"
+def _waves(pair: Pair) -> str:
+    return f"{printable(pair.from_wave.name)} -> {printable(pair.to_wave.name)}"
 
 
-def not_known(
-    plan: Plan, jobs: tuple[CmaJob, ...], expected: Expected | None = None
-) -> tuple[str, ...]:
+def _not_known(plan: Plan, jobs: tuple[CmaJob, ...], expected: Expected | None) -> tuple[str, ...]:
     """Return what the preview cannot tell, one sentence each."""
     lines = []
-    open_ids = list(dict.fromkeys(job.site for job in jobs if SITE_ID_PLACEHOLDER in job.url))
+    open_ids = _sites_without_id(jobs)
     if open_ids:
         lines.append(
             f"the site ids of {', '.join(map(printable, open_ids))}: `run` asks each at /_edge/tenant_info and puts it where {SITE_ID_PLACEHOLDER} stands"
         )
     recreating = [instance for instance in plan.instances if instance.recreate_as_remote]
     if recreating:
-        attested = [instance for instance in recreating if _attested(instance)]
-        lines.append(
-            f"whether the app links are authorized: no endpoint tells; {len(attested)} of {plural(len(recreating), 'direction')} attested by a person"
-        )
-        lines.append(
-            "which end of a migration starts the two weeks: Atlassian does not say, so a window has a safe and a last end"
-        )
+        attested = [job for job in recreating if state_of(job.app_link) is LinkState.DONE]
+        lines += [
+            f"whether the app links are authorized: no endpoint tells; {len(attested)} of {plural(len(recreating), 'direction')} attested by a person",
+            "which end of a migration starts the two weeks: Atlassian does not say, so a window has a safe and a last end",
+        ]
         if expected is None:
             lines.append(
                 "how many links each job will recreate: `--links CSV` says how many are expected"
             )
-    lines.append(
-        "how long a job takes, and whether others send jobs to the same sites: nothing lists jobs"
+    return (
+        *lines,
+        "how long a job takes, and whether others send jobs to the same sites: nothing lists jobs",
+        "whether the links arrived once a job is Complete: only `runbook verify` tells",
     )
-    lines.append("whether the links arrived once a job is Complete: only `runbook verify` tells")
-    return tuple(lines)
 
 
-def _attested(instance: Instance) -> bool:
-    link = instance.app_link
-    return link is not None and link.authorized and bool(link.by) and link.at is not None
-
-
-# Arguments of processes are shown to everybody on a machine; `printf` is part of the shell.
+# Everybody on a machine can see the arguments of processes; `printf` is built into the shell.
 _AUTHORIZATION = (
     "# The header with e-mail and API token, for the standard input of curl (7.55 or later): as an",
     "# argument everybody on this machine could read it.",
@@ -301,7 +283,8 @@ def preview_curl(plan: Plan, variables: Callable[[str], tuple[str, str]]) -> str
             f': "${{{name}:?set it to the {what} of this account}}"'
             for name, what in zip(_names(profile, variables), ("e-mail", "API token"), strict=True)
         ]
-    site_variables = _site_variables(plan, jobs)
+    unknown = _sites_without_id(jobs)
+    site_variables = {url: f"SITE_ID_{number}" for number, url in enumerate(unknown, start=1)}
     for url, name in site_variables.items():
         asked = shlex.quote(f"{url}/_edge/tenant_info")
         lines += [
@@ -317,31 +300,25 @@ def preview_curl(plan: Plan, variables: Callable[[str], tuple[str, str]]) -> str
 
 
 def _names(profile: str, variables: Callable[[str], tuple[str, str]]) -> tuple[str, ...]:
-    # A profile that makes no name of a shell variable must not become a command either.
+    # A profile that is no name of a shell variable must not become a command either.
     return tuple(re.sub(r"[^A-Za-z0-9_]", "_", name) for name in variables(profile))
 
 
-def _site_variables(plan: Plan, jobs: tuple[CmaJob, ...]) -> dict[str, str]:
-    sites: dict[str, Site] = {site.url: site for site in plan.sites}
-    unknown = dict.fromkeys(
-        job.site for job in jobs if job.site not in sites or sites[job.site].site_id is None
-    )
-    return {url: f"SITE_ID_{number}" for number, url in enumerate(unknown, start=1)}
+def _sites_without_id(jobs: tuple[CmaJob, ...]) -> list[str]:
+    return list(dict.fromkeys(job.site for job in jobs if SITE_ID_PLACEHOLDER in job.url))
 
 
 def _job_curl(
-    job: CmaJob,
-    site_variables: Mapping[str, str],
-    variables: Callable[[str], tuple[str, str]],
+    job: CmaJob, site_variables: Mapping[str, str], variables: Callable[[str], tuple[str, str]]
 ) -> Iterator[str]:
     email, token = _names(job.account, variables)
     needs = f", after {', '.join(map(printable, job.needs))}" if job.needs else ""
-    url, status = shlex.quote(job.url), shlex.quote(job.url.removesuffix("/cma") + "/status/")
-    if job.site in site_variables:
-        name = site_variables[job.site]
-        before, after = job.url.split(SITE_ID_PLACEHOLDER, 1)
-        url = f'{before}"${name}"{after}'
-        status = f'{before}"${name}"{after.removesuffix("/cma")}/status/'
+
+    def quoted(url: str) -> str:
+        if job.site not in site_variables:
+            return shlex.quote(url)
+        return url.replace(SITE_ID_PLACEHOLDER, f'"${site_variables[job.site]}"')
+
     yield f"# {job.order}. {printable(job.id)}{needs}"
     login = f'authorization "${email}" "${token}" | curl --silent --show-error --header @-'
     yield f"{login} \\"
@@ -349,6 +326,6 @@ def _job_curl(
     for header in HEADERS:
         yield f"  --header {shlex.quote(': '.join(header))} \\"
     yield f"  --data-binary {shlex.quote(job.body_bytes().decode())} \\"
-    yield f"  {url}"
+    yield f"  {quoted(job.url)}"
     yield "# its status, with the uuid of the answer:"
-    yield f"#   {login} {status}UUID"
+    yield f"#   {login} {quoted(job.url.removesuffix('/cma') + '/status/')}UUID"

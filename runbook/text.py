@@ -1,7 +1,7 @@
 """Values as words for a terminal: printable text, moments, spans of time and aligned tables.
 
 Pure; knows no colour. Text from outside (server answers, plan values) goes through `printable`, so
-that nothing in it can move the cursor, change colours or reorder what stands beside it.
+that nothing in it can move the cursor, change colours or reorder the text beside it.
 """
 
 import unicodedata
@@ -47,6 +47,14 @@ def shortened(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+def closest(word: str, names: Iterable[str], *, cutoff: float = 0.6) -> str | None:
+    """Return the name that a misspelt word may have meant, None where none is close."""
+    # Importing it costs time that only a mistake is worth.
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(word, names, n=1, cutoff=cutoff)), None)
+
+
 def zone_of(minutes: int) -> timezone:
     """Return the zone with this offset from UTC."""
     return timezone(timedelta(minutes=minutes))
@@ -63,16 +71,11 @@ def moment(at: datetime, zone: tzinfo) -> str:
 def span(length: timedelta) -> str:
     """Return a length of time in its two largest units, such as `3 d 4 h`, `5 min` or `0 s`."""
     seconds = max(0, int(length.total_seconds()))
-    parts: list[str] = []
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
-        count, seconds = divmod(seconds, size)
-        if count or (unit == "s" and not parts):
-            parts.append(f"{count} {unit}")
-        elif parts:
-            break
-        if len(parts) == 2:
-            break
-    return " ".join(parts)
+    days, hours, minutes = seconds // 86400, seconds // 3600 % 24, seconds // 60 % 60
+    counts = [(days, "d"), (hours, "h"), (minutes, "min"), (seconds % 60, "s")]
+    largest = next((i for i, (count, _) in enumerate(counts) if count), 3)
+    shown = [f"{count} {unit}" for count, unit in counts[largest : largest + 2] if count]
+    return " ".join(shown) or "0 s"
 
 
 def aligned(rows: Iterable[Sequence[str]], *, indent: str = "", gap: str = "  ") -> str:

@@ -1,14 +1,15 @@
 """Text files as people save them: the encoding of one, and the delimiter of a CSV.
 
 In: the bytes of a file, block by block, read once. Out: the name of the codec that reads them. Known
-are UTF-8 and UTF-16 with or without a byte order mark, and UTF-32 with one. Anything else is taken
-for Windows-1252, or for Latin-1 where it holds bytes that mean nothing there. Pure.
+are UTF-8 and UTF-16 with or without a byte order mark, and UTF-32 with one. Anything else
+counts as Windows-1252, or as Latin-1 where it holds bytes that are undefined there. Pure.
 """
 
 import codecs
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 
 DELIMITERS = (",", ";", "\t", "|")
 _START_BYTES = 400
@@ -32,22 +33,18 @@ def encoding_of(blocks: Iterable[bytes]) -> TextEncoding:
     """Return how a file of these bytes is read; every block is consumed."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     start, zero, undefined, lines, bad_line = b"", False, False, 1, 0
-    for block in blocks:
+    # The empty block at the end finds a character that the file breaks off.
+    for block in chain(blocks, (b"",)):
         if len(start) < _START_BYTES:
             start += block[:_START_BYTES]
         zero = zero or b"\0" in block
         undefined = undefined or any(byte in block for byte in _UNDEFINED_IN_1252)
         if not bad_line:
             try:
-                decoder.decode(block)
+                decoder.decode(block, final=not block)
                 lines += block.count(b"\n")
             except UnicodeDecodeError as problem:
                 bad_line = lines + block[: max(problem.start, 0)].count(b"\n")
-    if not bad_line:
-        try:
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            bad_line = lines
     # The mark of UTF-32 begins with that of UTF-16.
     if start.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
         return TextEncoding(codec="utf-32")
@@ -61,14 +58,12 @@ def encoding_of(blocks: Iterable[bytes]) -> TextEncoding:
 
 
 def _utf16_without_mark(start: bytes) -> str:
-    """Return the order of UTF-16, which the zero bytes of Latin text tell; empty where they do not."""
+    """Return the byte order of UTF-16 by the zero bytes of Latin text; empty where they do not tell."""
     even, odd = start[::2].count(0), start[1::2].count(0)
     half = len(start) // 4
-    if odd > half >= even:
-        return "utf-16-le"
-    if even > half >= odd:
-        return "utf-16-be"
-    return ""
+    if (odd > half) == (even > half):
+        return ""
+    return "utf-16-le" if odd > half else "utf-16-be"
 
 
 def told_delimiter(line: str) -> str:

@@ -9,7 +9,7 @@ carries a safe end, counted from the starts, and a last end, counted from the en
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -22,7 +22,7 @@ AUDIT_LOG_KEPT = timedelta(days=29)
 
 
 class WindowState(StrEnum):
-    """Where a moment stands towards a pair's window."""
+    """The state of a pair's window at a moment."""
 
     NOT_YET = "not_yet"
     OPEN = "open"
@@ -35,22 +35,22 @@ class WindowState(StrEnum):
 class Pair:
     """One wave of productURL's site with one wave of destinationURL's site.
 
-    Ends are exclusive. `start_assumed` says that a `started` was missing and `finished` was taken;
-    `planned` says that an end was planned, not finished. All moments are None when a wave has no
+    Ends are exclusive. `start_assumed` means that a `started` was missing and the end was taken;
+    `planned` means that an end is planned, not finished. All moments are None when a wave has no
     date that may be used.
     """
 
     job: str
     from_wave: Wave
     to_wave: Wave
-    opens: datetime | None
-    safe_closes: datetime | None
-    closes: datetime | None
-    start_assumed: bool
-    planned: bool
+    opens: datetime | None = None
+    safe_closes: datetime | None = None
+    closes: datetime | None = None
+    start_assumed: bool = False
+    planned: bool = False
 
     def state(self, at: datetime) -> WindowState:
-        """Return the state of the window at a moment; a wave without an end is not there yet."""
+        """Return the state of the window at a moment: not yet open while a wave has no end."""
         if self.opens is None or self.closes is None or self.safe_closes is None:
             return WindowState.NOT_YET
         if self.opens >= self.closes:
@@ -63,22 +63,17 @@ class Pair:
 
     def as_json(self) -> dict[str, Any]:
         """Return the pair as `run.started` keeps it: names of waves, moments in UTC or null."""
-
-        def text(moment: datetime | None) -> str | None:
-            return None if moment is None else isoformat_utc(moment)
-
+        moments = {"opens": self.opens, "safe_closes": self.safe_closes, "closes": self.closes}
         return {
             "from": self.from_wave.name,
             "to": self.to_wave.name,
-            "opens": text(self.opens),
-            "safe_closes": text(self.safe_closes),
-            "closes": text(self.closes),
+            **{key: None if at is None else isoformat_utc(at) for key, at in moments.items()},
             "start_assumed": self.start_assumed,
         }
 
     @classmethod
     def from_json(cls, job: str, value: Mapping[str, Any]) -> "Pair":
-        """Return the pair that `as_json` wrote; a moment that cannot be read is none."""
+        """Return the pair that `as_json` wrote; an unreadable moment becomes None."""
         return cls(
             job=job,
             from_wave=Wave(name=str(value.get("from") or "")),
@@ -87,7 +82,6 @@ class Pair:
             safe_closes=moment_or_none(value.get("safe_closes")),
             closes=moment_or_none(value.get("closes")),
             start_assumed=bool(value.get("start_assumed")),
-            planned=False,
         )
 
     def servable(self, at: datetime) -> bool:
@@ -104,46 +98,28 @@ class Round:
     pairs: tuple[Pair, ...]
 
 
-def _end(wave: Wave, *, use_planned: bool) -> datetime | None:
-    if wave.finished is not None:
-        return wave.finished
-    return wave.planned if use_planned else None
-
-
 def pair_of(job: str, source: Wave, destination: Wave, *, use_planned: bool) -> Pair:
     """Return the pair of two waves; `use_planned` counts planned ends as well as finished ones."""
-    ends = [_end(wave, use_planned=use_planned) for wave in (source, destination)]
+    waves = (source, destination)
+    ends = [wave.finished or (wave.planned if use_planned else None) for wave in waves]
     known = [end for end in ends if end is not None]
+    planned = any(wave.finished is None for wave in waves)
+    pair = Pair(job=job, from_wave=source, to_wave=destination, planned=planned)
     if len(known) < 2:
-        return Pair(
-            job=job,
-            from_wave=source,
-            to_wave=destination,
-            opens=None,
-            safe_closes=None,
-            closes=None,
-            start_assumed=False,
-            planned=any(wave.finished is None for wave in (source, destination)),
-        )
-    starts = [
-        wave.started if wave.started is not None else end
-        for wave, end in zip((source, destination), known, strict=True)
-    ]
-    return Pair(
-        job=job,
-        from_wave=source,
-        to_wave=destination,
+        return pair
+    starts = [wave.started or end for wave, end in zip(waves, known, strict=True)]
+    return replace(
+        pair,
         opens=max(known),
         safe_closes=min(starts) + WINDOW,
         closes=min(known) + WINDOW,
-        start_assumed=any(wave.started is None for wave in (source, destination)),
-        planned=any(wave.finished is None for wave in (source, destination)),
+        start_assumed=any(wave.started is None for wave in waves),
     )
 
 
 def pairs_of(plan: Plan, instance: Instance, *, use_planned: bool) -> tuple[Pair, ...]:
     """Return the pairs of one job in plan order; none without a window or with an unknown site."""
-    source, destination = plan.site(instance.product_url), plan.site(instance.destination_url)
+    source, destination = map(plan.site, instance.sites)
     if not instance.recreate_as_remote or source is None or destination is None:
         return ()
     return tuple(
@@ -165,8 +141,8 @@ def all_pairs(plan: Plan, *, use_planned: bool) -> tuple[Pair, ...]:
 def rounds(pairs: Iterable[Pair], at: datetime) -> tuple[Round, ...]:
     """Return the fewest moments, none before `at`, that serve every pair that can still be served.
 
-    A round is the stretch in which its moment may lie. Safe ends are kept where a pair has any safe
-    time left, so that no round counts on the undocumented part of a window.
+    A round is the stretch in which its moment may lie. It ends at the safe end where a pair has any
+    safe time left, so that no round relies on the undocumented part of a window.
     """
     spans: list[tuple[datetime, datetime, Pair]] = []
     for pair in pairs:
@@ -176,20 +152,19 @@ def rounds(pairs: Iterable[Pair], at: datetime) -> tuple[Round, ...]:
         until = pair.safe_closes if begins < pair.safe_closes else pair.closes
         if begins < until:
             spans.append((begins, until, pair))
-    # Stabbing intervals in order of their ends is known to need the fewest points.
+    # Picking points greedily by the ends of the intervals needs the fewest points.
     spans.sort(key=lambda span: (span[1], span[0]))
-    result: list[tuple[datetime, datetime, list[Pair]]] = []
+    result: list[Round] = []
     for begins, until, pair in spans:
-        if result and begins < result[-1][1]:
-            last_begins, last_until, members = result[-1]
-            result[-1] = (max(last_begins, begins), last_until, [*members, pair])
+        if result and begins < result[-1].until:
+            last = result[-1]
+            result[-1] = replace(last, begins=max(last.begins, begins), pairs=(*last.pairs, pair))
         else:
-            result.append((begins, until, [pair]))
-    return tuple(Round(begins=b, until=u, pairs=tuple(p)) for b, u, p in result)
+            result.append(Round(begins=begins, until=until, pairs=(pair,)))
+    return tuple(result)
 
 
 def unservable(pairs: Iterable[Pair], at: datetime) -> tuple[Pair, ...]:
     """Return the pairs that no moment from `at` on serves: only repair helps them."""
-    return tuple(
-        pair for pair in pairs if pair.state(at) in (WindowState.CLOSED, WindowState.NEVER)
-    )
+    gone = (WindowState.CLOSED, WindowState.NEVER)
+    return tuple(pair for pair in pairs if pair.state(at) in gone)

@@ -9,7 +9,7 @@ import click
 import pytest
 
 from runbook.checks import examine
-from runbook.checks.facts import Facts
+from runbook.checks.codes import Facts
 from runbook.cli.app import COMMANDS
 from runbook.findings import may_run
 from runbook.plan import load_plan_bytes

@@ -1,25 +1,25 @@
 """One tree of errors, one table of exit codes, one order where several apply."""
 
 import itertools
+import re
 from pathlib import Path
 
 import pytest
 
 from runbook import errors
-from runbook.errors import MEANINGS, PRECEDENCE, ExitCode, RunbookError, foremost
+from runbook.errors import PRECEDENCE, ExitCode, RunbookError, foremost
 
 README = Path(__file__).parents[1] / "README.md"
 
 
 def test_the_readme_lists_every_exit_code_with_its_meaning() -> None:
-    """The README's table is the one of `errors.py`, word for word, in the same order."""
-    rows = [f"| {code.value} | {meaning} |" for code, meaning in MEANINGS.items()]
-    assert "\n".join(rows) in README.read_text(encoding="utf-8")
+    """In the order of the codes, and no other code."""
+    rows = re.findall(r"^\| (\d+) \| \S.* \|$", README.read_text(encoding="utf-8"), re.MULTILINE)
+    assert [int(code) for code in rows] == [code.value for code in ExitCode]
 
 
-def test_every_exit_code_has_a_meaning() -> None:
-    """No code is left to be guessed."""
-    assert set(MEANINGS) == set(ExitCode)
+def test_the_exit_codes_stay_what_they_are() -> None:
+    """Scripts depend on them."""
     assert [code.value for code in ExitCode] == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 130]
 
 

@@ -17,11 +17,11 @@ from runbook.atlassian.limits import Limits
 from runbook.atlassian.outcomes import Patience
 from runbook.atlassian.tenant import PATH, ask_site_id, site_id_in
 from runbook.checks.online import (
+    LoginRefused,
     NotTold,
     OldBase,
     OnlineFacts,
     ProjectUse,
-    Refused,
     Server,
     SiteFacts,
     Told,
@@ -76,7 +76,7 @@ async def _ask_site(
     if isinstance(login, _Unreached):
         # The id is asked of another service of the same host: where that answers, Jira does not.
         unreachable, login = login.reason, NotTold("the site does not answer")
-    elif lost and not isinstance(login, Told | Refused):
+    elif lost and not isinstance(login, Told | LoginRefused):
         unreachable = lost
     if not isinstance(login, Told):
         why = NotTold(_why_nothing(login, unreachable))
@@ -122,12 +122,14 @@ class _Unreached:
         self.reason = reason
 
 
-async def _ask_login(jira: JiraSite, clock: Clock) -> Told[Who] | Refused | NotTold | _Unreached:
+async def _ask_login(
+    jira: JiraSite, clock: Clock
+) -> Told[Who] | LoginRefused | NotTold | _Unreached:
     at = clock.now()
     try:
         me = await jira.myself()
     except LoginLostError as refusal:
-        return Refused(str(refusal), refusal.hint, at)
+        return LoginRefused(str(refusal), refusal.hint, at)
     except CredentialError as missing:
         return NotTold(str(missing))
     except RunbookError as problem:
@@ -136,10 +138,10 @@ async def _ask_login(jira: JiraSite, clock: Clock) -> Told[Who] | Refused | NotT
     return Told(who, at)
 
 
-def _why_nothing(login: Refused | NotTold, unreachable: str) -> str:
+def _why_nothing(login: LoginRefused | NotTold, unreachable: str) -> str:
     if unreachable:
         return "the site does not answer"
-    return "the credential is refused" if isinstance(login, Refused) else login.reason
+    return "the credential is refused" if isinstance(login, LoginRefused) else login.reason
 
 
 async def _ask_site_id(url: str, send: Send, clock: Clock) -> tuple[Told[str] | NotTold, str]:

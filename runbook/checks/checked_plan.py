@@ -1,11 +1,11 @@
-"""A plan that was read and checked: what every later step works on, bound together once."""
+"""A plan that was read and checked: the input of every later step."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from runbook.checks.facts import Facts
+from runbook.checks.codes import Facts
 from runbook.errors import PlanError
-from runbook.findings import Finding, Severity, may_run
+from runbook.findings import Finding, open_errors
 from runbook.jobs import CmaJob, jobs_digest, jobs_of
 from runbook.plan.model import Plan
 from runbook.windows import Pair, pairs_of
@@ -15,7 +15,7 @@ LISTED_ERRORS = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedPlan:
-    """A plan without structural errors, its findings, and the jobs it stands for.
+    """A plan without structural errors, its findings, and its jobs.
 
     `pairs` are the finished windows of each job: planned ends never let a job run.
     """
@@ -43,7 +43,7 @@ class CheckedPlan:
     @property
     def may_run(self) -> bool:
         """Return whether no error is left that nobody waived."""
-        return may_run(self.findings)
+        return not open_errors(self.findings)
 
     def refuse_unless_may_run(self) -> None:
         """Raise the errors that nobody waived.
@@ -51,32 +51,21 @@ class CheckedPlan:
         Raises:
             PlanError: there is one; the message lists the first of them.
         """
-        errors = [
-            finding
-            for finding in self.findings
-            if finding.severity is Severity.ERROR and finding.waived is None
-        ]
+        errors = open_errors(self.findings)
         if not errors:
             return
-        lines = "".join(
-            f"\n  {error.file}:{error.line}:{error.column}: {error.code}: {error.message}"
-            for error in errors[:LISTED_ERRORS]
-        )
+        lines = "".join(f"\n  {error.sentence()}" for error in errors[:LISTED_ERRORS])
         left = len(errors) - LISTED_ERRORS
         more = f"\n  and {left} more" if left > 0 else ""
         count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
-        raise PlanError(
-            f"the plan may not run, it has {count}:{lines}{more}",
-            hint=f"`runbook check {self.plan.file}` shows each with its line and what to do",
-        )
+        hint = f"`runbook check {self.plan.file}` shows each with its line and what to do"
+        raise PlanError(f"the plan may not run, it has {count}:{lines}{more}", hint=hint)
 
     def refuse_other_digest(self, digest: str | None) -> None:
         """Raise `PlanError` where `--digest` names another plan or other jobs; None names none."""
-        if digest is not None and digest.strip().lower() not in (
-            self.jobs_digest,
-            self.plan.digest,
-        ):
-            raise PlanError(
-                f"the plan is not the one of `--digest`: its jobs have the digest {self.jobs_digest}, the plan {self.plan.digest}",
-                hint="look at `runbook preview` again: something that is sent has changed since",
-            )
+        if digest is None:
+            return
+        if digest.strip().lower() not in (self.jobs_digest, self.plan.digest):
+            message = f"the plan is not the one of `--digest`: its jobs have the digest {self.jobs_digest}, the plan {self.plan.digest}"
+            hint = "look at `runbook preview` again: something that is sent has changed since"
+            raise PlanError(message, hint=hint)

@@ -1,8 +1,19 @@
-"""Every code with its severity and its one-line meaning; `docs/checks.md` explains each at length."""
+"""Every code with its severity and its one-line meaning, what a check may know, and how it reports.
+
+`docs/checks.md`, which a wheel carries as `checks/catalog.md`, explains each code at length.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeAlias
 
 from runbook.findings import Finding, Severity
 from runbook.plan.model import Instance, Plan
 
+_SHIPPED = Path(__file__).with_name("catalog.md")
+_IN_CHECKOUT = Path(__file__).parents[2] / "docs" / "checks.md"
 _E, _W, _N = Severity.ERROR, Severity.WARNING, Severity.NOTE
 
 CODES: dict[str, tuple[Severity, str]] = {
@@ -59,6 +70,29 @@ CODES: dict[str, tuple[Severity, str]] = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """The moment a plan is judged at, and what was found around it, as plain values.
+
+    `at` is the planned moment (`--at`, else `cutover`, else the present; in `run` the real present).
+    `running` says that only finished waves count. `missing_files` are evidence files that are named
+    and not there, as the plan writes them. `earlier_backups` are (site URL, moment) of backups that
+    earlier runs asked for. `submitters` maps a credential profile to its e-mail where known.
+    `online` holds what the sites answered, None where nobody asked; `not_asked` says why.
+    """
+
+    at: datetime
+    running: bool = False
+    missing_files: frozenset[str] = frozenset()
+    earlier_backups: tuple[tuple[str, datetime], ...] = ()
+    submitters: Mapping[str, str] = field(default_factory=dict)
+    online: Any = None
+    not_asked: str = "`--online` was not given"
+
+
+Check: TypeAlias = Callable[[Plan, Facts], Iterator[Finding]]
+
+
 def finding(
     code: str,
     plan: Plan,
@@ -70,10 +104,10 @@ def finding(
     severity: Severity | None = None,
     sites: tuple[str, str] | None = None,
 ) -> Finding:
-    """Return a finding that stands at the value of `path`; severity is the code's own by default."""
-    place = plan.place(path)
+    """Return a finding at the value of `path`; severity is the code's own by default."""
+    location = plan.location(path)
     if sites is None and instance is not None:
-        sites = (instance.product_url, instance.destination_url)
+        sites = instance.sites
     return Finding(
         code=code,
         severity=CODES[code][0] if severity is None else severity,
@@ -82,8 +116,8 @@ def finding(
         instance=None if instance is None else instance.id,
         path=path,
         file=plan.file,
-        line=place.line,
-        column=place.column,
+        line=location.line,
+        column=location.column,
         sites=sites,
     )
 
@@ -93,3 +127,30 @@ def few(names: list[str], *, shown: int = 4) -> str:
     quoted = ", ".join(f"`{name}`" for name in names[:shown])
     more = len(names) - shown
     return quoted if more <= 0 else f"{quoted} and {more} more"
+
+
+def lacks(plan: Plan, *parts: str) -> bool:
+    """Return whether any of the named parts of a plan holds a value that could not be read."""
+    return any(path.startswith(parts) for path in plan.broken)
+
+
+def catalog() -> str:
+    """Return the whole document, in Markdown."""
+    path = _SHIPPED if _SHIPPED.is_file() else _IN_CHECKOUT
+    return path.read_text(encoding="utf-8")
+
+
+def sections() -> dict[str, str]:
+    """Return the section of every code, with its heading."""
+    result: dict[str, list[str]] = {}
+    current: list[str] | None = None
+    fenced = False
+    for line in catalog().splitlines():
+        fenced ^= line.startswith("```")
+        if line.startswith("## ") and not fenced:
+            current = None
+        if line.startswith("### RB") and not fenced:
+            current = result.setdefault(line[4:9], [])
+        if current is not None:
+            current.append(line)
+    return {code: "\n".join(lines).strip() for code, lines in result.items()}

@@ -1,4 +1,4 @@
-"""RB501 to RB505: what the plan leaves out or holds twice. Only jobs that recreate links count.
+"""RB501 to RB505: gaps and duplicates in a plan. Only jobs that recreate links count.
 
 Messages about pairs of sites are joined per site where there are very many, so that a plan of a
 thousand sites is judged in linear time and its output can be read.
@@ -6,9 +6,9 @@ thousand sites is judged in linear time and its output can be read.
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 
-from runbook.checks.codes import few, finding
-from runbook.checks.facts import Facts
+from runbook.checks.codes import Facts, few, finding, lacks
 from runbook.findings import Finding
 from runbook.plan.model import Instance, Plan, Site, Wave
 
@@ -17,23 +17,18 @@ _PAIRS_LISTED = 60
 
 def judge_directions(plan: Plan, facts: Facts) -> Iterator[Finding]:  # noqa: ARG001 - every check takes both
     """RB501 and RB502: pairs of sites without a job in one direction, or in both."""
-    if _parts_are_missing(plan):
+    if lacks(plan, "sites", "instances"):
         return
     directions: dict[tuple[str, str], Instance] = {}
     for instance in _recreating(plan):
-        ends = (instance.product_url, instance.destination_url)
-        if ends[0] != ends[1] and all(plan.site(url) is not None for url in ends):
-            directions.setdefault(ends, instance)
+        known = all(plan.site(url) is not None for url in instance.sites)
+        if known and instance.product_url != instance.destination_url:
+            directions.setdefault(instance.sites, instance)
     for (source, destination), instance in directions.items():
         if (destination, source) not in directions:
-            yield finding(
-                "RB501",
-                plan,
-                instance.path,
-                f"`{source}` is linked to `{destination}`, but not the other way round",
-                hint="links are kept at both ends: add the job of the other direction, or waive this with a reason",
-                instance=instance,
-            )
+            message = f"`{source}` is linked to `{destination}`, but not the other way round"
+            hint = "links are kept at both ends: add the job of the other direction, or waive this with a reason"
+            yield finding("RB501", plan, instance.path, message, hint=hint, instance=instance)
     yield from _judge_unlinked(plan, directions)
 
 
@@ -57,21 +52,15 @@ def _judge_unlinked(plan: Plan, directions: dict[tuple[str, str], Instance]) -> 
         missing = count - 1 - len(linked[site.url])
         if missing == 0:
             continue
-        names: list[str] = []
-        for other in plan.sites:
-            if len(names) == 3:
-                break
-            if other is not site and other.url not in linked[site.url]:
-                names.append(other.url)
+        others = (other.url for other in plan.sites if other is not site)
+        names = list(islice((url for url in others if url not in linked[site.url]), 3))
         more = "" if missing == len(names) else f" and {missing - len(names)} more"
-        yield finding(
-            "RB502",
-            plan,
-            f"{site.path}.url",
+        message = (
             f"`{site.url}` is not linked with {missing} of the {count - 1} other sites: "
-            f"{few(names)}{more}",
-            hint="add their jobs, or waive this with a reason",
+            f"{few(names)}{more}"
         )
+        hint = "add their jobs, or waive this with a reason"
+        yield finding("RB502", plan, f"{site.path}.url", message, hint=hint)
 
 
 def _waived_pairs(plan: Plan, linked: dict[str, set[str]]) -> Iterator[Finding]:
@@ -85,22 +74,18 @@ def _waived_pairs(plan: Plan, linked: dict[str, set[str]]) -> Iterator[Finding]:
 
 
 def _pair(plan: Plan, first: Site, other: Site) -> Finding:
-    return finding(
-        "RB502",
-        plan,
-        f"{other.path}.url",
-        f"`{first.url}` and `{other.url}` are not linked at all",
-        hint="add a job for each direction, or waive this with a reason if no issue of one links to the other",
-        sites=(first.url, other.url),
-    )
+    message = f"`{first.url}` and `{other.url}` are not linked at all"
+    hint = "add a job for each direction, or waive this with a reason if no issue of one links to the other"
+    path = f"{other.path}.url"
+    return finding("RB502", plan, path, message, hint=hint, sites=(first.url, other.url))
 
 
 def judge_split(plan: Plan, facts: Facts) -> Iterator[Finding]:  # noqa: ARG001
     """RB503: jobs of one split name different Data Centers.
 
-    A job's override says that its staging clone and production are the same Data Center.
+    A job's override declares its staging clone and production to be the same Data Center.
     """
-    if _parts_are_missing(plan):
+    if lacks(plan, "sites", "instances"):
         return
     root: dict[str, str] = {}
 
@@ -121,59 +106,43 @@ def judge_split(plan: Plan, facts: Facts) -> Iterator[Finding]:  # noqa: ARG001
     example = next(job for job in jobs if top(job.migrated_from) == usual)
     for job in jobs:
         if top(job.migrated_from) != usual:
-            yield finding(
-                "RB503",
-                plan,
-                f"{job.path}.migratedFrom",
-                f"`{job.id}` was migrated from `{job.migrated_from}`, `{example.id}` from `{example.migrated_from}`",
-                hint="one split has one Data Center: correct it, name production in `migratedFromOverride` for a staging clone, or waive this",
-                instance=job,
-            )
+            message = f"`{job.id}` was migrated from `{job.migrated_from}`, `{example.id}` from `{example.migrated_from}`"
+            hint = "one split has one Data Center: correct it, name production in `migratedFromOverride` for a staging clone, or waive this"
+            path = f"{job.path}.migratedFrom"
+            yield finding("RB503", plan, path, message, hint=hint, instance=job)
 
 
 def judge_projects(plan: Plan, facts: Facts) -> Iterator[Finding]:  # noqa: ARG001
     """RB504 and RB505: a project on two sites, and one that two waves brought."""
-    if any(path.startswith("sites") for path in plan.broken):
+    if lacks(plan, "sites"):
         return
     home: dict[str, Site] = {}
     for site in plan.sites:
         for i, project in enumerate(site.projects):
             first = home.setdefault(project.was, site)
             if first is not site:
-                yield finding(
-                    "RB504",
-                    plan,
-                    f"{site.path}.projects[{i}]",
-                    f"the project `{project.was}` is on `{first.url}` and on `{site.url}`",
-                    hint="a project of the Data Center lives on one site: remove it from the other, or give its old key as `was`",
-                )
+                message = f"the project `{project.was}` is on `{first.url}` and on `{site.url}`"
+                hint = "a project of the Data Center lives on one site: remove it from the other, or give its old key as `was`"
+                yield finding("RB504", plan, f"{site.path}.projects[{i}]", message, hint=hint)
         yield from _judge_waves(plan, site)
 
 
 def _judge_waves(plan: Plan, site: Site) -> Iterator[Finding]:
     if len(site.waves) < 2:
         return
-    everything = tuple(
-        dict.fromkeys(
-            key
-            for keys in ([p.key for p in site.projects], *(wave.projects for wave in site.waves))
-            for key in keys
-        )
-    )
+    everything = dict.fromkeys(project.key for project in site.projects)
+    everything |= dict.fromkeys(key for wave in site.waves for key in wave.projects)
     brought: dict[str, Wave] = {}
     for wave in sorted(site.waves, key=_order):
-        again = [key for key in wave.projects or everything if key in brought]
-        for key in wave.projects or everything:
-            brought.setdefault(key, wave)
+        keys = wave.projects or tuple(everything)
+        again = [key for key in keys if key in brought]
+        brought = dict.fromkeys(keys, wave) | brought
         if again:
             said = "" if wave.projects else ", which names no projects and so counts as all"
-            yield finding(
-                "RB505",
-                plan,
-                f"{wave.path}.projects" if wave.projects else wave.path,
-                f"{few(again)} came with `{brought[again[0]].name}` and again with `{wave.name}`{said}",
-                hint="give each wave the projects it brought; where a project was migrated twice, its links point to what the later wave made",
-            )
+            path = f"{wave.path}.projects" if wave.projects else wave.path
+            message = f"{few(again)} came with `{brought[again[0]].name}` and again with `{wave.name}`{said}"
+            hint = "give each wave the projects it brought; where a project was migrated twice, its links point to what the later wave made"
+            yield finding("RB505", plan, path, message, hint=hint)
 
 
 def _order(wave: Wave) -> tuple[bool, float]:
@@ -183,10 +152,6 @@ def _order(wave: Wave) -> tuple[bool, float]:
 
 def _recreating(plan: Plan) -> Iterator[Instance]:
     return (instance for instance in plan.instances if instance.recreate_as_remote)
-
-
-def _parts_are_missing(plan: Plan) -> bool:
-    return any(path.startswith(("sites", "instances")) for path in plan.broken)
 
 
 COVERAGE_CHECKS = (judge_directions, judge_split, judge_projects)

@@ -1,16 +1,15 @@
-"""RB601 to RB610 and RB690: what the sites themselves say about a plan.
+"""RB601 to RB610 and RB690: what the sites themselves report about a plan.
 
 In: the answers, gathered by `runbook.atlassian.facts`, each with when it was asked. Out: findings.
-What could not be asked is RB690 with the reason, never silence. Pure.
+A question without an answer is RB690 with the reason. Pure.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from runbook.checks.codes import few, finding
-from runbook.checks.facts import Facts
+from runbook.checks.codes import Check, Facts, few, finding
 from runbook.findings import Finding
 from runbook.plan.model import Plan, Site
 from runbook.text import moment, plural, printable
@@ -23,7 +22,7 @@ CLOCK_TOLERANCE_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Told(Generic[Value]):
-    """An answer, and when it was asked for."""
+    """An answer, and the moment of the question."""
 
     value: Value
     at: datetime
@@ -37,8 +36,8 @@ class NotTold:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """The site does not take the credential."""
+class LoginRefused:
+    """The site refuses the credential."""
 
     reason: str
     hint: str
@@ -57,7 +56,7 @@ class Who:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """A site's own words about itself."""
+    """What a site reports about itself."""
 
     base_url: str
     display_url: str
@@ -67,7 +66,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectUse:
-    """What stands against using a project: nothing, or `missing`, `archived`, `not browsable`, `not linkable`."""
+    """The obstacle to using a project: none, or `missing`, `archived`, `not browsable`, `not linkable`."""
 
     key: str
     problem: str = ""
@@ -75,7 +74,7 @@ class ProjectUse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteFacts:
-    """What one site said. `unreachable` says why it did not answer at all, else it is empty.
+    """The answers of one site. `unreachable` is why it did not answer at all, else empty.
 
     `near_limit` are issues near Jira's limit of remote links, with their numbers. `clock_off_s` is
     how many seconds this machine's clock is ahead of the site's.
@@ -85,7 +84,7 @@ class SiteFacts:
     account: str
     unreachable: str
     site_id: Told[str] | NotTold
-    login: Told[Who] | Refused | NotTold
+    login: Told[Who] | LoginRefused | NotTold
     server: Told[Server] | NotTold
     administers: Told[bool] | NotTold
     linking: Told[bool] | NotTold
@@ -104,7 +103,7 @@ class OldBase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnlineFacts:
-    """What everybody said who was asked about a plan."""
+    """The answers of every site and Data Center of a plan."""
 
     asked_at: datetime
     sites: tuple[SiteFacts, ...]
@@ -121,40 +120,29 @@ def _each(plan: Plan, facts: Facts) -> Iterator[tuple[Site, SiteFacts]]:
 
 
 def judge_site_ids(plan: Plan, facts: Facts) -> Iterator[Finding]:
-    """RB601: the site id of the plan is not what the site says."""
+    """RB601: the site id of the plan is not the one that the site reports."""
     for site, said in _each(plan, facts):
         if site.site_id is None or isinstance(said.site_id, NotTold):
             continue
         if site.site_id.lower() != said.site_id.value.lower():
-            yield finding(
-                "RB601",
-                plan,
-                f"{site.path}.siteId",
-                f"`{site.url}` says that its id is `{printable(said.site_id.value)}`, not `{site.site_id}`",
-                hint="take the id that the site reports, or remove `siteId`: it is then looked up",
-            )
+            message = f"`{site.url}` says that its id is `{printable(said.site_id.value)}`, not `{site.site_id}`"
+            hint = "take the id that the site reports, or remove `siteId`: it is then looked up"
+            yield finding("RB601", plan, f"{site.path}.siteId", message, hint=hint)
 
 
 def judge_reach(plan: Plan, facts: Facts) -> Iterator[Finding]:
     """RB602 and RB603: a site does not answer, or refuses the credential."""
     for site, said in _each(plan, facts):
         if said.unreachable:
-            yield finding(
-                "RB602",
-                plan,
-                f"{site.path}.url",
-                f"`{site.url}` does not answer: {printable(said.unreachable)}",
-                hint="check the address, the network, the VPN and HTTPS_PROXY; `--ca-bundle` where a proxy opens TLS",
-            )
-        elif isinstance(said.login, Refused):
+            message = f"`{site.url}` does not answer: {printable(said.unreachable)}"
+            hint = "check the address, the network, the VPN and HTTPS_PROXY; `--ca-bundle` where a proxy opens TLS"
+            yield finding("RB602", plan, f"{site.path}.url", message, hint=hint)
+        elif isinstance(said.login, LoginRefused):
             path = f"{site.path}.account"
-            yield finding(
-                "RB603",
-                plan,
-                path if path in plan.places else f"{site.path}.url",
-                printable(said.login.reason),
-                hint=said.login.hint,
-            )
+            if path not in plan.locations:
+                path = f"{site.path}.url"
+            message = printable(said.login.reason)
+            yield finding("RB603", plan, path, message, hint=said.login.hint)
 
 
 def judge_rights(plan: Plan, facts: Facts) -> Iterator[Finding]:
@@ -162,21 +150,12 @@ def judge_rights(plan: Plan, facts: Facts) -> Iterator[Finding]:
     for site, said in _each(plan, facts):
         path = f"{site.path}.url"
         if isinstance(said.administers, Told) and not said.administers.value:
-            yield finding(
-                "RB604",
-                plan,
-                path,
-                f"account `{said.account}` does not administer Jira on `{site.url}`",
-                hint="the link-fixing API asks for an administrator of the organization or site who administers Jira, too",
-            )
+            message = f"account `{said.account}` does not administer Jira on `{site.url}`"
+            hint = "the link-fixing API asks for an administrator of the organization or site who administers Jira, too"
+            yield finding("RB604", plan, path, message, hint=hint)
         if isinstance(said.linking, Told) and not said.linking.value:
-            yield finding(
-                "RB605",
-                plan,
-                path,
-                f"issue linking is off on `{site.url}`",
-                hint="switch it on: Jira settings, System, General configuration, Issue linking",
-            )
+            hint = "switch it on: Jira settings, System, General configuration, Issue linking"
+            yield finding("RB605", plan, path, f"issue linking is off on `{site.url}`", hint=hint)
 
 
 def judge_limits(plan: Plan, facts: Facts) -> Iterator[Finding]:
@@ -186,13 +165,9 @@ def judge_limits(plan: Plan, facts: Facts) -> Iterator[Finding]:
             continue
         worst = sorted(said.near_limit.value, key=lambda issue: (-issue[1], issue[0]))
         named = [f"{printable(key)} ({count})" for key, count in worst]
-        yield finding(
-            "RB606",
-            plan,
-            f"{site.path}.url",
-            f"{plural(len(worst), 'issue')} of `{site.url}` near the limit of 2000 remote links: {few(named)}",
-            hint="links that do not fit will be missing: remove remote links that nobody needs",
-        )
+        message = f"{plural(len(worst), 'issue')} of `{site.url}` near the limit of 2000 remote links: {few(named)}"
+        hint = "links that do not fit will be missing: remove remote links that nobody needs"
+        yield finding("RB606", plan, f"{site.path}.url", message, hint=hint)
 
 
 def judge_clock(plan: Plan, facts: Facts) -> Iterator[Finding]:
@@ -207,13 +182,9 @@ def judge_clock(plan: Plan, facts: Facts) -> Iterator[Finding]:
     size_s, off_s, site = min(told, key=lambda clock: clock[0])
     if size_s > CLOCK_TOLERANCE_S:
         way = "ahead of" if off_s > 0 else "behind"
-        yield finding(
-            "RB607",
-            plan,
-            f"{site.path}.url",
-            f"the clock of this machine is {size_s:.0f} s {way} the one of `{site.url}`",
-            hint="set the clock by a time server: windows, evidence and the ledger rest on it",
-        )
+        message = f"the clock of this machine is {size_s:.0f} s {way} the one of `{site.url}`"
+        hint = "set the clock by a time server: windows, evidence and the ledger rest on it"
+        yield finding("RB607", plan, f"{site.path}.url", message, hint=hint)
 
 
 def judge_tokens(plan: Plan, facts: Facts) -> Iterator[Finding]:
@@ -222,13 +193,9 @@ def judge_tokens(plan: Plan, facts: Facts) -> Iterator[Finding]:
     for site, _ in _each(plan, facts):
         if site.token_expires is None or site.token_expires >= until.date():
             continue
-        yield finding(
-            "RB608",
-            plan,
-            f"{site.path}.tokenExpires",
-            f"the token of account `{site.account}` expires on {site.token_expires}; Atlassian's logs of the run can be fetched until {until:%Y-%m-%d}",
-            hint="make a token that lives longer, and correct `tokenExpires`",
-        )
+        message = f"the token of account `{site.account}` expires on {site.token_expires}; Atlassian's logs of the run can be fetched until {until:%Y-%m-%d}"
+        hint = "make a token that lives longer, and correct `tokenExpires`"
+        yield finding("RB608", plan, f"{site.path}.tokenExpires", message, hint=hint)
 
 
 _PROJECT_WORDS = {
@@ -242,21 +209,14 @@ _PROJECT_WORDS = {
 def judge_projects(plan: Plan, facts: Facts) -> Iterator[Finding]:
     """RB609: a project of the plan is not there, archived, or not browsable or linkable."""
     for site, said in _each(plan, facts):
-        if isinstance(said.projects, NotTold):
-            continue
-        problems = {
-            project.key: project.problem for project in said.projects.value if project.problem
-        }
+        told = said.projects.value if isinstance(said.projects, Told) else ()
+        problems = {project.key: project.problem for project in told}
         for number, project in enumerate(site.projects):
             problem = problems.get(project.key)
-            if problem is not None:
-                yield finding(
-                    "RB609",
-                    plan,
-                    f"{site.path}.projects[{number}]",
-                    f"project `{project.key}` on `{site.url}` {_PROJECT_WORDS.get(problem, problem)}",
-                    hint="correct the key (a renamed project: `{key: PLAT, was: PLT}`), or grant the permissions",
-                )
+            if problem:
+                message = f"project `{project.key}` on `{site.url}` {_PROJECT_WORDS.get(problem, problem)}"
+                hint = "correct the key (a renamed project: `{key: PLAT, was: PLT}`), or grant the permissions"
+                yield finding("RB609", plan, f"{site.path}.projects[{number}]", message, hint=hint)
 
 
 def judge_old_bases(plan: Plan, facts: Facts) -> Iterator[Finding]:
@@ -274,18 +234,14 @@ def judge_old_bases(plan: Plan, facts: Facts) -> Iterator[Finding]:
             _plain(url) for url in (instance.migrated_from, instance.migrated_from_override) if url
         }
         if base is not None and _plain(base) not in known:
-            yield finding(
-                "RB610",
-                plan,
-                f"{instance.path}.migratedFrom",
-                f"`{instance.migrated_from}` reports `{printable(base)}` as its base URL",
-                hint="Atlassian knows the migration by the base URL of that time: if it was the reported one, take that",
-                instance=instance,
-            )
+            path = f"{instance.path}.migratedFrom"
+            message = f"`{instance.migrated_from}` reports `{printable(base)}` as its base URL"
+            hint = "Atlassian knows the migration by the base URL of that time: if it was the reported one, take that"
+            yield finding("RB610", plan, path, message, hint=hint, instance=instance)
 
 
-def judge_silence(plan: Plan, facts: Facts) -> Iterator[Finding]:
-    """RB690: what was not asked, with the reason; one note per site and reason."""
+def judge_unanswered(plan: Plan, facts: Facts) -> Iterator[Finding]:
+    """RB690: the questions without an answer, one note per site and reason."""
     if not isinstance(facts.online, OnlineFacts):
         return
     for site, said in _each(plan, facts):
@@ -294,13 +250,9 @@ def judge_silence(plan: Plan, facts: Facts) -> Iterator[Finding]:
             if isinstance(answer, NotTold):
                 by_reason.setdefault(answer.reason, []).append(what)
         for reason, parts in by_reason.items():
-            yield finding(
-                "RB690",
-                plan,
-                f"{site.path}.url",
-                f"not known of `{site.url}`: {', '.join(parts)}: {printable(reason)}",
-                hint="ask again with `runbook check PLAN --online` when that is settled",
-            )
+            message = f"not known of `{site.url}`: {', '.join(parts)}: {printable(reason)}"
+            hint = "ask again with `runbook check PLAN --online` when that is settled"
+            yield finding("RB690", plan, f"{site.path}.url", message, hint=hint)
     silent = {
         old.url: old.base_url.reason
         for old in facts.online.old_bases
@@ -309,13 +261,13 @@ def judge_silence(plan: Plan, facts: Facts) -> Iterator[Finding]:
     for instance in plan.instances:
         reason = silent.pop(instance.migrated_from, "")
         if reason:
-            yield finding(
-                "RB690",
-                plan,
-                f"{instance.path}.migratedFrom",
-                f"not known which base URL `{instance.migrated_from}` reports: {printable(reason)}",
-                hint="it is asked without a login, and may be unreachable from here: compare it by hand",
+            message = (
+                f"not known which base URL `{instance.migrated_from}` reports: {printable(reason)}"
             )
+            hint = (
+                "it is asked without a login, and may be unreachable from here: compare it by hand"
+            )
+            yield finding("RB690", plan, f"{instance.path}.migratedFrom", message, hint=hint)
 
 
 def _questions(site: Site, said: SiteFacts) -> tuple[tuple[str, object], ...]:
@@ -335,7 +287,7 @@ def _plain(url: str) -> str:
     return url.rstrip("/").lower()
 
 
-ONLINE_CHECKS: tuple[Callable[[Plan, Facts], Iterator[Finding]], ...] = (
+ONLINE_CHECKS: tuple[Check, ...] = (
     judge_site_ids,
     judge_reach,
     judge_rights,
@@ -344,12 +296,12 @@ ONLINE_CHECKS: tuple[Callable[[Plan, Facts], Iterator[Finding]], ...] = (
     judge_tokens,
     judge_projects,
     judge_old_bases,
-    judge_silence,
+    judge_unanswered,
 )
 
 
 def online_lines(plan: Plan, online: OnlineFacts) -> tuple[str, ...]:
-    """Return what each site said, one line per site, with when it was asked."""
+    """Return one line per site with its answers and the moment of the questions."""
     lines = []
     for said in online.sites:
         parts = []

@@ -1,4 +1,4 @@
-"""What is still to be done for a plan, and how much time its windows leave. Pure.
+"""The work left on a plan, and the time that its windows leave. Pure.
 
 In: a plan, facts and findings. Out: values that `check` prints.
 """
@@ -6,8 +6,8 @@ In: a plan, facts and findings. Out: values that `check` prints.
 from dataclasses import dataclass
 from datetime import datetime
 
-from runbook.checks.facts import Facts
-from runbook.findings import Finding, Severity
+from runbook.checks.codes import Facts
+from runbook.findings import Finding, open_errors
 from runbook.plan.model import Instance, Plan
 from runbook.windows import Pair, Round, WindowState, all_pairs, rounds, unservable
 
@@ -43,46 +43,28 @@ def outlook(plan: Plan, facts: Facts, findings: tuple[Finding, ...]) -> Outlook:
         for pair in pairs
         if pair.opens is not None and pair.state(facts.at) is WindowState.NOT_YET
     ]
-    open_links = {
-        finding.instance
-        for finding in findings
-        if finding.code in ("RB301", "RB302") and finding.waived is None and finding.instance
-    }
+    open_by_code: dict[str, list[str | None]] = {}
+    for error in open_errors(findings):
+        open_by_code.setdefault(error.code, []).append(error.instance)
+    open_links = {*open_by_code.pop("RB301", ()), *open_by_code.pop("RB302", ())}
+    undated_jobs = open_by_code.pop("RB201", ())
     links: dict[str, list[Instance]] = {}
+    used: set[str] = set()
     for instance in plan.instances:
         if instance.id in open_links:
             links.setdefault(instance.product_url, []).append(instance)
-    errors: dict[str, int] = {}
-    for finding in findings:
-        elsewhere = finding.code in ("RB201", "RB301", "RB302")
-        if finding.severity is Severity.ERROR and finding.waived is None and not elsewhere:
-            errors[finding.code] = errors.get(finding.code, 0) + 1
-    asked = {
-        finding.instance
-        for finding in findings
-        if finding.code == "RB201" and finding.waived is None
-    }
-    used = {
-        url
-        for instance in plan.instances
-        if instance.id in asked
-        for url in (instance.product_url, instance.destination_url)
-    }
+        if instance.id in undated_jobs:
+            used.update(instance.sites)
     return Outlook(
         links=links,
-        undated=[
-            site.url
-            for site in plan.sites
-            if site.url in used
-            and not any(wave.started or wave.finished or wave.planned for wave in site.waves)
-        ],
+        undated=[site.url for site in plan.sites if site.url in used and not site.has_date],
         unfinished=[
             f"`{wave.name}` of `{site.url}`"
             for site in plan.sites
             for wave in site.waves
             if wave.finished is None and wave.planned is not None
         ],
-        errors=errors,
+        errors={code: len(found) for code, found in open_by_code.items()},
         rounds=rounds(pairs, facts.at),
         closing=closing,
         opening=None if closing else min(coming, key=lambda start: start[1], default=None),
@@ -91,6 +73,6 @@ def outlook(plan: Plan, facts: Facts, findings: tuple[Finding, ...]) -> Outlook:
 
 
 def _end(pair: Pair, at: datetime) -> datetime:
-    """Return the end that a person has to keep: the safe one, or the last one where it is past."""
+    """Return the end that matters now: the safe one, or the last one where the safe one is past."""
     safe, last = pair.safe_closes or at, pair.closes or at
     return safe if at < safe else last

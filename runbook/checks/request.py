@@ -1,23 +1,22 @@
-"""RB401 to RB410: what Atlassian's API would refuse, or accept and do something else with.
+"""RB401 to RB410: requests that Atlassian's API would refuse or misunderstand.
 
 Facts: links-api.md 1.2 (fields), 2.1 (recreation is Jira only, Data Center to Cloud only).
 """
 
 import re
-from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from datetime import timedelta
 from urllib.parse import urlsplit
 
-from runbook.checks.codes import finding
-from runbook.checks.facts import Facts
+from runbook.checks.codes import Check, Facts, finding, lacks
 from runbook.findings import Finding
 from runbook.jobs import ordered
 from runbook.plan.model import Instance, Plan, Product
-from runbook.text import moment
+from runbook.text import closest, moment
 
 BACKUP_RESTS = timedelta(days=7)
 _CLOUD_HOSTS = (".atlassian.net", ".jira.com", ".jira-dev.com", ".atlassian-us-gov-mod.net")
-# So many wrong URLs get a suggestion; a plan with more of them names other sites altogether.
+# Only so many wrong URLs get a suggestion; a plan with more of them names other sites altogether.
 _SUGGESTIONS = 50
 _ODD_CHARACTERS = re.compile(r"[\x00-\x20\x7f\\<>\"{}|^`]")
 _STAGING = re.compile(
@@ -87,7 +86,7 @@ def judge_urls(plan: Plan, facts: Facts) -> Iterator[Finding]:  # noqa: ARG001 -
         odd = problem(site.url, cloud=True)
         if odd is not None:
             yield _no_base_url(plan, f"{site.path}.url", site.url, odd, cloud=True, instance=None)
-    sites_known = not any(path.startswith("sites") for path in plan.broken)
+    sites_known = not lacks(plan, "sites")
     for instance in plan.instances:
         for key, url, cloud in _urls(instance):
             path = f"{instance.path}.{key}"
@@ -113,42 +112,22 @@ def _no_base_url(
 
 
 def _of_no_site(
-    plan: Plan,
-    instance: Instance,
-    path: str,
-    url: str,
-    near_of: dict[str, str | None],
+    plan: Plan, instance: Instance, path: str, url: str, near_of: dict[str, str | None]
 ) -> Iterator[Finding]:
     key = path.rpartition(".")[2]
     if plan.site(url) is None:
         if url not in near_of:
-            near_of[url] = _near(plan, url) if len(near_of) < _SUGGESTIONS else None
+            suggest = len(near_of) < _SUGGESTIONS and len(url) < 300
+            urls = [site.url for site in plan.sites[:200]] if suggest else []
+            near_of[url] = closest(url, urls, cutoff=0.85)
         near = near_of[url]
-        yield finding(
-            "RB402",
-            plan,
-            path,
-            f"`{key}` is `{url}`, which is no site of this plan",
-            hint=f"did you mean `{near}`?" if near else "add it to `sites`, or correct it",
-            instance=instance,
-        )
+        message = f"`{key}` is `{url}`, which is no site of this plan"
+        hint = f"did you mean `{near}`?" if near else "add it to `sites`, or correct it"
+        yield finding("RB402", plan, path, message, hint=hint, instance=instance)
     elif not is_cloud(url):
-        yield finding(
-            "RB402",
-            plan,
-            path,
-            f"`{key}` is `{url}`, which is no Atlassian Cloud site",
-            hint="name the site's own address, https://<name>.atlassian.net: the API answers there, not at a custom domain",
-            instance=instance,
-        )
-
-
-def _near(plan: Plan, url: str) -> str | None:
-    from difflib import get_close_matches
-
-    urls = [site.url for site in plan.sites[:200]]
-    near = get_close_matches(url, urls, n=1, cutoff=0.85) if len(url) < 300 else []
-    return near[0] if near else None
+        message = f"`{key}` is `{url}`, which is no Atlassian Cloud site"
+        hint = "name the site's own address, https://<name>.atlassian.net: the API answers there, not at a custom domain"
+        yield finding("RB402", plan, path, message, hint=hint, instance=instance)
 
 
 def judge_recreation(plan: Plan, facts: Facts) -> Iterator[Finding]:  # noqa: ARG001
@@ -157,88 +136,72 @@ def judge_recreation(plan: Plan, facts: Facts) -> Iterator[Finding]:  # noqa: AR
         if instance.recreate_as_remote:
             yield from _judge_recreation(plan, instance)
         if instance.create_backup and instance.product is Product.CONFLUENCE:
-            yield finding(
-                "RB406",
-                plan,
-                f"{instance.path}.createBackup",
-                f"`{instance.id}` asks for a backup, which there is for Jira only",
-                hint="remove `createBackup`, and back up Confluence by other means",
-                instance=instance,
-            )
+            path = f"{instance.path}.createBackup"
+            message = f"`{instance.id}` asks for a backup, which there is for Jira only"
+            hint = "remove `createBackup`, and back up Confluence by other means"
+            yield finding("RB406", plan, path, message, hint=hint, instance=instance)
 
 
 def _judge_recreation(plan: Plan, instance: Instance) -> Iterator[Finding]:
     if instance.product is Product.CONFLUENCE:
-        yield finding(
-            "RB403",
-            plan,
-            f"{instance.path}.product",
-            f"`{instance.id}` recreates links of Confluence, which Atlassian does for Jira only",
-            hint="write `recreateAsRemote: false` to update Confluence's links",
-            instance=instance,
+        message = (
+            f"`{instance.id}` recreates links of Confluence, which Atlassian does for Jira only"
         )
+        hint = "write `recreateAsRemote: false` to update Confluence's links"
+        path = f"{instance.path}.product"
+        yield finding("RB403", plan, path, message, hint=hint, instance=instance)
     if instance.product_url == instance.destination_url:
-        yield finding(
-            "RB404",
-            plan,
-            f"{instance.path}.destinationURL",
-            f"`{instance.id}` recreates links as remote onto the same site",
-            hint="name another site, or write `recreateAsRemote: false` for links that stay local",
-            instance=instance,
-        )
+        message = f"`{instance.id}` recreates links as remote onto the same site"
+        hint = "name another site, or write `recreateAsRemote: false` for links that stay local"
+        path = f"{instance.path}.destinationURL"
+        yield finding("RB404", plan, path, message, hint=hint, instance=instance)
     origin = instance.migrated_from
     if is_cloud(origin) or plan.site(origin) is not None:
-        yield finding(
-            "RB405",
-            plan,
-            f"{instance.path}.migratedFrom",
-            f"`{instance.id}` recreates links of data that came from the cloud site `{origin}`",
-            hint="recreation works from Data Center to Cloud only: name the Data Center's base URL, or write `recreateAsRemote: false`",
-            instance=instance,
+        message = (
+            f"`{instance.id}` recreates links of data that came from the cloud site `{origin}`"
         )
+        hint = "recreation works from Data Center to Cloud only: name the Data Center's base URL, or write `recreateAsRemote: false`"
+        path = f"{instance.path}.migratedFrom"
+        yield finding("RB405", plan, path, message, hint=hint, instance=instance)
 
 
 def judge_origins(plan: Plan, facts: Facts) -> Iterator[Finding]:  # noqa: ARG001
-    """RB407 and RB408: an override that says nothing, or one that seems to be missing."""
+    """RB407 and RB408: an override without effect, or one that seems to be missing."""
     for instance in plan.instances:
         override = instance.migrated_from_override
         if override is not None:
             if override.casefold() == instance.migrated_from.casefold():
-                yield finding(
-                    "RB407",
-                    plan,
-                    f"{instance.path}.migratedFromOverride",
-                    f"the override of `{instance.id}` equals its `migratedFrom`",
-                    hint="remove it where the data came from production; else name the production base URL",
-                    instance=instance,
-                )
+                path = f"{instance.path}.migratedFromOverride"
+                message = f"the override of `{instance.id}` equals its `migratedFrom`"
+                hint = "remove it where the data came from production; else name the production base URL"
+                yield finding("RB407", plan, path, message, hint=hint, instance=instance)
         elif _looks_like_staging(instance.migrated_from):
-            yield finding(
-                "RB408",
-                plan,
-                f"{instance.path}.migratedFrom",
-                f"`{instance.migrated_from}` looks like a staging or backup instance, and there is no override",
-                hint="name the production base URL in `migratedFromOverride`: links in the data point there",
-                instance=instance,
-            )
+            path = f"{instance.path}.migratedFrom"
+            message = f"`{instance.migrated_from}` looks like a staging or backup instance, and there is no override"
+            hint = "name the production base URL in `migratedFromOverride`: links in the data point there"
+            yield finding("RB408", plan, path, message, hint=hint, instance=instance)
 
 
 def _looks_like_staging(url: str) -> bool:
     rest = url.partition("://")[2].lower() or url.lower()
     host, slash, path = rest.partition("/")
     name = host.partition(":")[0]
-    # The last label is a top-level domain: `.test` and `.example` say nothing about an instance.
+    # The last label is a top-level domain: `.test` and `.example` tell nothing about an instance.
     labels = name.rpartition(".")[0] or name
     return _STAGING.search(labels) is not None or _STAGING.search(slash + path) is not None
 
 
 def judge_backups(plan: Plan, facts: Facts) -> Iterator[Finding]:
     """RB409 and RB410, in the order in which the jobs are sent."""
-    if _some_jobs_are_missing(plan):
+    if lacks(plan, "instances"):
         return
     first_job: dict[str, Instance] = {}
     first_backup: dict[str, Instance] = {}
-    earlier = {url: at for url, at in sorted(facts.earlier_backups) if _rests(at, facts)}
+    earlier = {
+        url: at
+        for url, at in sorted(facts.earlier_backups)
+        if timedelta(0) <= facts.at - at < BACKUP_RESTS
+    }
     for instance in ordered(plan.instances):
         if instance.product is Product.CONFLUENCE:
             continue
@@ -248,44 +211,22 @@ def judge_backups(plan: Plan, facts: Facts) -> Iterator[Finding]:
             continue
         path = f"{instance.path}.createBackup"
         if site in first_backup:
-            yield finding(
-                "RB409",
-                plan,
-                path,
-                f"`{instance.id}` asks for another backup of `{site}`, after `{first_backup[site].id}`",
-                hint="one backup before the first job of a site is enough; each takes hours",
-                instance=instance,
-            )
+            message = f"`{instance.id}` asks for another backup of `{site}`, after `{first_backup[site].id}`"
+            hint = "one backup before the first job of a site is enough; each takes hours"
+            yield finding("RB409", plan, path, message, hint=hint, instance=instance)
             continue
         first_backup[site] = instance
         if site in earlier:
-            yield finding(
-                "RB409",
-                plan,
-                path,
+            message = (
                 f"an earlier run asked for a backup of `{site}` at {moment(earlier[site], plan.zone)}, "
-                "less than 7 days before",
-                hint="remove `createBackup`, unless the data has changed since",
-                instance=instance,
+                "less than 7 days before"
             )
+            hint = "remove `createBackup`, unless the data has changed since"
+            yield finding("RB409", plan, path, message, hint=hint, instance=instance)
         if first_job[site] is not instance:
-            yield finding(
-                "RB410",
-                plan,
-                path,
-                f"the backup of `{site}` comes with `{instance.id}`, after `{first_job[site].id}` has changed links",
-                hint=f"move `createBackup: true` to `{first_job[site].id}`, the first job of the site",
-                instance=instance,
-            )
+            message = f"the backup of `{site}` comes with `{instance.id}`, after `{first_job[site].id}` has changed links"
+            hint = f"move `createBackup: true` to `{first_job[site].id}`, the first job of the site"
+            yield finding("RB410", plan, path, message, hint=hint, instance=instance)
 
 
-def _rests(at: datetime, facts: Facts) -> bool:
-    return timedelta(0) <= facts.at - at < BACKUP_RESTS
-
-
-def _some_jobs_are_missing(plan: Plan) -> bool:
-    return any(path.startswith("instances") for path in plan.broken)
-
-
-Check = Callable[[Plan, Facts], Iterator[Finding]]
 REQUEST_CHECKS: tuple[Check, ...] = (judge_urls, judge_recreation, judge_origins, judge_backups)

@@ -1,14 +1,13 @@
 """RB201 to RB208: whether the planned moment lies inside the windows of each job.
 
 Only jobs with `recreateAsRemote` have windows. Planned ends count as ends unless the plan is about
-to run; every message that rests on one says so.
+to run; every message that relies on one mentions it.
 """
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from runbook.checks.codes import finding
-from runbook.checks.facts import Facts
+from runbook.checks.codes import Facts, finding, lacks
 from runbook.findings import Finding, Severity
 from runbook.plan.model import Instance, Plan, Site, Wave
 from runbook.text import moment, span
@@ -19,16 +18,16 @@ _PAIRS_NAMED = 4
 
 
 def judge_windows(plan: Plan, facts: Facts) -> Iterator[Finding]:
-    """RB201 to RB207: at most one error per job, since each of them explains the others away."""
-    if _moments_are_missing(plan):
+    """RB201 to RB207: at most one error per job, since each of them implies the others."""
+    if lacks(plan, "cutover", "sites"):
         return
     for instance in plan.instances:
-        source, destination = plan.site(instance.product_url), plan.site(instance.destination_url)
-        if not instance.recreate_as_remote or source is None or destination is None:
+        source, destination = map(plan.site, instance.sites)
+        if source is None or destination is None or source is destination:
             continue
-        if source is destination:
+        if not instance.recreate_as_remote:
             continue
-        undated = [site for site in (source, destination) if not _has_date(site)]
+        undated = [site for site in (source, destination) if not site.has_date]
         if undated:
             yield _no_date(plan, instance, undated)
             continue
@@ -38,42 +37,22 @@ def judge_windows(plan: Plan, facts: Facts) -> Iterator[Finding]:
 
 def judge_planned_waves(plan: Plan, facts: Facts) -> Iterator[Finding]:
     """RB208: a wave of a site with jobs has no `finished` yet."""
-    if _moments_are_missing(plan):
+    if lacks(plan, "cutover", "sites"):
         return
-    used = {
-        url
-        for instance in plan.instances
-        if instance.recreate_as_remote
-        for url in (instance.product_url, instance.destination_url)
-    }
+    recreating = (instance for instance in plan.instances if instance.recreate_as_remote)
+    used = {url for instance in recreating for url in instance.sites}
     for site in plan.sites:
-        if site.url not in used or not _has_date(site):
-            continue
-        for wave in site.waves:
+        for wave in site.waves if site.url in used and site.has_date else ():
             if wave.finished is None:
                 yield _not_finished(plan, facts, site, wave)
-
-
-def _moments_are_missing(plan: Plan) -> bool:
-    """Return whether a date, or the moment to judge at, could not be read."""
-    return any(path == "cutover" or path.startswith("sites") for path in plan.broken)
-
-
-def _has_date(site: Site) -> bool:
-    return any(wave.finished or wave.planned or wave.started for wave in site.waves)
 
 
 def _no_date(plan: Plan, instance: Instance, undated: list[Site]) -> Finding:
     key = "productURL" if undated[0].url == instance.product_url else "destinationURL"
     urls = " and ".join(f"`{site.url}`" for site in undated)
-    return finding(
-        "RB201",
-        plan,
-        f"{instance.path}.{key}",
-        f"no migration date for {urls}, so the window of `{instance.id}` is not known",
-        hint="give the site `migrations: [{started: …, finished: …}]`, or `planned` while it is still to come",
-        instance=instance,
-    )
+    message = f"no migration date for {urls}, so the window of `{instance.id}` is not known"
+    hint = "give the site `migrations: [{started: …, finished: …}]`, or `planned` while it is still to come"
+    return finding("RB201", plan, f"{instance.path}.{key}", message, hint=hint, instance=instance)
 
 
 def _judge_job(
@@ -91,15 +70,12 @@ def _judge_job(
         (pair.safe_closes for pair in served if pair not in late and pair.safe_closes), default=None
     )
     if last is not None and last - facts.at <= SOON:
-        yield finding(
-            "RB204",
-            plan,
-            instance.path,
+        message = (
             f"the last safe moment of `{instance.id}` is {moment(last, plan.zone)}, "
-            f"{span(last - facts.at)} after the planned one",
-            hint="plan an earlier cutover, or make sure that nothing can delay this one",
-            instance=instance,
+            f"{span(last - facts.at)} after the planned one"
         )
+        hint = "plan an earlier cutover, or make sure that nothing can delay this one"
+        yield finding("RB204", plan, instance.path, message, hint=hint, instance=instance)
     unserved = [pair for pair in pairs if pair.opens is not None and not pair.servable(facts.at)]
     if unserved:
         yield _unserved(plan, facts, instance, unserved)
@@ -112,50 +88,35 @@ def _nothing_served(
     closed = [pair for pair, state in states if state is WindowState.CLOSED and pair.closes]
     if all(state is WindowState.NEVER for _, state in states):
         pair = states[0][0]
-        return finding(
-            "RB205",
-            plan,
-            instance.path,
+        message = (
             f"no moment serves `{instance.id}`: {_name(pair)} would open at "
-            f"{_moment_of(plan, pair.opens)}, after it closes at {_moment_of(plan, pair.closes)}",
-            hint="the migrations lie more than two weeks apart: leave the job out and use `runbook repair`",
-            instance=instance,
+            f"{_moment_of(plan, pair.opens)}, after it closes at {_moment_of(plan, pair.closes)}"
         )
+        hint = "the migrations lie more than two weeks apart: leave the job out and use `runbook repair`"
+        return finding("RB205", plan, instance.path, message, hint=hint, instance=instance)
     if closed:
         last = max(closed, key=lambda pair: pair.closes or facts.at)
-        return finding(
-            "RB202",
-            plan,
-            instance.path,
+        message = (
             f"the window of `{instance.id}` is closed at {at}: {_name(last)} closed at "
-            f"{_moment_of(plan, last.closes)}{_planned(last)}",
-            hint="two weeks after the migration Atlassian has deleted what recreates the links: "
-            + _later(plan, states, "plan an earlier moment, or use `runbook repair`"),
-            instance=instance,
+            f"{_moment_of(plan, last.closes)}{_planned(last)}"
         )
+        hint = (
+            "two weeks after the migration Atlassian has deleted what recreates the links: "
+            + _later(plan, states, "plan an earlier moment, or use `runbook repair`")
+        )
+        return finding("RB202", plan, instance.path, message, hint=hint, instance=instance)
     coming = [pair for pair, _ in states if pair.opens is not None]
     if coming:
         first = min(coming, key=lambda pair: pair.opens or facts.at)
         why = f"{_name(first)} opens at {_moment_of(plan, first.opens)}{_planned(first)}"
         hint = f"plan the job for {_moment_of(plan, first.opens)} or later"
     else:
-        open_waves = [
-            wave
-            for pair, _ in states
-            for wave in (pair.from_wave, pair.to_wave)
-            if wave.finished is None
-        ]
-        wave = open_waves[0]
-        why = f"the migration `{wave.name}` is not finished"
+        waves = [wave for pair, _ in states for wave in (pair.from_wave, pair.to_wave)]
+        unfinished = next(wave for wave in waves if wave.finished is None)
+        why = f"the migration `{unfinished.name}` is not finished"
         hint = "enter its `finished` when it is, then check again"
-    return finding(
-        "RB203",
-        plan,
-        instance.path,
-        f"no window of `{instance.id}` is open at {at}: {why}",
-        hint=hint,
-        instance=instance,
-    )
+    message = f"no window of `{instance.id}` is open at {at}: {why}"
+    return finding("RB203", plan, instance.path, message, hint=hint, instance=instance)
 
 
 def _later(plan: Plan, states: list[tuple[Pair, WindowState]], otherwise: str) -> str:
@@ -168,15 +129,12 @@ def _later(plan: Plan, states: list[tuple[Pair, WindowState]], otherwise: str) -
 def _late(plan: Plan, facts: Facts, instance: Instance, late: list[Pair]) -> Finding:
     first = min(late, key=lambda pair: pair.closes or facts.at)
     assumed = ", a start that is assumed" if first.start_assumed else ""
-    return finding(
-        "RB207",
-        plan,
-        instance.path,
+    message = (
         f"`{instance.id}` is planned past the safe end of {_names(late)}: safe until "
-        f"{_moment_of(plan, first.safe_closes)}, closed at {_moment_of(plan, first.closes)}{assumed}",
-        hint="Atlassian does not say which end of the migration starts the two weeks: run before the safe end if you can",
-        instance=instance,
+        f"{_moment_of(plan, first.safe_closes)}, closed at {_moment_of(plan, first.closes)}{assumed}"
     )
+    hint = "Atlassian does not say which end of the migration starts the two weeks: run before the safe end if you can"
+    return finding("RB207", plan, instance.path, message, hint=hint, instance=instance)
 
 
 def _unserved(plan: Plan, facts: Facts, instance: Instance, unserved: list[Pair]) -> Finding:
@@ -185,17 +143,16 @@ def _unserved(plan: Plan, facts: Facts, instance: Instance, unserved: list[Pair]
     if more > 0:
         words.append(f"and {more} more")
     helped = any(pair.state(facts.at) is WindowState.NOT_YET for pair in unserved)
-    return finding(
-        "RB206",
-        plan,
-        instance.path,
+    message = (
         f"`{instance.id}` does not serve all waves at {moment(facts.at, plan.zone)}: "
-        + "; ".join(words),
-        hint="plan one round that serves all (listed below the findings), or send the job again then with `--again`"
-        if helped
-        else "only `runbook repair` brings these links",
-        instance=instance,
+        + "; ".join(words)
     )
+    hint = (
+        "plan one round that serves all (listed below the findings), or send the job again then with `--again`"
+        if helped
+        else "only `runbook repair` brings these links"
+    )
+    return finding("RB206", plan, instance.path, message, hint=hint, instance=instance)
 
 
 def _moment_that_serves(plan: Plan, facts: Facts, pair: Pair) -> str:
@@ -213,24 +170,17 @@ def _moment_that_serves(plan: Plan, facts: Facts, pair: Pair) -> str:
 def _not_finished(plan: Plan, facts: Facts, site: Site, wave: Wave) -> Finding:
     if wave.planned is None:
         words = "has no `finished` and no `planned`, so its links are not served"
-    elif facts.running:
-        words = (
-            f"is planned for {moment(wave.planned, plan.zone)} and not finished, "
-            "so its links are not served"
-        )
     else:
-        words = (
-            f"is planned for {moment(wave.planned, plan.zone)}, not finished; "
-            "until then its links are not served"
+        words = f"is planned for {moment(wave.planned, plan.zone)}"
+        words += (
+            " and not finished, so its links are not served"
+            if facts.running
+            else ", not finished; until then its links are not served"
         )
-    return finding(
-        "RB208",
-        plan,
-        f"{wave.path}.planned",
-        f"`{wave.name}` of `{site.url}` {words}",
-        hint="enter `finished` when the migration is done; `run` counts nothing else",
-        severity=Severity.WARNING if facts.running else None,
-    )
+    message = f"`{wave.name}` of `{site.url}` {words}"
+    hint = "enter `finished` when the migration is done; `run` counts nothing else"
+    severity = Severity.WARNING if facts.running else None
+    return finding("RB208", plan, f"{wave.path}.planned", message, hint=hint, severity=severity)
 
 
 def _name(pair: Pair) -> str:

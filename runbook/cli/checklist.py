@@ -9,8 +9,8 @@ import click
 
 from runbook.atomic_file import write_atomically
 from runbook.checklist import (
+    AppLinkGroup,
     Direction,
-    Group,
     LinkState,
     checklist_json,
     checklist_text,
@@ -171,11 +171,11 @@ def _leave(plan: Plan) -> None:
         click.echo("the same command goes on with the open ones", err=True)
 
 
-def _suggested_account(root: Root, group: Group) -> str | None:
+def _suggested_account(root: Root, group: AppLinkGroup) -> str | None:
     return root.environ.get(variable_names(group.account)[0], "").strip() or None
 
 
-def _ask(group: Group, direction: Direction) -> str:
+def _ask(group: AppLinkGroup, direction: Direction) -> str:
     ids = ", ".join(printable(instance.id) for instance in direction.instances)
     click.echo(f"\n  to {host(direction.destination)} ({ids}): {direction.state.value}", err=True)
     for number, text in enumerate(clicks(group, direction), start=1):

@@ -9,8 +9,7 @@ from runbook.errors import UsageError
 @click.argument("code", metavar="CODE", required=False)
 def explain(code: str | None) -> None:
     """Print the documentation of CODE, such as RB301; without CODE, list all of them."""
-    from runbook.checks.catalog import sections
-    from runbook.checks.codes import CODES
+    from runbook.checks.codes import CODES, sections
     from runbook.cli.console import show
 
     if code is None:

@@ -44,9 +44,9 @@ async def identify_sites(plan: Plan, send: Send, clock: Clock) -> tuple[SiteIden
     found = await asyncio.gather(*(_identify(site.url, send, clock) for site in plan.sites))
     for site, identified in zip(plan.sites, found, strict=True):
         if site.site_id is not None and site.site_id != identified.site_id:
-            place = plan.place(f"{site.path}.siteId")
+            location = plan.location(f"{site.path}.siteId")
             raise PlanError(
-                f"{plan.file}:{place.line}:{place.column} RB601 the plan gives `{site.site_id}` as the site id of `{site.url}`, the site says `{identified.site_id}`",
+                f"{plan.file}:{location.line}:{location.column} RB601 the plan gives `{site.site_id}` as the site id of `{site.url}`, the site says `{identified.site_id}`",
                 hint="correct `siteId`, or leave it out: then the site is asked",
             )
     return tuple(found)

@@ -13,7 +13,7 @@ from typing import Any
 
 from runbook.checks import examine
 from runbook.checks.checked_plan import CheckedPlan
-from runbook.checks.facts import Facts
+from runbook.checks.codes import Facts
 from runbook.errors import CredentialError, PlanError, UsageError
 from runbook.findings import Finding
 from runbook.operations.credentials import variable_names

@@ -40,15 +40,15 @@ def practice_copy(plan: Plan, moved: timedelta) -> bytes:
     """
     lines = plan.source.decode("utf-8-sig").splitlines(keepends=True)
     edits: list[tuple[int, int, int, str]] = []
-    for path in plan.places:
+    for path in plan.locations:
         name = path.rpartition(".")[2]
-        place = plan.place(path)
-        line = lines[place.line - 1]
-        start = place.column - 1
+        location = plan.location(path)
+        line = lines[location.line - 1]
+        start = location.column - 1
         if name == "planned!key" and path.startswith("sites["):
-            edits.append((place.line - 1, start, start + len("planned"), "finished"))
+            edits.append((location.line - 1, start, start + len("planned"), "finished"))
         elif name in _FIELDS and (found := _MOMENT.match(line, start)):
-            edits.append((place.line - 1, start, found.end(), _moved(found.group(2), moved)))
+            edits.append((location.line - 1, start, found.end(), _moved(found.group(2), moved)))
     # From the end, so that an edit does not move the places of those before it.
     for number, start, end, text in sorted(edits, reverse=True):
         lines[number] = lines[number][:start] + text + lines[number][end:]

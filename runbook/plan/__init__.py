@@ -11,7 +11,7 @@ __all__ = ["Loaded", "Plan", "load_plan", "load_plan_bytes", "read_plan"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the reader when it is asked for: most modules need only the model."""
+    """Import the reader on first use: most modules need only the model."""
     if name in __all__:
         from runbook.plan import parse
 

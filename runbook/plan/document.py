@@ -1,12 +1,13 @@
-"""YAML text -> nodes that know where they stand; nothing is guessed about their types.
+"""YAML text -> nodes that know their location; their types are not guessed.
 
-In: the bytes of one file. Out: a tree of `Scalar`, `Items` and `Entries`, and what was odd about
-the text. One pass over PyYAML's events (libyaml's where it is there), so that every value keeps its
-line and column, duplicate keys are seen, and limits hold before any damage is done.
+In: the bytes of one file. Out: a tree of `Scalar`, `Items` and `Entries`, what was odd about the
+text, and a map from paths to locations. One pass over PyYAML's events (libyaml's where it is there)
+keeps the line and column of every value, sees duplicate keys, and enforces the limits early.
 """
 
+import copy
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -14,6 +15,7 @@ from typing import Any, Literal, TypeAlias
 import yaml
 
 from runbook.errors import PlanError
+from runbook.plan.model import Location
 
 SIZE_LIMIT_BYTES = 16 * 1024 * 1024
 DEPTH_LIMIT = 64
@@ -21,13 +23,15 @@ NODE_LIMIT = 1_000_000
 
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _NOT_PRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_TAGS_THAT_SAY_NOTHING = frozenset({None, "!", "tag:yaml.org,2002:str"})
+_STEP = re.compile(r"\.?([^.\[\]]+)|\[(\d+)\]")
+KEY_MARK = "!key"
+_NEUTRAL_TAGS = frozenset({None, "!", "tag:yaml.org,2002:str"})
 
 
 class DocumentError(PlanError):
-    """The text is no document that can be read; `line` and `column` start at 1."""
+    """The text is not a readable document; `line` and `column` start at 1."""
 
     def __init__(self, message: str, line: int = 1, column: int = 1, *, hint: str = "") -> None:
         super().__init__(message, hint=hint)
@@ -38,7 +42,7 @@ class DocumentError(PlanError):
 class Node:
     """A value of the document; line and column start at 1.
 
-    `start` and `end` are places in the text, the end exclusive; a block's end stands behind the
+    `start` and `end` are offsets into the text, the end exclusive; a block's end lies behind the
     comments that follow it. `size` counts the nodes below it, each alias as often as it is used.
     """
 
@@ -56,7 +60,7 @@ class Node:
 
 
 class Scalar(Node):
-    """Text as it was written; `style` is its quote or block sign, empty for plain text."""
+    """Text as written; `style` is its quote or block indicator, empty for plain text."""
 
     __slots__ = ("style", "text")
 
@@ -67,34 +71,41 @@ class Scalar(Node):
 
     @property
     def is_null(self) -> bool:
-        """Return whether the value is one of YAML's ways to say nothing."""
+        """Return whether the value is one of YAML's spellings of null."""
         return not self.style and self.text in _NULLS
 
 
-class Items(Node):
-    """A list; `flow` says that it is written in brackets, `last` is the node that ends it."""
+class Collection(Node):
+    """A list or a mapping; `flow` means written in brackets, `last` is the node that ends it."""
 
-    __slots__ = ("flow", "items", "last")
+    __slots__ = ("flow", "last")
 
     def __init__(self, event: Any) -> None:
         super().__init__(event)
         self.flow: bool = event.flow_style
         self.last: AnyNode | None = None
+
+
+class Items(Collection):
+    """A list."""
+
+    __slots__ = ("items",)
+
+    def __init__(self, event: Any) -> None:
+        super().__init__(event)
         self.items: list[Any] = []
 
 
-class Entries(Node):
-    """A mapping; of duplicate keys the first is kept. `pending` is the key that waits for its value.
+class Entries(Collection):
+    """A mapping; of duplicate keys the first is kept. `pending` is the key without a value so far.
 
     `key_column` is where its keys begin, which in a block is the same for all of them.
     """
 
-    __slots__ = ("entries", "flow", "inherited", "key_column", "last", "pending")
+    __slots__ = ("entries", "inherited", "key_column", "pending")
 
     def __init__(self, event: Any) -> None:
         super().__init__(event)
-        self.flow: bool = event.flow_style
-        self.last: AnyNode | None = None
         self.key_column = 1
         self.entries: dict[str, tuple[Scalar, AnyNode]] = {}
         self.inherited: list[tuple[Scalar, AnyNode]] = []
@@ -107,7 +118,7 @@ OddityKind: TypeAlias = Literal["duplicate", "key", "tag", "merge"]
 
 @dataclass(frozen=True, slots=True)
 class Oddity:
-    """Something that YAML allows and a plan does not."""
+    """Something that YAML allows and a plan does not allow."""
 
     kind: OddityKind
     message: str
@@ -122,9 +133,65 @@ class Document:
     text: str
     oddities: list[Oddity] = field(default_factory=list)
 
-    def lines(self) -> list[str]:
-        """Return the lines as YAML counts them, without their ends."""
-        return _LINE_END.split(self.text)
+
+class SourceMap(Mapping[str, Location]):
+    """The locations of a document by path (`instances[2].migratedFrom`), of keys by `<path>!key`.
+
+    Nothing is stored per value: most plans are asked for a handful of locations.
+    """
+
+    def __init__(self, root: AnyNode) -> None:
+        self._root = root
+
+    def __getitem__(self, path: str) -> Location:
+        """Return the location; raise `KeyError` where the document has nothing at that path."""
+        key, node, whole = self._walk(path.removesuffix(KEY_MARK))
+        found = key if path.endswith(KEY_MARK) else node
+        if not whole or found is None:
+            raise KeyError(path)
+        return Location(found.line, found.column)
+
+    def nearest(self, path: str) -> AnyNode:
+        """Return the node at a path, the nearest one above it where it is absent."""
+        return self._walk(path)[1]
+
+    def _walk(self, path: str) -> tuple[Scalar | None, AnyNode, bool]:
+        """Return the key and the node that a path leads to, and whether it leads to its end."""
+        key: Scalar | None = None
+        node, position = self._root, 0
+        while position < len(path):
+            step = _STEP.match(path, position)
+            if step is None:
+                return key, node, False
+            position = step.end()
+            name, index = step.groups()
+            if name is not None and isinstance(node, Entries) and name in node.entries:
+                key, node = node.entries[name]
+            elif index is not None and isinstance(node, Items) and int(index) < len(node.items):
+                key, node = None, node.items[int(index)]
+            else:
+                return key, node, False
+        return key, node, True
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield every path, in file order; those of keys behind those of their values."""
+        trail: list[tuple[str, Scalar | None, AnyNode]] = [("", None, self._root)]
+        while trail:
+            path, key, node = trail.pop()
+            if path:
+                yield path
+                if key is not None:
+                    yield path + KEY_MARK
+            below: list[tuple[str, Scalar | None, AnyNode]] = []
+            if isinstance(node, Entries):
+                prefix = f"{path}." if path else ""
+                below = [(prefix + name, *entry) for name, entry in node.entries.items()]
+            elif isinstance(node, Items):
+                below = [(f"{path}[{i}]", None, item) for i, item in enumerate(node.items)]
+            trail.extend(reversed(below))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 def read_bytes(path: Path) -> bytes:
@@ -137,14 +204,12 @@ def read_bytes(path: Path) -> bytes:
         with path.open("rb") as file:
             data = file.read(SIZE_LIMIT_BYTES + 1)
     except FileNotFoundError:
-        raise DocumentError(
-            f"there is no file `{path}`", hint="`runbook init` writes a plan to start from"
-        ) from None
+        message = f"there is no file `{path}`"
+        raise DocumentError(message, hint="`runbook init` writes a plan to start from") from None
     except (OSError, ValueError) as problem:
         words = getattr(problem, "strerror", None) or str(problem)
-        raise DocumentError(
-            f"cannot read `{path}`: {words}", hint="check the path and its permissions"
-        ) from None
+        message = f"cannot read `{path}`: {words}"
+        raise DocumentError(message, hint="check the path and its permissions") from None
     return data
 
 
@@ -155,9 +220,8 @@ def read_document(data: bytes) -> Document:
         DocumentError: not UTF-8 text, not YAML, more than one document, or over a limit.
     """
     text = _text_of(data)
-    builder = _Builder(text)
     try:
-        return builder.build()
+        return _Builder(text).build()
     except yaml.MarkedYAMLError as problem:
         raise _syntax_error(problem, text) from None
     except yaml.YAMLError as problem:
@@ -166,40 +230,31 @@ def read_document(data: bytes) -> Document:
 
 def _text_of(data: bytes) -> str:
     if len(data) > SIZE_LIMIT_BYTES:
-        raise DocumentError(
-            f"the file is larger than {SIZE_LIMIT_BYTES // 1024 // 1024} MiB, more than any plan",
-            hint="is this the plan, and not an export or a log?",
+        message = (
+            f"the file is larger than {SIZE_LIMIT_BYTES // 1024 // 1024} MiB, more than any plan"
         )
+        raise DocumentError(message, hint="is this the plan, and not an export or a log?")
     if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in data[:4]:
-        raise DocumentError(
-            "the file is not UTF-8 text (it looks like UTF-16 or a binary file)",
-            hint="save it as UTF-8; in PowerShell: `Set-Content -Encoding utf8`",
-        )
+        message = "the file is not UTF-8 text (it looks like UTF-16 or a binary file)"
+        hint = "save it as UTF-8; in PowerShell: `Set-Content -Encoding utf8`"
+        raise DocumentError(message, hint=hint)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
         before = data[: problem.start].decode("utf-8-sig", "replace")
-        line, column = _place_of_end(before)
-        raise DocumentError(
-            f"byte 0x{data[problem.start]:02x} is not UTF-8",
-            line,
-            column,
-            hint="save the file as UTF-8; it may be Latin-1 or Windows-1252",
-        ) from None
+        message = f"byte 0x{data[problem.start]:02x} is not UTF-8"
+        hint = "save the file as UTF-8; it may be Latin-1 or Windows-1252"
+        raise DocumentError(message, *_end_of(before), hint=hint) from None
     odd = _NOT_PRINTABLE.search(text)
     if odd is not None:
-        line, column = _place_of_end(text[: odd.start()])
-        raise DocumentError(
-            f"control character U+{ord(odd.group()):04X}, which YAML does not allow",
-            line,
-            column,
-            hint="remove it; is this a text file?",
-        )
+        message = f"control character U+{ord(odd.group()):04X}, which YAML does not allow"
+        where = _end_of(text[: odd.start()])
+        raise DocumentError(message, *where, hint="remove it; is this a text file?")
     return text
 
 
-def _place_of_end(before: str) -> tuple[int, int]:
-    lines = _LINE_END.split(before)
+def _end_of(before: str) -> tuple[int, int]:
+    lines = LINE_END.split(before)
     return len(lines), len(lines[-1]) + 1
 
 
@@ -209,26 +264,18 @@ def _one_line(text: str) -> str:
 
 def _syntax_error(problem: yaml.MarkedYAMLError, text: str) -> DocumentError:
     mark = problem.problem_mark or problem.context_mark
-    line = 1 if mark is None else mark.line + 1
-    column = 1 if mark is None else mark.column + 1
-    lines = _LINE_END.split(text)
+    line, column = (1, 1) if mark is None else (mark.line + 1, mark.column + 1)
+    lines = LINE_END.split(text)
     source = lines[line - 1] if line <= len(lines) else ""
     indent = source[: len(source) - len(source.lstrip())]
     if "\t" in indent or source[column - 1 : column] == "\t":
-        return DocumentError(
-            "a tab stands where YAML wants spaces",
-            line,
-            source.index("\t") + 1,
-            hint="indent with spaces; most editors can convert tabs",
-        )
+        message = "a tab stands where YAML wants spaces"
+        hint = "indent with spaces; most editors can convert tabs"
+        return DocumentError(message, line, source.index("\t") + 1, hint=hint)
     words = _one_line(problem.problem or "it cannot be read")
     where = "" if problem.context is None else f" ({_one_line(problem.context)})"
-    return DocumentError(
-        f"not YAML: {words}{where}",
-        line,
-        column,
-        hint="check the indentation, quotes and brackets at and above this line",
-    )
+    hint = "check the indentation, quotes and brackets at and above this line"
+    return DocumentError(f"not YAML: {words}{where}", line, column, hint=hint)
 
 
 class _Builder:
@@ -244,36 +291,14 @@ class _Builder:
     def build(self) -> Document:
         loader = _LOADER(self._document.text)
         try:
-            for event in self._events(loader):
+            while not isinstance(event := loader.get_event(), yaml.StreamEndEvent):
                 self._take(event)
         finally:
             loader.dispose()
         if self._document.root is _NOTHING:
-            raise DocumentError(
-                "the plan is empty", hint="`runbook init` writes a plan to start from"
-            )
+            message = "the plan is empty"
+            raise DocumentError(message, hint="`runbook init` writes a plan to start from")
         return self._document
-
-    @staticmethod
-    def _events(loader: Any) -> Iterator[Any]:
-        documents = 0
-        next_event = loader.get_event
-        while True:
-            event = next_event()
-            if isinstance(event, yaml.StreamEndEvent):
-                return
-            if isinstance(event, yaml.DocumentStartEvent):
-                documents += 1
-                if documents > 1:
-                    mark: Any = event.start_mark
-                    raise DocumentError(
-                        "a second document starts here; a file holds one plan",
-                        mark.line + 1,
-                        mark.column + 1,
-                        hint="put the second plan into a file of its own",
-                    )
-            elif isinstance(event, (yaml.NodeEvent, yaml.CollectionEndEvent)):
-                yield event
 
     def _take(self, event: Any) -> None:
         kind = type(event)
@@ -285,17 +310,19 @@ class _Builder:
             self._open(Items(event), event.anchor)
         elif kind is yaml.AliasEvent:
             self._alias(event)
-        else:
+        elif kind in (yaml.MappingEndEvent, yaml.SequenceEndEvent):
             self._close(event)
+        elif kind is yaml.DocumentStartEvent and self._document.root is not _NOTHING:
+            message = "a second document starts here; a file holds one plan"
+            hint = "put the second plan into a file of its own"
+            raise DocumentError(
+                message, event.start_mark.line + 1, event.start_mark.column + 1, hint=hint
+            )
 
     def _open(self, node: Items | Entries, anchor: str | None) -> None:
         if len(self._stack) >= DEPTH_LIMIT:
-            raise DocumentError(
-                f"nested more than {DEPTH_LIMIT} levels deep",
-                node.line,
-                node.column,
-                hint="a plan needs six levels",
-            )
+            message = f"nested more than {DEPTH_LIMIT} levels deep"
+            raise DocumentError(message, node.line, node.column, hint="a plan needs six levels")
         if anchor is not None:
             self._anchors[anchor] = None
         self._stack.append(node)
@@ -315,13 +342,11 @@ class _Builder:
         if target is None:
             raise DocumentError(f"`*{event.anchor}` stands inside itself", line, column)
         if target is _NOTHING:
-            raise DocumentError(
-                f"`*{event.anchor}` names no anchor above it",
-                line,
-                column,
-                hint=f"write `&{event.anchor}` before the value it stands for",
-            )
-        node = _copy(target)
+            message = f"`*{event.anchor}` names no anchor above it"
+            hint = f"write `&{event.anchor}` before the value it stands for"
+            raise DocumentError(message, line, column, hint=hint)
+        node = copy.copy(target)
+        node.tag = None
         node.line, node.column = line, column
         node.start, node.end = event.start_mark.index, event.end_mark.index
         node.is_alias = True
@@ -330,14 +355,12 @@ class _Builder:
     def _add(self, node: AnyNode, anchor: str | None) -> None:
         self._count += 1
         if self._count > NODE_LIMIT or node.size > NODE_LIMIT:
-            raise DocumentError(
-                f"more than {NODE_LIMIT:,} values, each alias counted as often as it is used",
-                node.line,
-                node.column,
-                hint="aliases that multiply each other are refused",
-            )
-        if node.tag not in _TAGS_THAT_SAY_NOTHING:
-            self._odd("tag", f"the tag `{_short_tag(node.tag)}` means nothing in a plan", node)
+            message = f"more than {NODE_LIMIT:,} values, each alias counted as often as it is used"
+            hint = "aliases that multiply each other are refused"
+            raise DocumentError(message, node.line, node.column, hint=hint)
+        if node.tag not in _NEUTRAL_TAGS:
+            tag = re.sub(r"\Atag:yaml\.org,2002:", "!!", str(node.tag))
+            self._odd("tag", f"the tag `{tag}` means nothing in a plan", node)
         if anchor is not None:
             self._anchors[anchor] = node
         if not self._stack:
@@ -355,11 +378,9 @@ class _Builder:
         key = parent.pending
         if key is None:
             parent.key_column = node.column
-            if not isinstance(node, Scalar):
+            parent.pending = node if isinstance(node, Scalar) else _NO_KEY
+            if parent.pending is _NO_KEY:
                 self._odd("key", "a key must be plain text", node)
-                parent.pending = _NO_KEY
-            else:
-                parent.pending = node
             return
         parent.pending = None
         if key is _NO_KEY:
@@ -367,10 +388,9 @@ class _Builder:
         if not key.style and key.text == "<<":
             self._merge(parent, node)
             return
-        first = parent.entries.setdefault(key.text, (key, node))
-        if first[0] is not key:
-            message = f"`{key.text}` was already given on line {first[0].line}"
-            self._odd("duplicate", message, key)
+        first, _ = parent.entries.setdefault(key.text, (key, node))
+        if first is not key:
+            self._odd("duplicate", f"`{key.text}` was already given on line {first.line}", key)
 
     def _merge(self, parent: Entries, node: AnyNode) -> None:
         sources = node.items if isinstance(node, Items) else [node]
@@ -384,33 +404,5 @@ class _Builder:
         self._document.oddities.append(Oddity(kind, message, node))
 
 
-def _copy(node: AnyNode) -> AnyNode:
-    """Return the node once more, for a place of its own; what is below it is shared."""
-    twin: Any = type(node).__new__(type(node))
-    for cls in type(node).__mro__[:-1]:
-        for name in getattr(cls, "__slots__", ()):
-            setattr(twin, name, getattr(node, name))
-    result: AnyNode = twin
-    result.tag = None
-    return result
-
-
-def _short_tag(tag: str | None) -> str:
-    text = str(tag)
-    prefix = "tag:yaml.org,2002:"
-    return "!!" + text.removeprefix(prefix) if text.startswith(prefix) else text
-
-
-class _NoMark:
-    line = column = index = 0
-
-
-class _NoEvent:
-    start_mark = end_mark = _NoMark
-    tag = anchor = None
-    value = ""
-    style = None
-
-
-_NOTHING = Scalar(_NoEvent)
-_NO_KEY = Scalar(_NoEvent)
+# Markers, which are only compared by identity.
+_NOTHING, _NO_KEY = object.__new__(Scalar), object.__new__(Scalar)

@@ -2,27 +2,19 @@
 
 In: the text of a plan that was read without structural errors, the index of an instance, the values
 of its `appLink`. Out: the new text. Comments, layout, quotes and line ends are kept, since only the
-characters of the values themselves are replaced or added. The result is read again, and unless it
-differs from what was there in this one `appLink` and in nothing else, it is refused.
+characters of the values themselves are replaced or added. The result is read again and
+refused unless it differs from the original in this one `appLink` and nowhere else.
 """
 
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import yaml
 
 from runbook.errors import PlanError
-from runbook.plan.document import (
-    AnyNode,
-    DocumentError,
-    Entries,
-    Items,
-    Scalar,
-    read_document,
-)
+from runbook.plan.document import AnyNode, DocumentError, Entries, Items, Scalar, read_document
 
 APP_LINK_KEYS = ("authorized", "as", "by", "at", "evidence")
 
@@ -32,20 +24,14 @@ _UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff
 _STR_TAG = "tag:yaml.org,2002:str"
 _LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-Values = Mapping[str, str | bool]
+Values: TypeAlias = Mapping[str, str | bool]
+Nested: TypeAlias = Mapping[str, str | bool | Values]
+_Change: TypeAlias = tuple[int, int, str]
+"""Start and end of the characters that are replaced, and the text that replaces them."""
 
 
 class EditError(PlanError):
     """The plan's text cannot be changed safely; it is left as it is."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Change:
-    """Replace the characters from `start` to `end` by `text`."""
-
-    start: int
-    end: int
-    text: str
 
 
 def edit_plan_bytes(data: bytes, index: int, values: Values) -> bytes:
@@ -75,26 +61,24 @@ def set_app_link(text: str, index: int, values: Values) -> str:
         if key not in APP_LINK_KEYS:
             raise EditError(f"`{key}` is no key of an `appLink`")
     if "\n" not in text and "\r" in text:
-        raise EditError(
-            "the plan's lines end with a carriage return alone, so it is not written to",
-            hint="save it with the line ends of Unix or Windows, then run the same command again",
-        )
+        message = "the plan's lines end with a carriage return alone, so it is not written to"
+        hint = "save it with the line ends of Unix or Windows, then run the same command again"
+        raise EditError(message, hint=hint)
     ordered = {key: values[key] for key in APP_LINK_KEYS if key in values}
     root = _read(text)
     changed = text
     changes = _changes(text, _instance(root, index), ordered)
-    for change in sorted(changes, key=lambda change: change.start, reverse=True):
-        changed = changed[: change.start] + change.text + changed[change.end :]
+    for start, end, written in sorted(changes, key=lambda change: change[0], reverse=True):
+        changed = changed[:start] + written + changed[end:]
     if not _only_app_link_changed(root, changed, index, ordered):
-        raise EditError(
-            f"`instances[{index}].appLink` cannot be written without touching other parts of the plan",
-            hint="the value may be shared through an anchor: write it by hand, the file was left as it is",
-        )
+        message = f"`instances[{index}].appLink` cannot be written without touching other parts of the plan"
+        hint = "the value may be shared through an anchor: write it by hand, the file was left as it is"
+        raise EditError(message, hint=hint)
     return changed
 
 
 def _only_app_link_changed(before: AnyNode, after: str, index: int, values: Values) -> bool:
-    """Return whether a text says what was there before, but for `values` in this one `appLink`."""
+    """Return whether a text differs from what it was only by `values` in this one `appLink`."""
     expected = _content(before)
     instance = expected["instances"][index]
     written = {name: _as_text(value) for name, value in values.items()}
@@ -107,7 +91,7 @@ def _only_app_link_changed(before: AnyNode, after: str, index: int, values: Valu
 
 
 def _content(node: AnyNode) -> Any:
-    """Return what a node says, whatever its layout: mappings, lists, texts and None."""
+    """Return the content of a node without its layout: mappings, lists, texts and None."""
     if isinstance(node, Entries):
         return {name: _content(value) for name, (_, value) in node.entries.items()}
     if isinstance(node, Items):
@@ -122,7 +106,7 @@ def _read(text: str) -> AnyNode:
         raise EditError(f"the plan cannot be read: {problem}") from problem
 
 
-# Finding the place
+# Finding where to write
 
 
 def _instance(root: AnyNode, index: int) -> Entries:
@@ -132,15 +116,13 @@ def _instance(root: AnyNode, index: int) -> Entries:
         raise EditError(f"the plan has no `instances[{index}]`")
     instance = listed.items[index]
     if not isinstance(instance, Entries) or instance.is_alias:
-        raise EditError(
-            f"`instances[{index}]` is not written out as a mapping",
-            hint="an entry that is an alias is changed by hand",
-        )
+        message = f"`instances[{index}]` is not written out as a mapping"
+        raise EditError(message, hint="an entry that is an alias is changed by hand")
     return instance
 
 
 def _entry(mapping: Entries, name: str) -> tuple[Scalar, AnyNode] | None:
-    """Return the entry that is written in a mapping itself: what `<<` brings stands elsewhere."""
+    """Return an entry written in the mapping itself: what `<<` merges in is written elsewhere."""
     entry = mapping.entries.get(name)
     return entry if entry is not None and mapping.start <= entry[0].start < mapping.end else None
 
@@ -150,12 +132,12 @@ def _is_block_scalar(node: AnyNode) -> bool:
 
 
 def _extent(text: str, node: AnyNode) -> tuple[int, int]:
-    """Return where a value's characters begin and end, without comments and blank lines behind it."""
+    """Return where a value's text begins and ends, without comments and blank lines behind it."""
     last = node
     while not isinstance(last, Scalar) and not (last.is_alias or last.flow or last.last is None):
         last = last.last
     if last.start == last.end:
-        # Parsers differ in where a value without text stands; here it is directly behind the colon.
+        # Parsers differ in the location of an empty value; here it is directly behind the colon.
         end = len(text[: last.end].rstrip())
         return min(node.start, end), end
     if _is_block_scalar(last):
@@ -173,15 +155,15 @@ def _changes(text: str, instance: Entries, values: Values) -> list[_Change]:
     link = entry[1]
     if isinstance(link, Entries) and not link.is_alias:
         return _in_mapping(text, link, values)
-    # Nothing, null or an alias: written anew as a whole.
+    # Nothing, null or an alias: replaced as a whole.
     start, end = _extent(text, link)
     if instance.flow:
-        written = _flow_mapping(values, as_json=_is_json(instance))
-        return [_Change(start, end, _spaced(text, start) + written)]
+        written = f"{{{_flow_entries(values, as_json=_is_json(instance))}}}"
+        return [(start, end, _spaced(text, start) + written)]
     lines = _block_lines(values, instance.key_column + 1, _newline(text))
     line_end = _line_end(text, end)
     before = len(text[:start].rstrip(" \t"))
-    return [_Change(line_end, line_end, lines), _Change(before, end, "")]
+    return [(line_end, line_end, lines), (before, end, "")]
 
 
 def _in_mapping(text: str, link: Entries, values: Values) -> list[_Change]:
@@ -197,12 +179,12 @@ def _in_mapping(text: str, link: Entries, values: Values) -> list[_Change]:
         if not isinstance(old, Scalar) and not old.is_alias:
             raise EditError(f"`appLink.{name}` is not a single value; it is written by hand")
         start, end = _extent(text, old)
-        is_said = isinstance(old, Scalar) and old.text == _as_text(value) and start < end
-        if is_said and not old.is_alias:
+        unchanged = isinstance(old, Scalar) and old.text == _as_text(value)
+        if unchanged and not old.is_alias and start < end:
             continue
         written = _spaced(text, start) + _scalar(value, name, as_json=as_json)
-        changes.append(_Change(start, end, written + _header_comment(text, old)))
-    # What is added behind a value that is replaced too has to be applied first.
+        changes.append((start, end, written + _header_comment(text, old)))
+    # An addition behind a value that is replaced too has to be applied first.
     return [_added(text, link, missing), *changes] if missing else changes
 
 
@@ -210,54 +192,42 @@ def _header_comment(text: str, value: AnyNode) -> str:
     """Return the comment behind the `|` or `>` of a block scalar, with the spaces before it."""
     if not _is_block_scalar(value):
         return ""
-    header = text[value.start : _line_end(text, value.start)]
-    comment = header.find("#")
-    if comment < 0:
-        return ""
-    return header[len(header[:comment].rstrip()) :].rstrip()
+    header, sign, comment = text[value.start : _line_end(text, value.start)].partition("#")
+    return (header[len(header.rstrip()) :] + sign + comment).rstrip()
 
 
-def _added(text: str, mapping: Entries, values: "Mapping[str, str | bool | Values]") -> _Change:
+def _added(text: str, mapping: Entries, values: Nested) -> _Change:
     if not mapping.flow:
         end = _line_end(text, _extent(text, mapping)[1])
-        return _Change(end, end, _block_lines(values, mapping.key_column - 1, _newline(text)))
-    as_json = _is_json(mapping)
-    written = ", ".join(
-        f"{_key(name, as_json=as_json)}: "
-        + (
-            _flow_mapping(value, as_json=as_json)
-            if isinstance(value, Mapping)
-            else _scalar(value, name, as_json=as_json)
-        )
-        for name, value in values.items()
-    )
+        return (end, end, _block_lines(values, mapping.key_column - 1, _newline(text)))
+    written = _flow_entries(values, as_json=_is_json(mapping))
     if mapping.last is None:
-        inside = mapping.end - 1
-        return _Change(inside, inside, written)
+        return (mapping.end - 1, mapping.end - 1, written)
     _, end = _extent(text, mapping.last)
-    return _Change(end, end, f", {written}")
+    return (end, end, f", {written}")
 
 
-def _block_lines(values: "Mapping[str, str | bool | Values]", column: int, newline: str) -> str:
-    lines: list[str] = []
+def _block_lines(values: Nested, column: int, newline: str) -> str:
+    lines = ""
+    for name, value in values.items():
+        lines += f"{newline}{' ' * column}{name}:"
+        if isinstance(value, Mapping):
+            lines += _block_lines(value, column + 2, newline)
+        else:
+            lines += f" {_scalar(value, name, as_json=False)}"
+    return lines
+
+
+def _flow_entries(values: Nested, *, as_json: bool) -> str:
+    quote = '"' if as_json else ""
+    entries = []
     for name, value in values.items():
         if isinstance(value, Mapping):
-            lines += [f"{newline}{' ' * column}{name}:", _block_lines(value, column + 2, newline)]
+            written = f"{{{_flow_entries(value, as_json=as_json)}}}"
         else:
-            lines.append(f"{newline}{' ' * column}{name}: {_scalar(value, name, as_json=False)}")
-    return "".join(lines)
-
-
-def _flow_mapping(values: Values, *, as_json: bool) -> str:
-    written = (
-        f"{_key(name, as_json=as_json)}: {_scalar(value, name, as_json=as_json)}"
-        for name, value in values.items()
-    )
-    return "{" + ", ".join(written) + "}"
-
-
-def _key(name: str, *, as_json: bool) -> str:
-    return f'"{name}"' if as_json else name
+            written = _scalar(value, name, as_json=as_json)
+        entries.append(f"{quote}{name}{quote}: {written}")
+    return ", ".join(entries)
 
 
 def _as_text(value: str | bool) -> str:
@@ -267,15 +237,12 @@ def _as_text(value: str | bool) -> str:
 def _scalar(value: str | bool, name: str, *, as_json: bool) -> str:
     if isinstance(value, bool):
         return _as_text(value)
-    if not as_json and _PLAIN.match(value) and (name == "at" or _read_as_text(value)):
-        return value
+    if not as_json and _PLAIN.match(value):
+        node = yaml.compose(value, Loader=_LOADER)
+        if name == "at" or (node is not None and node.tag == _STR_TAG):
+            return value
     quoted = json.dumps(value, ensure_ascii=False)
     return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", quoted)
-
-
-def _read_as_text(value: str) -> bool:
-    node = yaml.compose(value, Loader=_LOADER)
-    return node is not None and node.tag == _STR_TAG
 
 
 def _is_json(mapping: Entries) -> bool:
@@ -293,7 +260,6 @@ def _newline(text: str) -> str:
 
 
 def _line_end(text: str, at: int) -> int:
-    end = text.find("\n", at)
-    if end < 0:
-        end = len(text)
+    found = text.find("\n", at)
+    end = found if found >= 0 else len(text)
     return end - 1 if end > at and text[end - 1] == "\r" else end

@@ -4,7 +4,7 @@ Everything past `runbook.plan.parse` sees only these values. Moments are aware a
 zone in which the person wrote them is kept in `Plan.zone` for display.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
 from enum import StrEnum
@@ -37,7 +37,7 @@ class Wave:
     """One migration that brought data to a site.
 
     `name` defaults to `wave-<number>`; `projects` are cloud keys, all of the site by default.
-    Exactly what the plan says is kept: any of the moments may be missing.
+    Only what the plan gives is kept: any of the moments may be missing.
     """
 
     name: str
@@ -60,10 +60,15 @@ class Site:
     waves: tuple[Wave, ...] = ()
     path: str = ""
 
+    @property
+    def has_date(self) -> bool:
+        """Return whether any of its waves has a date, of whatever kind."""
+        return any(wave.finished or wave.planned or wave.started for wave in self.waves)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppLink:
-    """A person's word that the app link is authorized in one direction."""
+    """A person's attestation that the app link is authorized in one direction."""
 
     authorized: bool
     as_account: str | None = None
@@ -97,6 +102,11 @@ class Instance:
     app_link: AppLink | None = None
     path: str = ""
 
+    @property
+    def sites(self) -> tuple[str, str]:
+        """Return the URLs of both sites, the one that holds the links first."""
+        return (self.product_url, self.destination_url)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiver:
@@ -111,8 +121,8 @@ class Waiver:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a value stands in the plan's file; both start at 1."""
+class Location:
+    """The line and column of a value in the plan's file; both start at 1."""
 
     line: int
     column: int
@@ -120,12 +130,12 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Everything one plan file says.
+    """The content of one plan file.
 
-    `source` holds the file's bytes, `places` the place of the value at each path
-    (`instances[2].migratedFrom`) and, under `<path>!key`, of its key.
-    `digest` is the SHA-256 of the canonical JSON of the parsed plan, in hex. `broken` names the paths
-    that could not be read; it is empty for every plan that `read_plan` returns.
+    `source` holds the file's bytes, `locations` where the value at each path stands
+    (`instances[2].migratedFrom`) and, under `<path>!key`, where its key does. `digest` is the SHA-256
+    of the canonical JSON of the parsed plan, in hex. `broken` names the paths that could not be read;
+    it is empty for every plan that `read_plan` returns.
     """
 
     name: str
@@ -143,14 +153,14 @@ class Plan:
     file: str = ""
     source: bytes = b""
     zone: timezone = field(default=timezone(timedelta(0)))
-    places: Mapping[str, Place] = field(default_factory=dict)
+    locations: Mapping[str, Location] = field(default_factory=dict)
     digest: str = ""
     broken: frozenset[str] = frozenset()
     _sites: dict[str, Site] = field(init=False, repr=False, compare=False)
     _instances: dict[str, Instance] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        # Looked up once per job by many: built from behind, so that the first of equals counts.
+        # Every job looks its sites up; in reverse, so that the first of equals wins.
         object.__setattr__(self, "_sites", {site.url: site for site in reversed(self.sites)})
         object.__setattr__(
             self, "_instances", {instance.id: instance for instance in reversed(self.instances)}
@@ -164,10 +174,16 @@ class Plan:
         """Return the instance with this id, None where the plan has none."""
         return self._instances.get(instance_id)
 
-    def place(self, path: str) -> Place:
-        """Return where the value at `path` stands; the nearest enclosing value where it is absent."""
-        while path:
-            if path in self.places:
-                return self.places[path]
-            path = path[: max(path.rfind("."), path.rfind("["), 0)]
-        return Place(1, 1)
+    def location(self, path: str) -> Location:
+        """Return the location of the value at `path`, or of the nearest value that encloses it."""
+        return next(
+            (self.locations[above] for above in upwards(path) if above in self.locations),
+            Location(1, 1),
+        )
+
+
+def upwards(path: str) -> Iterator[str]:
+    """Yield a path and every path above it."""
+    while path:
+        yield path
+        path = path[: max(path.rfind("."), path.rfind("["), 0)]

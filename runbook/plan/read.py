@@ -1,9 +1,10 @@
 """Nodes -> values of the types that `fields` declares, and every structural finding on the way.
 
 In: a document. Out: plain mappings of typed values; what cannot be read is left out, named in
-`broken`, and has a finding (RB101 to RB104, RB107, RB108). Nothing is raised for what a plan says.
+`broken`, and has a finding (RB101 to RB104, RB107, RB108). The content of a plan never raises an error.
 """
 
+import contextlib
 import re
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any, Final
@@ -14,28 +15,28 @@ from runbook.plan.fields import (
     BOOLEANS,
     DAY,
     MOMENT,
-    Choice,
-    Day,
-    Either,
+    ChoiceType,
+    DayType,
     Field,
     FieldType,
-    Flag,
-    Many,
-    Moment,
-    Number,
+    FlagType,
+    ListType,
+    MomentType,
+    NumberType,
     Record,
-    Text,
-    Url,
+    ScalarType,
+    TextOrRecord,
+    TextType,
+    UrlType,
 )
-from runbook.plan.model import AppLink, Instance, Probe, Product, Project, Site, Waiver, Wave
 from runbook.plan.source import Source, is_secret_key, secrets_in
-from runbook.text import shortened
+from runbook.text import closest, shortened
 
 Values = dict[str, Any]
 
 
 class _Bad:
-    """The value was given and cannot be used; a finding says why."""
+    """The value is given and cannot be used; a finding gives the reason."""
 
 
 BAD: Final = _Bad()
@@ -43,9 +44,8 @@ BAD: Final = _Bad()
 _MOMENT = re.compile(MOMENT)
 _MOMENT_WITHOUT_OFFSET = re.compile(r"\d{4}-\d{2}-\d{2}([Tt ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?)?")
 _DAY = re.compile(DAY)
-# So many unknown keys get a suggestion; a foreign file would otherwise take minutes.
+# Only so many unknown keys get a suggestion; a foreign file would otherwise take minutes.
 _SUGGESTIONS = 100
-_ARTICLES = {"instance": "an instance", "appLink": "`appLink`", "logs": "`logs`", "plan": "a plan"}
 
 
 class Reader:
@@ -54,7 +54,6 @@ class Reader:
     def __init__(self, document: Document, source: Source, file: str) -> None:
         self._file = file
         self._source = source
-        self._patterns: dict[str, re.Pattern[str]] = {}
         self._suggested = 0
         self.findings: list[Finding] = []
         self.broken: set[str] = set()
@@ -74,7 +73,7 @@ class Reader:
         hint: str = "",
         severity: Severity = Severity.ERROR,
     ) -> None:
-        """Add a finding that stands at `node`."""
+        """Add a finding at the location of `node`."""
         self.findings.append(
             Finding(
                 code=code,
@@ -90,27 +89,26 @@ class Reader:
 
     def wrong(self, message: str, node: AnyNode, path: str, *, hint: str = "") -> _Bad:
         """Add RB103 for a value, and leave the value out."""
-        self.say("RB103", message, node, path, hint=hint)
-        self.broken.add(path)
+        self._leave_out("RB103", message, node, path, hint=hint)
         self._look_for_secrets(node, path)
+        return BAD
+
+    def _leave_out(self, code: str, message: str, node: Node, path: str, *, hint: str) -> _Bad:
+        self.broken.add(path)
+        self.say(code, message, node, path, hint=hint)
         return BAD
 
     def record(
         self, record: Record, node: AnyNode, path: str, *, keep: bool = False
     ) -> Values | _Bad:
-        """Return the known keys of a mapping with their values; nulls count as not given.
+        """Return the known keys of a mapping with their values, and its path under `path`.
 
-        `keep` returns what there is even where a required key is missing.
+        Nulls count as not given. `keep` returns what there is even where a required key is missing.
         """
         if not isinstance(node, Entries):
-            what = _ARTICLES.get(record.name, f"a {record.name}")
-            return self.wrong(
-                f"{what} is a mapping of fields, this is {_kind(node)}",
-                node,
-                path,
-                hint=f"fields: {', '.join(field.key for field in record.fields)}",
-            )
-        values: Values = {}
+            message = f"{record.what} is a mapping of fields, this is {_kind(node)}"
+            return self.wrong(message, node, path, hint=f"fields: {record.keys}")
+        values: Values = {"path": path}
         usable = True
         meant: set[str] = set()
         for key, (key_node, value_node) in node.entries.items():
@@ -129,55 +127,42 @@ class Reader:
             if field.required and field.key not in values:
                 usable = False
                 if field.key not in meant:
-                    self._missing(record, field, node, path)
+                    where = f"{path}.{field.key}" if path else field.key
+                    message = f"{record.what} needs `{field.key}`"
+                    self._leave_out("RB102", message, node, where, hint=_as_hint(field.about))
         return values if usable or keep else BAD
-
-    def _missing(self, record: Record, field: Field, node: Entries, path: str) -> None:
-        where = f"{path}.{field.key}" if path else field.key
-        what = _ARTICLES.get(record.name, f"a {record.name}")
-        self.broken.add(where)
-        self.say(
-            "RB102", f"{what} needs `{field.key}`", node, where, hint=_lower_first(field.about)
-        )
 
     def _unknown(
         self, record: Record, key_node: Scalar, value_node: AnyNode, path: str
     ) -> set[str]:
+        """Add the finding of an unknown key, and return the field it seems to mean."""
         if is_secret_key(key_node.text):
             self._secret_below(key_node, value_node, path)
             return set()
         self._look_for_secrets(value_node, path)
-        what = _ARTICLES.get(record.name, f"a {record.name}")
         near = self._near(key_node.text, record)
-        self.say(
-            "RB101",
-            f"unknown key `{shortened(key_node.text, 60)}` in {what}"
-            + (f", did you mean `{near}`?" if near else ""),
-            key_node,
-            path,
-            hint=f"fields of {what}: {', '.join(field.key for field in record.fields)}",
-        )
+        message = f"unknown key `{shortened(key_node.text, 60)}` in {record.what}"
+        if near:
+            message += f", did you mean `{near}`?"
+        hint = f"fields of {record.what}: {record.keys}"
+        self.say("RB101", message, key_node, path, hint=hint)
         return {near} if near else set()
 
     def _near(self, key: str, record: Record) -> str | None:
         self._suggested += 1
         if self._suggested > _SUGGESTIONS or len(key) > 60:
             return None
-        from difflib import get_close_matches
-
         known = {field.key.lower(): field.key for field in record.fields}
-        bare = re.sub(r"[^a-z0-9]", "", key.lower())
-        near = get_close_matches(bare, known, n=1, cutoff=0.7)
-        return known[near[0]] if near else None
+        near = closest(re.sub(r"[^a-z0-9]", "", key.lower()), known, cutoff=0.7)
+        return None if near is None else known[near]
 
     def _field(self, field: Field, key: Scalar, node: AnyNode, path: str) -> Any:
         if isinstance(node, Scalar):
             if node.is_null:
                 if not field.required:
                     return None
-                return self.wrong(
-                    f"`{field.key}` has no value", node, path, hint=_lower_first(field.about)
-                )
+                message = f"`{field.key}` has no value"
+                return self.wrong(message, node, path, hint=_as_hint(field.about))
             hidden = secrets_in(node.text)
             if hidden:
                 return self._secret_here(field.key, key, node, hidden, path)
@@ -187,18 +172,18 @@ class Reader:
         """Return a value of a declared type, `BAD` where the document has another one."""
         if isinstance(kind, Record):
             return self.record(kind, node, path)
-        if isinstance(kind, Many):
+        if isinstance(kind, ListType):
             return self._many(kind, node, path, name)
-        if isinstance(kind, Either):
+        if isinstance(kind, TextOrRecord):
             if isinstance(node, Entries):
                 return self.record(kind.record, node, path)
             kind = kind.text
         if not isinstance(node, Scalar):
-            return self.wrong(f"`{name}` takes {_wanted(kind)}, not {_kind(node)}", node, path)
+            return self.wrong(f"`{name}` takes {kind.what}, not {_kind(node)}", node, path)
         return self._scalar(kind, node, path, name)
 
-    def _many(self, kind: Many, node: AnyNode, path: str, name: str) -> Any:
-        """Return the entries that can be used, each with its place in the list."""
+    def _many(self, kind: ListType, node: AnyNode, path: str, name: str) -> Any:
+        """Return the entries that can be used."""
         if not isinstance(node, Items):
             hint = ""
             if isinstance(node, Scalar) and not secrets_in(node.text):
@@ -206,18 +191,13 @@ class Reader:
             return self.wrong(f"`{name}` takes a list, not {_kind(node)}", node, path, hint=hint)
         count = len(node.items)
         if count < kind.least or (kind.most is not None and count > kind.most):
-            wanted = (
-                f"exactly {kind.least}"
-                if kind.least == kind.most
-                else f"at most {kind.most}"
-                if kind.most is not None
-                else f"at least {kind.least}"
-            )
+            wanted = f"at least {kind.least}" if kind.most is None else f"at most {kind.most}"
+            if kind.least == kind.most:
+                wanted = f"exactly {kind.least}"
             return self.wrong(f"`{name}` takes {wanted} of them, not {count}", node, path)
-        result = []
+        result: list[Any] = []
         for position, item in enumerate(node.items):
             where = f"{path}[{position}]"
-            value: Any
             if isinstance(item, Scalar) and (hidden := secrets_in(item.text)):
                 value = self._secret_here(name, item, item, hidden, where)
             elif isinstance(item, Scalar) and item.is_null:
@@ -225,67 +205,46 @@ class Reader:
             else:
                 value = self.value(kind.of, item, where, name)
             if value is not BAD:
-                result.append((position, value))
-        return result
+                result.append(value)
+        return tuple(result)
 
-    def _scalar(self, kind: FieldType, node: Scalar, path: str, name: str) -> Any:
+    def _scalar(self, kind: ScalarType, node: Scalar, path: str, name: str) -> Any:
         text = node.text
-        if isinstance(kind, Text):
-            return self._text(kind, node, path, name)
-        if isinstance(kind, Url):
-            if not text.strip():
-                return self.wrong(f"`{name}` is empty", node, path)
-            return site_url(text) if kind.cloud else without_slash(text)
-        if isinstance(kind, Flag):
-            if text in BOOLEANS:
-                return BOOLEANS[text]
-            return self.wrong(
-                f"`{name}` takes true or false, not `{shortened(text, 60)}`", node, path
-            )
-        if isinstance(kind, Choice):
-            word = text.lower() if kind.any_case else text
-            if word in kind.words:
-                return word
-            wanted = " or ".join(f"`{word}`" for word in kind.words)
-            return self.wrong(f"`{name}` is {wanted}, not `{shortened(text, 60)}`", node, path)
-        if isinstance(kind, Number):
+        if isinstance(kind, DayType):
+            return self._day(node, path, name)
+        if isinstance(kind, MomentType):
+            return self._moment(node, path, name)
+        if isinstance(kind, NumberType):
             if text == str(kind.value):
                 return kind.value
-            return self._other_format(kind, node, path)
-        if isinstance(kind, Day):
-            return self._day(node, path, name)
-        return self._moment(node, path, name)
-
-    def _other_format(self, kind: Number, node: Scalar, path: str) -> _Bad:
-        self.broken.add(path)
-        self.say(
-            "RB108",
-            f"format `{shortened(node.text, 60)}` is not supported; this version reads format {kind.value}",
-            node,
-            path,
-            hint=f"write `format: {kind.value}`, or use a version of runbook that knows this format",
-        )
-        return BAD
-
-    def _text(self, kind: Text, node: Scalar, path: str, name: str) -> str | _Bad:
-        text = node.text
-        if not text.strip():
+            message = f"format `{shortened(text, 60)}` is not supported; this version reads format {kind.value}"
+            hint = (
+                f"write `format: {kind.value}`, or use a version of runbook that knows this format"
+            )
+            return self._leave_out("RB108", message, node, path, hint=hint)
+        if isinstance(kind, (TextType, UrlType)) and not text.strip():
             return self.wrong(f"`{name}` is empty", node, path)
-        if kind.pattern is not None:
-            pattern = self._patterns.get(kind.pattern)
-            if pattern is None:
-                pattern = self._patterns[kind.pattern] = re.compile(kind.pattern[:-1] + r"\Z")
-            if pattern.match(text) is None:
-                message = f"`{name}` takes {kind.what}, not `{shortened(text, 60)}`"
-                return self.wrong(message, node, path, hint=kind.hint)
-        return text
+        if isinstance(kind, UrlType):
+            return site_url(text) if kind.cloud else without_slash(text)
+        verb, hint = "takes", ""
+        if isinstance(kind, FlagType):
+            if text in BOOLEANS:
+                return BOOLEANS[text]
+        elif isinstance(kind, ChoiceType):
+            verb, word = "is", text.lower() if kind.any_case else text
+            if word in kind.words:
+                return word
+        elif kind.pattern is None or re.fullmatch(kind.pattern, text):
+            return text
+        else:
+            hint = kind.hint
+        message = f"`{name}` {verb} {kind.what}, not `{shortened(text, 60)}`"
+        return self.wrong(message, node, path, hint=hint)
 
     def _day(self, node: Scalar, path: str, name: str) -> date | _Bad:
         if _DAY.fullmatch(node.text):
-            try:
+            with contextlib.suppress(ValueError):
                 return date.fromisoformat(node.text)
-            except ValueError:
-                pass
         message = f"`{name}` takes a date, not `{shortened(node.text, 60)}`"
         return self.wrong(message, node, path, hint="write it as 2027-03-01")
 
@@ -312,29 +271,26 @@ class Reader:
         for secret in hidden:
             self._source.hide_text(secret)
         self._source.hide(node)
-        self.broken.add(path)
-        self.say(
-            "RB107",
-            f"`{shortened(name, 60)}` holds a credential",
-            key,
-            path,
-            hint="take it out of the plan and revoke it; credentials come from the environment or the keyring",
-        )
-        return BAD
+        message = f"`{shortened(name, 60)}` holds a credential"
+        hint = "take it out of the plan and revoke it; credentials come from the environment or the keyring"
+        return self._leave_out("RB107", message, key, path, hint=hint)
 
     def _secret_below(self, key: Scalar, node: AnyNode, path: str) -> None:
         self._source.hide(node)
-        for _, below in _scalars(node):
-            self._source.hide(below)
-            if not below.is_null:
-                self._source.hide_text(below.text)
-        self.say(
-            "RB107",
-            f"`{shortened(key.text, 60)}` names a credential, and a plan holds none",
-            key,
-            path,
-            hint="remove it and, if it was real, revoke it; set RUNBOOK_EMAIL and RUNBOOK_API_TOKEN, or use `runbook auth set`",
-        )
+        trail: list[AnyNode] = [node]
+        while trail:
+            below = trail.pop()
+            if isinstance(below, Scalar):
+                self._source.hide(below)
+                if not below.is_null:
+                    self._source.hide_text(below.text)
+            elif isinstance(below, Items):
+                trail.extend(below.items)
+            else:
+                trail.extend(value for _, value in below.entries.values())
+        message = f"`{shortened(key.text, 60)}` names a credential, and a plan holds none"
+        hint = "remove it and, if it was real, revoke it; set RUNBOOK_EMAIL and RUNBOOK_API_TOKEN, or use `runbook auth set`"
+        self.say("RB107", message, key, path, hint=hint)
 
     def _look_for_secrets(self, node: AnyNode, path: str) -> None:
         """Find credentials in a part of the document that is not read."""
@@ -353,20 +309,6 @@ class Reader:
                         self._secret_below(key_node, value, f"{where}.{key}")
                     else:
                         trail.append((f"{where}.{key}", value))
-
-
-def _scalars(node: AnyNode) -> list[tuple[str, Scalar]]:
-    found: list[tuple[str, Scalar]] = []
-    trail: list[AnyNode] = [node]
-    while trail:
-        below = trail.pop()
-        if isinstance(below, Scalar):
-            found.append((below.text, below))
-        elif isinstance(below, Items):
-            trail.extend(below.items)
-        else:
-            trail.extend(value for _, value in below.entries.values())
-    return found
 
 
 def without_slash(url: str) -> str:
@@ -391,101 +333,5 @@ def _kind(node: AnyNode) -> str:
     return "nothing" if node.is_null else "a single value"
 
 
-def _wanted(kind: FieldType) -> str:
-    if isinstance(kind, Url):
-        return "a URL"
-    if isinstance(kind, Flag):
-        return "true or false"
-    if isinstance(kind, Moment):
-        return "a date-time"
-    if isinstance(kind, Day):
-        return "a date"
-    if isinstance(kind, Choice):
-        return " or ".join(f"`{word}`" for word in kind.words)
-    if isinstance(kind, Number):
-        return "a number"
-    return kind.what if isinstance(kind, Text) else "a value"
-
-
-def _lower_first(sentence: str) -> str:
+def _as_hint(sentence: str) -> str:
     return sentence[:1].lower() + sentence[1:].rstrip(".")
-
-
-# Typed values of one mapping -> the model, with the defaults filled in
-
-
-def site_of(values: Values, path: str) -> Site:
-    """Return one entry of `sites`."""
-    return Site(
-        url=values["url"],
-        site_id=values.get("siteId"),
-        account=values.get("account", "default"),
-        token_expires=values.get("tokenExpires"),
-        projects=tuple(_project(value) for _, value in values.get("projects", ())),
-        waves=tuple(
-            Wave(
-                name=value.get("name", f"wave-{i + 1}"),
-                projects=tuple(key for _, key in value.get("projects", ())),
-                started=value.get("started"),
-                finished=value.get("finished"),
-                planned=value.get("planned"),
-                path=f"{path}.migrations[{i}]",
-            )
-            for i, value in values.get("migrations", ())
-        ),
-        path=path,
-    )
-
-
-def _project(value: str | Values) -> Project:
-    if isinstance(value, str):
-        return Project(key=value, was=value)
-    key: str = value["key"]
-    return Project(key=key, was=value.get("was") or key)
-
-
-def instance_of(values: Values, instance_id: str, path: str) -> Instance:
-    """Return one entry of `instances`; `instance_id` is its own or the default one."""
-    return Instance(
-        id=instance_id,
-        product=Product(values.get("product", "jira")),
-        product_url=values["productURL"],
-        destination_url=values["destinationURL"],
-        migrated_from=values["migratedFrom"],
-        migrated_from_override=values.get("migratedFromOverride"),
-        recreate_as_remote=values.get("recreateAsRemote", True),
-        create_backup=values.get("createBackup", False),
-        needs=tuple(need for _, need in values.get("needs", ())),
-        probe=tuple(
-            Probe(issue=value["issue"], target=value["target"])
-            for _, value in values.get("probe", ())
-        ),
-        app_link=app_link_of(values.get("appLink")),
-        path=path,
-    )
-
-
-def app_link_of(values: Values | None) -> AppLink | None:
-    """Return the attestation of one direction, None where the plan has none."""
-    if values is None:
-        return None
-    return AppLink(
-        authorized=values.get("authorized", False),
-        as_account=values.get("as"),
-        by=values.get("by"),
-        at=values.get("at"),
-        evidence=values.get("evidence"),
-    )
-
-
-def waiver_of(values: Values, path: str) -> Waiver:
-    """Return one entry of `waive`."""
-    sites = values.get("sites", ())
-    return Waiver(
-        code=values["code"],
-        reason=values["reason"],
-        by=values.get("by"),
-        instance=values.get("instance"),
-        sites=(sites[0][1], sites[1][1]) if len(sites) == 2 else None,
-        path=path,
-    )

@@ -12,18 +12,18 @@ from runbook.plan.fields import (
     MOMENT,
     PLAN,
     RECORDS,
-    Choice,
-    Day,
-    Either,
+    ChoiceType,
+    DayType,
     Field,
     FieldType,
-    Flag,
-    Many,
-    Moment,
-    Number,
+    FlagType,
+    ListType,
+    MomentType,
+    NumberType,
     Record,
-    Text,
-    Url,
+    TextOrRecord,
+    TextType,
+    UrlType,
 )
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -43,55 +43,46 @@ def plan_schema() -> dict[str, Any]:
 
 def _record(record: Record) -> dict[str, Any]:
     required = [field.key for field in record.fields if field.required]
-    schema: dict[str, Any] = {
+    return {
         "type": "object",
         "properties": {field.key: _property(field) for field in record.fields},
         "additionalProperties": False,
+        **({"required": required} if required else {}),
     }
-    if required:
-        schema["required"] = required
-    return schema
 
 
 def _property(field: Field) -> dict[str, Any]:
     schema = _type(field.kind)
-    if not field.required:
-        # A key without a value says nothing, as if it were not there.
-        schema = (
-            {**schema, "type": [schema["type"], "null"]}
-            if "type" in schema
-            else {"anyOf": [schema, {"type": "null"}]}
-        )
+    # A key without a value counts as absent.
+    if not field.required and "type" in schema:
+        schema["type"] = [schema["type"], "null"]
+    elif not field.required:
+        schema = {"anyOf": [schema, {"type": "null"}]}
     return {"description": field.about, **schema}
 
 
 def _type(kind: FieldType) -> dict[str, Any]:
     match kind:
-        case Text(pattern=pattern):
-            return {"type": "string", "pattern": pattern or _NOT_BLANK}
-        case Url():
-            return {"type": "string", "pattern": _NOT_BLANK}
-        case Flag():
+        case TextType() | UrlType():
+            return {"type": "string", "pattern": getattr(kind, "pattern", None) or _NOT_BLANK}
+        case FlagType():
             return {"enum": [True, False, *BOOLEANS]}
-        case Moment():
+        case MomentType():
             return {"type": "string", "format": "date-time", "pattern": MOMENT}
-        case Day():
+        case DayType():
             return {"type": "string", "format": "date", "pattern": DAY}
-        case Choice(words=words, any_case=True):
+        case ChoiceType(words=words, any_case=True):
             return {"type": "string", "pattern": f"^({'|'.join(map(_any_case, words))})$"}
-        case Choice(words=words):
+        case ChoiceType(words=words):
             return {"enum": list(words)}
-        case Number(value=value):
+        case NumberType(value=value):
             return {"enum": [value, str(value)]}
-        case Many(of=of, least=least, most=most):
-            schema: dict[str, Any] = {"type": "array", "items": _type(of)}
-            if least:
-                schema["minItems"] = least
-            if most is not None:
-                schema["maxItems"] = most
-            return schema
-        case Either(text=text, record=record):
-            return {"anyOf": [_type(text), {"$ref": f"#/$defs/{record.name}"}]}
+        case ListType(of=of, least=least, most=most):
+            bounds = {"minItems": least or None, "maxItems": most}
+            given = {key: bound for key, bound in bounds.items() if bound is not None}
+            return {"type": "array", "items": _type(of), **given}
+        case TextOrRecord(text=text, record=record):
+            return {"anyOf": [_type(text), _type(record)]}
         case Record(name=name):
             return {"$ref": f"#/$defs/{name}"}
 

@@ -1,8 +1,9 @@
 """The text of a new plan: every direction of every pair of sites, every field explained.
 
-In: base URLs that were checked. Out: YAML. Nothing is left to guess: what is not known is a comment.
+In: base URLs that were checked. Out: YAML. Nothing is guessed: what is not known is a comment.
 """
 
+import re
 from collections.abc import Sequence
 from itertools import permutations
 
@@ -42,7 +43,7 @@ name: {name}{pad}# runs of the same name belong together; lower case, digits and
 # Every cloud site that takes part.
 sites:
 """
-_SITE_EXPLAINED = """\
+_SITE = """\
   - url: {url}
     # siteId: 6f1c2a52-8a3b-4d3e-9a51-0c1f6e2b7a10   # else looked up at /_edge/tenant_info
     # account: default          # which credential submits: RUNBOOK_EMAIL, RUNBOOK_API_TOKEN;
@@ -58,16 +59,12 @@ _SITE_EXPLAINED = """\
     #     finished: 2026-11-14T02:30:00+01:00
     migrations: []
 """
-_SITE = """\
-  - url: {url}
-    migrations: []
-"""
 _INSTANCES = """
 # One entry is one job. Links that are local to the Data Center are recreated as remote links on the
 # issues of `productURL`, pointing to those of `destinationURL`.
 instances:
 """
-_INSTANCE_EXPLAINED = """\
+_INSTANCE = """\
   - id: {id}
     # product: jira             # jira (default) or confluence, which cannot recreate
     productURL: {source}
@@ -89,15 +86,6 @@ _INSTANCE_EXPLAINED = """\
       # at: 2026-11-20T09:15:00+01:00
       # evidence: evidence/{id}.png   # a screenshot, relative to this file
 """
-_INSTANCE = """\
-  - id: {id}
-    productURL: {source}
-    destinationURL: {destination}
-    migratedFrom: {origin}
-    recreateAsRemote: true
-    appLink:
-      authorized: false
-"""
 _WAIVERS = """
 # Findings that somebody accepts; they stay visible everywhere.
 # waive:
@@ -113,16 +101,22 @@ def starter_plan(sites: Sequence[str], migrated_from: str, name: str) -> str:
     parts = [
         _HEAD.format(count=len(sites), jobs=len(pairs), name=name, pad=" " * max(1, 26 - len(name)))
     ]
-    parts += [(_SITE_EXPLAINED if i == 0 else _SITE).format(url=url) for i, url in enumerate(sites)]
+    for i, url in enumerate(sites):
+        parts.append(_explained_once(_SITE, i).format(url=url))
     parts.append(_INSTANCES)
-    parts += [
-        (_INSTANCE_EXPLAINED if i == 0 else _INSTANCE).format(
-            id=job_id, source=source, destination=destination, origin=migrated_from
-        )
-        for i, (job_id, (source, destination)) in enumerate(zip(ids, pairs, strict=True))
-    ]
+    for i, (job_id, (source, destination)) in enumerate(zip(ids, pairs, strict=True)):
+        values = {"id": job_id, "source": source, "destination": destination}
+        parts.append(_explained_once(_INSTANCE, i).format(**values, origin=migrated_from))
     parts.append(_WAIVERS)
     return "".join(parts)
+
+
+def _explained_once(template: str, position: int) -> str:
+    """Return the template, without its comments where it is not the first of its kind."""
+    if position == 0:
+        return template
+    lines = re.sub(r" +#.*", "", template).splitlines(keepends=True)
+    return "".join(line for line in lines if line.strip())
 
 
 def _ids(pairs: Sequence[tuple[str, str]]) -> list[str]:

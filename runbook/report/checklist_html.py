@@ -6,7 +6,7 @@ In: a plan and its grouped directions. Out: the page. Same plan, same bytes.
 from markupsafe import Markup, escape
 
 from runbook.checklist import (
-    Group,
+    AppLinkGroup,
     LinkState,
     attested,
     clicks,
@@ -26,7 +26,7 @@ _MARKS = {
 }
 
 
-def checklist_html(plan: Plan, groups: tuple[Group, ...]) -> str:
+def checklist_html(plan: Plan, groups: tuple[AppLinkGroup, ...]) -> str:
     """Return the sheet as HTML."""
     made = environment()
     made.filters["ticked"] = _ticked
@@ -54,7 +54,7 @@ def _ticked(text: str) -> object:
     return Markup("".join(marked))  # noqa: S704
 
 
-def _group(plan: Plan, group: Group) -> dict[str, object]:
+def _group(plan: Plan, group: AppLinkGroup) -> dict[str, object]:
     first = next(
         (direction for direction in group.directions if direction.state is LinkState.OPEN),
         group.directions[0],

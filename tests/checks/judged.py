@@ -36,7 +36,7 @@ def job(
 
 def plan_text(sites: Iterable[str], jobs: Iterable[str], waive: Iterable[str] = ()) -> str:
     """Return the text of a plan."""
-    waivers = "".join(f"  - {one}\n" for one in waive)
+    waivers = "".join(f"  - {waiver}\n" for waiver in waive)
     return (
         "format: 1\nname: judged\nsites:\n"
         + "".join(sites)
@@ -53,9 +53,13 @@ def judged(
     loaded = load_plan_bytes(plan_text(sites, jobs, waive).encode(), "plan.yaml")
     assert loaded.plan is not None
     known = Facts(**{"at": AT, **facts})
-    return tuple(one for one in examine(loaded.plan, known, loaded.findings) if one.code != "RB690")
+    return tuple(
+        finding
+        for finding in examine(loaded.plan, known, loaded.findings)
+        if finding.code != "RB690"
+    )
 
 
 def codes(findings: Iterable[Finding]) -> list[str]:
     """Return the codes of the findings that are not waived, sorted."""
-    return sorted(one.code for one in findings if one.waived is None)
+    return sorted(finding.code for finding in findings if finding.waived is None)

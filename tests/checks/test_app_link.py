@@ -64,7 +64,7 @@ def test_a_word_is_judged_at_its_place(link, expected, path):
         submitters={"default": "admin@contoso.example"},
     )
     assert codes(found) == expected
-    assert [one.path for one in found] == [path] * len(expected)
+    assert [finding.path for finding in found] == [path] * len(expected)
 
 
 def test_an_unknown_submitter_is_not_compared():

@@ -110,20 +110,24 @@ def test_the_later_wave_is_named_whatever_the_order_of_the_plan():
         f"{{name: second, projects: [ENG], {LATER}}}",
         f"{{name: first, projects: [ENG], {DATED}}}",
     ]
-    (one,) = judged([site("a", *waves), B], [job("a>b"), job("b>a")])
-    assert one.path == "sites[0].migrations[0].projects"
+    (finding,) = judged([site("a", *waves), B], [job("a>b"), job("b>a")])
+    assert finding.path == "sites[0].migrations[0].projects"
 
 
 def test_the_odd_one_is_named_among_many():
     odd = job("b>a", origin="https://other.contoso.example")
-    jobs = [odd if one == MESH[2] else one for one in MESH]
-    (one,) = judged([A, B, C], jobs)
-    assert (one.code, one.instance) == ("RB503", "b-to-a")
+    jobs = [odd if entry == MESH[2] else entry for entry in MESH]
+    (finding,) = judged([A, B, C], jobs)
+    assert (finding.code, finding.instance) == ("RB503", "b-to-a")
 
 
 def test_very_many_unlinked_pairs_are_listed_per_site():
     sites = [site(f"s{i}") for i in range(40)]
-    found = [one for one in judged(sites, [job("s0>s1"), job("s1>s0")]) if one.code == "RB502"]
+    found = [
+        finding
+        for finding in judged(sites, [job("s0>s1"), job("s1>s0")])
+        if finding.code == "RB502"
+    ]
     assert len(found) == 40
     assert (
         "`https://s0.atlassian.net` is not linked with 38 of the 39 other sites" in found[0].message
@@ -136,5 +140,5 @@ def test_a_waived_pair_is_listed_even_then():
         "{code: RB502, sites: [https://s3.atlassian.net, https://s7.atlassian.net], reason: x}"
     ]
     found = judged(sites, [job("s0>s1"), job("s1>s0")], waive)
-    assert len([one for one in found if one.waived]) == 1
+    assert len([finding for finding in found if finding.waived]) == 1
     assert "RB506" not in codes(found)

@@ -12,12 +12,12 @@ import pytest
 from runbook.atlassian.facts import ask
 from runbook.atlassian.transport import HttpTransport
 from runbook.checks import examine
-from runbook.checks.facts import Facts
+from runbook.checks.codes import Facts
 from runbook.checks.online import ONLINE_CHECKS, NotTold, OldBase, OnlineFacts, Told, online_lines
 from runbook.clock import VirtualClock
 from runbook.findings import Finding, Severity
 from runbook.http import Outcome, Request
-from runbook.plan.model import Place
+from runbook.plan.model import Location
 from runbook.simulator.app import make_app
 from runbook.simulator.faults import Fault, FaultKind
 from runbook.simulator.populate import world_of
@@ -47,12 +47,13 @@ class Scene:
         self.plan = replace(
             plan,
             sites=tuple(
-                replace(one, path=path) for one, path in zip(plan.sites, paths, strict=True)
+                replace(site, path=path) for site, path in zip(plan.sites, paths, strict=True)
             ),
             instances=tuple(
-                replace(one, path=f"instances[{n}]") for n, one in enumerate(plan.instances)
+                replace(instance, path=f"instances[{n}]")
+                for n, instance in enumerate(plan.instances)
             ),
-            places={f"{path}.url": Place(n + 7, 10) for n, path in enumerate(paths)},
+            locations={f"{path}.url": Location(n + 7, 10) for n, path in enumerate(paths)},
         )
         self.world = world_of(self.plan, clock=clock, own_links=0.0)
 
@@ -78,12 +79,12 @@ class Scene:
     def findings(self, accounts: Any = (ACCOUNT,), at: Any = NOW) -> list[Finding]:
         facts = Facts(at=at, online=self.asked(accounts))
         assert not leaks(repr(facts).encode())
-        return [one for check in ONLINE_CHECKS for one in check(self.plan, facts)]
+        return [finding for check in ONLINE_CHECKS for finding in check(self.plan, facts)]
 
     def codes(self, **options: Any) -> list[str]:
         """Return the codes, but for the Data Center, which no simulator plays."""
         found = self.findings(**options)
-        return sorted(one.code for one in found if "base URL" not in one.message)
+        return sorted(finding.code for finding in found if "base URL" not in finding.message)
 
 
 @pytest.fixture
@@ -100,10 +101,10 @@ def test_sites_that_are_fine_give_no_finding(scene: Scene) -> None:
 
 def test_another_site_id_is_rb601(scene: Scene) -> None:
     scene.change(site_id="6f1c2a52-8a3b-4d3e-9a51-0c1f6e2b7a10")
-    (one,) = [one for one in scene.findings() if one.code == "RB601"]
-    assert one.severity is Severity.ERROR
-    assert one.path == "sites[0].siteId"
-    assert scene.world.sites[ENG].site_id in one.message
+    (finding,) = [finding for finding in scene.findings() if finding.code == "RB601"]
+    assert finding.severity is Severity.ERROR
+    assert finding.path == "sites[0].siteId"
+    assert scene.world.sites[ENG].site_id in finding.message
     scene.change(site_id=scene.world.sites[ENG].site_id.upper())
     assert scene.codes() == []
 
@@ -121,11 +122,11 @@ def test_a_site_that_does_not_answer_is_rb602_and_the_rest_is_not_known(
 ) -> None:
     scene.world.faults.add(fault)
     found = scene.findings()
-    assert [one.line for one in found if one.code == "RB602"] == [7]
-    silent = [one for one in found if one.code == "RB690" and ENG in one.message]
+    assert [finding.line for finding in found if finding.code == "RB602"] == [7]
+    silent = [finding for finding in found if finding.code == "RB690" and ENG in finding.message]
     for what in ("login", "administrator", "issue linking", "projects", "clock"):
-        assert any(what in one.message for one in silent)
-    assert not any(OPS in one.message for one in found)
+        assert any(what in finding.message for finding in silent)
+    assert not any(OPS in finding.message for finding in found)
 
 
 def test_a_credential_that_is_refused_is_rb603(scene: Scene) -> None:
@@ -153,8 +154,8 @@ def test_issues_near_the_limit_are_rb606(scene: Scene) -> None:
     for number in range(5):
         record = {"globalId": f"g{number}", "object": {"url": "https://x.example", "title": "x"}}
         scene.world.write_link(issue, record, scene.world.account("x@x.example"))
-    (one,) = [one for one in scene.findings() if one.code == "RB606"]
-    assert "ENG-1 (5)" in one.message
+    (finding,) = [finding for finding in scene.findings() if finding.code == "RB606"]
+    assert "ENG-1 (5)" in finding.message
 
 
 @pytest.mark.parametrize("off_s", [-300.0, 300.0])
@@ -164,8 +165,8 @@ def test_a_clock_that_is_off_is_rb607(off_s: float, scene: Scene) -> None:
             return scene.world.clock.now() + timedelta(seconds=off_s)
 
     scene.clock = Off(NOW)
-    (one,) = [one for one in scene.findings() if one.code == "RB607"]
-    assert ("ahead of" in one.message) == (off_s > 0)
+    (finding,) = [finding for finding in scene.findings() if finding.code == "RB607"]
+    assert ("ahead of" in finding.message) == (off_s > 0)
 
 
 def test_a_token_that_expires_before_the_logs_are_gone_is_rb608(scene: Scene) -> None:
@@ -177,32 +178,32 @@ def test_a_token_that_expires_before_the_logs_are_gone_is_rb608(scene: Scene) ->
 
 def test_a_project_that_cannot_be_used_is_rb609(scene: Scene) -> None:
     del scene.world.sites[ENG].projects["PLAT"]
-    (one,) = [one for one in scene.findings() if one.code == "RB609"]
-    assert one.path == "sites[0].projects[1]"
-    assert "PLAT" in one.message
+    (finding,) = [finding for finding in scene.findings() if finding.code == "RB609"]
+    assert finding.path == "sites[0].projects[1]"
+    assert "PLAT" in finding.message
 
 
 def test_a_data_center_that_reports_another_base_url_is_rb610(scene: Scene) -> None:
     told = scene.asked()
-    silent = [one for one in scene.findings() if "base URL" in one.message]
-    assert [one.code for one in silent] == ["RB690"]
+    silent = [finding for finding in scene.findings() if "base URL" in finding.message]
+    assert [finding.code for finding in silent] == ["RB690"]
     old = told.old_bases[0].url
     for reported, expected in (("https://JIRA.contoso.example/", 0), ("https://other.example", 2)):
         bases = (OldBase(url=old, base_url=Told(reported, NOW)),)
         facts = Facts(at=NOW, online=replace(told, old_bases=bases))
-        found = [one for check in ONLINE_CHECKS for one in check(scene.plan, facts)]
-        assert len([one for one in found if one.code == "RB610"]) == expected
+        found = [finding for check in ONLINE_CHECKS for finding in check(scene.plan, facts)]
+        assert len([finding for finding in found if finding.code == "RB610"]) == expected
 
 
 def test_no_credential_yet_is_rb690_with_the_reason(scene: Scene) -> None:
     found = scene.findings(accounts=())
-    assert {one.code for one in found} == {"RB690"}
-    assert any("no credential of account `default`" in one.message for one in found)
-    assert all(one.severity is Severity.NOTE for one in found)
+    assert {finding.code for finding in found} == {"RB690"}
+    assert any("no credential of account `default`" in finding.message for finding in found)
+    assert all(finding.severity is Severity.NOTE for finding in found)
 
 
 def test_nobody_asked_is_one_note(scene: Scene) -> None:
-    found = [one for one in examine(scene.plan, Facts(at=NOW)) if one.code == "RB690"]
+    found = [finding for finding in examine(scene.plan, Facts(at=NOW)) if finding.code == "RB690"]
     assert len(found) == 1
     assert "--online" in found[0].message + found[0].hint
 
@@ -223,9 +224,9 @@ def test_every_question_that_is_not_answered_is_rb690(path: str, status: int, sc
     scene.world.faults.add(
         Fault(kind=FaultKind.STATUS, path=f"*/{path}", host="contoso-eng*", status=status, times=99)
     )
-    found = [one for one in scene.findings() if "base URL" not in one.message]
-    assert {one.code for one in found} == {"RB690"}
-    assert any(REFUSED[path] in one.message and ENG in one.message for one in found)
+    found = [finding for finding in scene.findings() if "base URL" not in finding.message]
+    assert {finding.code for finding in found} == {"RB690"}
+    assert any(REFUSED[path] in finding.message and ENG in finding.message for finding in found)
 
 
 def test_an_answer_of_another_shape_is_no_answer(scene: Scene) -> None:
@@ -307,7 +308,7 @@ def test_an_answer_that_is_not_as_documented_is_rb690_and_no_verdict(
             await transport.aclose()
 
     facts = Facts(at=NOW, online=asyncio.run(whole()))
-    found = [one for check in ONLINE_CHECKS for one in check(scene.plan, facts)]
-    found = [one for one in found if "base URL" not in one.message]
-    assert {one.code for one in found} == {"RB690"}
-    assert any(what in one.message for one in found)
+    found = [finding for check in ONLINE_CHECKS for finding in check(scene.plan, facts)]
+    found = [finding for finding in found if "base URL" not in finding.message]
+    assert {finding.code for finding in found} == {"RB690"}
+    assert any(what in finding.message for finding in found)

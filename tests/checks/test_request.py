@@ -134,10 +134,10 @@ def test_a_site_that_is_no_cloud_site_serves_no_job():
         site("ops"),
     ]
     jobs = [
-        one.replace("https://eng.atlassian.net", "https://jira.contoso.example") for one in PAIR
+        entry.replace("https://eng.atlassian.net", "https://jira.contoso.example") for entry in PAIR
     ]
     found = judged(sites, jobs)
-    assert [one.code for one in found if one.code.startswith("RB4")].count("RB402") == 2
+    assert [finding.code for finding in found if finding.code.startswith("RB4")].count("RB402") == 2
 
 
 HOSTS = {

@@ -39,14 +39,14 @@ WAIVERS = {
 def test_a_waiver_covers_what_it_names(waiver, expected):
     found = judged(SITES, OPEN, [waiver])
     assert codes(found) == expected
-    assert len([one for one in found if one.code == "RB301"]) == 2
+    assert len([finding for finding in found if finding.code == "RB301"]) == 2
 
 
 def test_a_waived_error_lets_the_plan_run():
     found = judged(SITES, OPEN, ["{code: RB301, reason: by phone, by: J. Doe}"])
     assert may_run(found)
     assert counts(found) == {"error": 0, "warning": 0, "note": 0, "waived": 2}
-    assert {one.waived for one in found} == {Waived(by="J. Doe", reason="by phone")}
+    assert {finding.waived for finding in found} == {Waived(by="J. Doe", reason="by phone")}
 
 
 def test_an_idle_waiver_may_itself_be_waived():
@@ -63,7 +63,7 @@ def test_an_error_of_the_document_cannot_be_waived():
     text = plan_text(SITES, OPEN, ["{code: RB101, reason: r}"]) + "nonsense: 1\n"
     loaded = load_plan_bytes(text.encode(), "plan.yaml")
     found = examine(loaded.plan, Facts(at=AT), loaded.findings)
-    assert [one.waived for one in found if one.code == "RB101"] == [None]
+    assert [finding.waived for finding in found if finding.code == "RB101"] == [None]
     assert not may_run(found)
 
 
@@ -73,7 +73,7 @@ def test_what_could_not_be_read_hides_only_what_follows_from_it():
     )
     loaded = load_plan_bytes(text.encode(), "plan.yaml")
     found = examine(loaded.plan, Facts(at=AT), loaded.findings)
-    assert codes(one for one in found if one.code != "RB690") == ["RB103", "RB301"]
+    assert codes(finding for finding in found if finding.code != "RB690") == ["RB103", "RB301"]
 
 
 @given(
@@ -87,7 +87,7 @@ def test_what_could_not_be_read_hides_only_what_follows_from_it():
 )
 def test_waivers_neither_add_nor_remove_what_was_found(given_waivers):
     def without(found):
-        return [(one.code, one.path) for one in found if one.code != "RB506"]
+        return [(finding.code, finding.path) for finding in found if finding.code != "RB506"]
 
     waive = [f"{{code: {code}{more}, reason: r}}" for code, more in given_waivers]
     assert without(judged(SITES, OPEN[:1], waive)) == without(judged(SITES, OPEN[:1]))
@@ -95,6 +95,6 @@ def test_waivers_neither_add_nor_remove_what_was_found(given_waivers):
 
 def test_findings_stand_in_file_order_with_severities_of_the_table():
     found = judged(SITES, [job("eng>ops", "createBackup: true", link=""), job("eng>eng")])
-    places = [(one.line, one.column) for one in found]
+    places = [(finding.line, finding.column) for finding in found]
     assert places == sorted(places)
-    assert all(one.severity is CODES[one.code][0] for one in found)
+    assert all(finding.severity is CODES[finding.code][0] for finding in found)

@@ -82,12 +82,12 @@ RUNNING = {
 def test_a_run_counts_only_what_is_finished(waves, expected):
     found = judged([site("eng"), site("ops", *waves)], PAIR, running=True)
     assert codes(found) == expected
-    assert all(one.severity is Severity.WARNING for one in found if one.code == "RB208")
+    assert all(finding.severity is Severity.WARNING for finding in found if finding.code == "RB208")
 
 
 def test_a_planned_wave_is_a_note_before_the_run_and_stands_at_its_date():
-    (one,) = judged([site("eng"), site("ops", "{planned: 2026-11-16T02:00:00Z}")], PAIR)
-    assert (one.severity, one.path, one.instance) == (
+    (finding,) = judged([site("eng"), site("ops", "{planned: 2026-11-16T02:00:00Z}")], PAIR)
+    assert (finding.severity, finding.path, finding.instance) == (
         Severity.NOTE,
         "sites[1].migrations[0].planned",
         None,
@@ -113,9 +113,11 @@ def test_jobs_that_recreate_nothing_have_no_window():
 
 def test_a_site_without_dates_is_one_finding_per_job_at_its_url():
     found = [
-        one for one in judged([site("eng"), site("ops", "{name: x}")], PAIR) if one.code == "RB201"
+        finding
+        for finding in judged([site("eng"), site("ops", "{name: x}")], PAIR)
+        if finding.code == "RB201"
     ]
-    assert [(one.instance, one.path) for one in found] == [
+    assert [(finding.instance, finding.path) for finding in found] == [
         ("eng-to-ops", "instances[0].destinationURL"),
         ("ops-to-eng", "instances[1].productURL"),
     ]

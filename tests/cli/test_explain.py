@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook.checks.catalog import catalog, sections
-from runbook.checks.codes import CODES
+from runbook.checks.codes import CODES, catalog, sections
 from runbook.plan import load_plan_bytes
 from tests.cli.ledgers import call
 

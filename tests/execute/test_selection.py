@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from runbook.checks.checked_plan import CheckedPlan
-from runbook.checks.facts import Facts
+from runbook.checks.codes import Facts
 from runbook.errors import PlanError, UsageError
 from runbook.execute.selection import Sending, SendOptions, last_run, plan_difference, what_to_send
 from runbook.jobs import jobs_digest, jobs_of

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from runbook.checks import examine
-from runbook.checks.facts import Facts
+from runbook.checks.codes import Facts
 from runbook.cli.app import main
 from runbook.findings import may_run
 from runbook.jobs import jobs_digest, jobs_of

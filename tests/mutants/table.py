@@ -226,8 +226,8 @@ MUTANTS = (
         "M19",
         "`--digest` binds the run to what was previewed",
         (
-            START,
-            "if given is not None and given.strip().lower() not in known:",
+            "runbook/checks/checked_plan.py",
+            "if digest.strip().lower() not in (self.jobs_digest, self.plan.digest):",
             "if False:",
         ),
         tests="flows/test_evenings.py cli/test_preview.py",

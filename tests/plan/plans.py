@@ -39,4 +39,4 @@ def load(text: str = PLAN, *edits: tuple[str, str]) -> Loaded:
 
 def said(loaded: Loaded) -> list[tuple[str, int, int]]:
     """Return code, line and column of every structural finding."""
-    return [(one.code, one.line, one.column) for one in loaded.findings]
+    return [(finding.code, finding.line, finding.column) for finding in loaded.findings]

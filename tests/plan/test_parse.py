@@ -24,7 +24,9 @@ def with_field(line: str) -> tuple[str, str]:
 
 def plan_with(*edits: tuple[str, str]):
     loaded = load(PLAN, *edits)
-    assert not [one for one in loaded.findings if one.severity is Severity.ERROR], loaded.findings
+    assert not [finding for finding in loaded.findings if finding.severity is Severity.ERROR], (
+        loaded.findings
+    )
     return loaded.plan
 
 
@@ -152,7 +154,7 @@ def test_default_ids_come_from_the_sites_and_never_repeat():
     )
     text = PLAN + jobs % (1, "") + jobs % (2, "") + jobs % (3, ", product: Confluence")
     plan = load_plan_bytes(text.encode(), "plan.yaml").plan
-    assert [one.id for one in plan.instances[2:]] == [
+    assert [instance.id for instance in plan.instances[2:]] == [
         "contoso-eng-to-contoso-ops",
         "contoso-eng-to-contoso-ops-2",
         "contoso-eng-to-contoso-ops-confluence",
@@ -285,9 +287,9 @@ def test_a_cycle_is_named():
         with_field("needs: [ops-to-eng]"),
         ("id: ops-to-eng", "id: ops-to-eng\n    needs: [eng-to-ops]"),
     )
-    (one,) = loaded.findings
-    assert one.code == "RB109"
-    assert "eng-to-ops -> ops-to-eng -> eng-to-ops" in one.message
+    (finding,) = loaded.findings
+    assert finding.code == "RB109"
+    assert "eng-to-ops -> ops-to-eng -> eng-to-ops" in finding.message
 
 
 def test_ten_thousand_jobs_in_one_chain_are_no_cycle():
@@ -312,13 +314,13 @@ def test_ten_thousand_jobs_in_one_chain_are_no_cycle():
     ],
 )
 def test_an_unknown_key_is_told_what_it_probably_means(key, meant):
-    (one,) = load(PLAN, with_field(f"{key}: true")).findings
-    assert f"did you mean `{meant}`?" in one.message
+    (finding,) = load(PLAN, with_field(f"{key}: true")).findings
+    assert f"did you mean `{meant}`?" in finding.message
 
 
 def test_findings_name_their_instance_and_path():
-    (one,) = load(PLAN, ("id: ops-to-eng", "id: ops-to-eng\n    createBackup: maybe")).findings
-    assert (one.instance, one.path, one.file) == (
+    (finding,) = load(PLAN, ("id: ops-to-eng", "id: ops-to-eng\n    createBackup: maybe")).findings
+    assert (finding.instance, finding.path, finding.file) == (
         "ops-to-eng",
         "instances[1].createBackup",
         "plan.yaml",
@@ -349,9 +351,9 @@ def test_a_secret_is_masked_in_every_output(line):
 
     secret = "Zx9-hidden-value"
     loaded = load(PLAN, (BACKUP, BACKUP + line.format(secret)))
-    assert "RB107" in [one.code for one in loaded.findings]
-    shown = [finding_text(one, loaded.source) for one in loaded.findings]
-    shown += [str(one.as_json()) for one in loaded.findings]
+    assert "RB107" in [finding.code for finding in loaded.findings]
+    shown = [finding_text(finding, loaded.source) for finding in loaded.findings]
+    shown += [str(finding.as_json()) for finding in loaded.findings]
     shown += [loaded.source.line(number) for number in range(1, 40)]
     assert secret not in "\n".join(shown)
     assert "more" not in loaded.source.line(18).split()
@@ -380,24 +382,24 @@ def test_the_plans_own_token_date_is_no_secret():
 
 def test_places_point_at_values_and_keys():
     plan = plan_with()
-    place = plan.place("instances[1].appLink.by")
-    assert (place.line, place.column) == (22, 37)
-    key = plan.places["instances[1].appLink!key"]
+    location = plan.location("instances[1].appLink.by")
+    assert (location.line, location.column) == (22, 37)
+    key = plan.locations["instances[1].appLink!key"]
     assert (key.line, key.column) == (22, 5)
-    assert plan.place("instances[1].appLink.evidence") == plan.places["instances[1].appLink"]
-    assert plan.place("nowhere[3].at.all").line == 1
+    assert plan.location("instances[1].appLink.evidence") == plan.locations["instances[1].appLink"]
+    assert plan.location("nowhere[3].at.all").line == 1
 
 
 def test_every_listed_place_can_be_asked_for():
     plan = plan_with()
     lines = PLAN.splitlines()
-    paths = list(plan.places)
-    assert len(paths) == len(plan.places) > 40
+    paths = list(plan.locations)
+    assert len(paths) == len(plan.locations) > 40
     for path in paths:
-        place = plan.places[path]
+        location = plan.locations[path]
         if path.endswith("!key"):
             key = path.removesuffix("!key").rpartition(".")[2]
-            assert lines[place.line - 1][place.column - 1 :].startswith(key)
+            assert lines[location.line - 1][location.column - 1 :].startswith(key)
 
 
 # ---- digest
@@ -454,11 +456,11 @@ def test_any_mutation_gives_a_plan_or_findings_with_places_in_the_file(data):
         new = data.draw(st.text(alphabet="aTR0:-[]{}&*!|>'\"\n \t#,~", max_size=8))
         text = text[:begin] + new + text[end:]
     loaded = load_plan_bytes(text.encode(), "plan.yaml")
-    for one in loaded.findings:
-        assert 1 <= one.line <= text.count("\n") + 2
-        assert one.column >= 1
-        assert one.message
-        assert one.code.startswith("RB1")
+    for finding in loaded.findings:
+        assert 1 <= finding.line <= text.count("\n") + 2
+        assert finding.column >= 1
+        assert finding.message
+        assert finding.code.startswith("RB1")
     try:
         plan = loaded.whole_plan()
     except PlanError:
@@ -479,9 +481,9 @@ def with_evidence(path: str):
 
 @pytest.mark.parametrize("path", OUTSIDE)
 def test_evidence_outside_the_folder_of_the_plan_is_rb103(path: str) -> None:
-    (one,) = with_evidence(path).findings
-    assert (one.code, one.path) == ("RB103", "instances[0].appLink.evidence")
-    assert "evidence lies beside the plan or below it" in one.hint
+    (finding,) = with_evidence(path).findings
+    assert (finding.code, finding.path) == ("RB103", "instances[0].appLink.evidence")
+    assert "evidence lies beside the plan or below it" in finding.hint
 
 
 @pytest.mark.parametrize("path", BESIDE)

@@ -153,11 +153,11 @@ def refused_by_the_parser(document: dict[str, Any]) -> list[str]:
     # JSON is YAML: quoted where the document has text, bare where it has a boolean or a number.
     loaded = load_plan_bytes(json.dumps(document).encode(), "plan.yaml")
     return [
-        one.message
-        for one in loaded.findings
-        if one.severity is Severity.ERROR
-        and one.code not in BEYOND
-        and not any(words in one.message for words in BEYOND_WORDS)
+        finding.message
+        for finding in loaded.findings
+        if finding.severity is Severity.ERROR
+        and finding.code not in BEYOND
+        and not any(words in finding.message for words in BEYOND_WORDS)
     ]
 
 
@@ -204,5 +204,5 @@ def test_the_published_schema_is_the_current_one():
 def test_every_key_is_explained():
     schema = plan_schema()
     for record in (schema, *schema["$defs"].values()):
-        for key, one in record["properties"].items():
-            assert one["description"], key
+        for key, declared in record["properties"].items():
+            assert declared["description"], key
