@@ -103,8 +103,7 @@ def ours(endpoint: str, sites: int) -> float:
     from runbook.atlassian.transport import HttpTransport
     from runbook.clock import SystemClock
     from runbook.plan.model import Plan, Project, Site
-    from runbook.remotelinks.scope import scope_of
-    from runbook.remotelinks.snapshot import take
+    from runbook.remotelinks.snapshot import scope_of, take
     from runbook.remotelinks.snapshot_file import create_snapshot
     from runbook.secrets import Account, Secret
 

@@ -18,22 +18,18 @@ from runbook.ledger.store import Ledger
 from runbook.plan.model import Plan
 from runbook.remotelinks import repair, rollback
 from runbook.remotelinks.compare import Kind
-from runbook.remotelinks.comparison import Comparison
-from runbook.remotelinks.comparison_join import compare
+from runbook.remotelinks.comparison import Comparison, compare
 from runbook.remotelinks.comparison_store import ComparisonStore
 from runbook.remotelinks.expected import ExpectedFile
 from runbook.remotelinks.history import SiteHistory
 from runbook.remotelinks.mapping import PlanMap
 from runbook.remotelinks.pointing import Addresses
-from runbook.remotelinks.repair import RepairList
+from runbook.remotelinks.repair import RepairList, Shape
 from runbook.remotelinks.rollback import Judge, LinksBefore, TakeBack
-from runbook.remotelinks.sampling import SampleWord
-from runbook.remotelinks.scope import Scope
-from runbook.remotelinks.shape import Shape
-from runbook.remotelinks.snapshot import SnapshotProgress, take
+from runbook.remotelinks.snapshot import Scope, SnapshotProgress, take
 from runbook.remotelinks.snapshot_file import create_snapshot, open_snapshot
-from runbook.remotelinks.unserved import UnservedPairs
 from runbook.remotelinks.verification import (
+    SampleWord,
     Verified,
     ask_history,
     file_json,
@@ -41,6 +37,7 @@ from runbook.remotelinks.verification import (
     recall,
     record,
 )
+from runbook.remotelinks.window_gaps import UnservedPairs
 from runbook.remotelinks.writes import Order, Purpose, WriteList, WriteLog, Writer
 from runbook.view import RunView, run_of
 

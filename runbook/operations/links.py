@@ -23,11 +23,10 @@ from runbook.plan import load_plan_bytes
 from runbook.plan.model import Plan
 from runbook.remotelinks.comparison_store import ComparisonStore
 from runbook.remotelinks.expected import ExpectedFile, read_expected
-from runbook.remotelinks.occasion import check_after, check_before
 from runbook.remotelinks.repair import RepairList
 from runbook.remotelinks.snapshot import SnapshotProgress
 from runbook.remotelinks.snapshot_file import open_snapshot
-from runbook.remotelinks.verification import Verified
+from runbook.remotelinks.verification import Verified, check_after, check_before
 from runbook.remotelinks.writes import Order, Outcomes, WriteList, Writer
 from runbook.secrets import Account
 from runbook.text import plural, printable

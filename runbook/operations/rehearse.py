@@ -32,8 +32,7 @@ from runbook.plan.model import Plan, Wave
 from runbook.remotelinks.compare import KINDS
 from runbook.remotelinks.comparison_store import ComparisonStore
 from runbook.remotelinks.expected import read_expected
-from runbook.remotelinks.scope import scope_of
-from runbook.remotelinks.snapshot import take
+from runbook.remotelinks.snapshot import scope_of, take
 from runbook.remotelinks.snapshot_file import create_snapshot
 from runbook.remotelinks.writes import Outcomes
 from runbook.secrets import Account, Secret

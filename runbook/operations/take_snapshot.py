@@ -9,8 +9,7 @@ from typing import Any
 from runbook.atlassian.limits import Limits
 from runbook.errors import UsageError
 from runbook.operations.root import Root, read_plan_for
-from runbook.remotelinks.scope import Scope, scope_of
-from runbook.remotelinks.snapshot import SnapshotProgress, Taken, take
+from runbook.remotelinks.snapshot import Scope, SnapshotProgress, Taken, scope_of, take
 from runbook.remotelinks.snapshot_file import SnapshotFile, create_snapshot
 
 

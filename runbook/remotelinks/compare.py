@@ -2,7 +2,7 @@
 
 In: the links that are expected on an issue, the remote links that are there, and the addresses of the
 sites. Out: one verdict for each expected link, and one for each link besides them that is worth a
-word. Pure: files, SQL and the network are in `comparison_store`, `comparison_join` and `verification`.
+word. Pure: files, SQL and the network are in `comparison_store`, `comparison` and `verification`.
 
 A link matches an expected target when it points to it (`pointing`): by the target's numeric id, or by
 its key as it was expected or as it is now. The kinds, in the order in which they are tried:

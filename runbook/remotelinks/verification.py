@@ -1,12 +1,16 @@
 """Verify a run: what the ledger and the changelogs say of a comparison, and the record of its result.
 
 In: a comparison, the ledger, and where changelogs can be read. Out: counts per job and kind, and the
-result: `differences` where anything is missing, wrong or old, else `partial`
-where something was not looked at (absent ends, rows that no job serves and that are not local, rows
-that could not be read), else `clean`. Single findings stay in the store and stream from it.
+result: `differences` where anything is missing, wrong or old, else `partial` where something was not
+looked at (absent ends, rows that no job serves and that are not local, rows that could not be read),
+else `clean`. Single findings stay in the store and stream from it.
+
+A sample's bound is the exact one of Clopper and Pearson: it holds whatever the true share is, and is a
+little wide where the sample is a large part of the whole.
 """
 
 import hashlib
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -15,7 +19,8 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from runbook.errors import ExitCode, RunbookError
+from runbook.clock import isoformat_utc, parse_utc
+from runbook.errors import ExitCode, RunbookError, UsageError
 from runbook.ledger.link_events import (
     LinksArrived,
     VerifyEnded,
@@ -30,8 +35,101 @@ from runbook.remotelinks.comparison import Comparison, MissingRow
 from runbook.remotelinks.comparison_store import ComparisonStore
 from runbook.remotelinks.history import History, removal
 from runbook.remotelinks.model import RecordedLink
-from runbook.remotelinks.sampling import SampleWord
+from runbook.remotelinks.snapshot_file import Meta, open_snapshot
+from runbook.text import printable
 from runbook.view import RunView, served_at
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleWord:
+    """A sample of `size` rows out of `total`; of the `looked_at`, `bad` were missing, wrong or old."""
+
+    size: int
+    looked_at: int
+    total: int
+    bad: int
+    seed: str
+
+    @property
+    def at_most(self) -> float:
+        """Return the share of bad rows that is not exceeded, with 95 % confidence.
+
+        A drawn row that could not be looked at may be bad and counts so: what hides rows (a site that
+        answers nothing) rarely hides them by chance.
+        """
+        return upper_bound(self.bad + self.size - self.looked_at, self.size)
+
+    def sentence(self) -> str:
+        """Return what the sample says, in words."""
+        if self.looked_at == 0:
+            return f"none of the {self.size} drawn rows could be looked at: the sample says nothing"
+        unseen = self.size - self.looked_at
+        hidden = (
+            f" {unseen} of the {self.size} drawn could not be looked at and count as if they were;"
+            if unseen
+            else ""
+        )
+        return (
+            f"{self.bad} of {self.looked_at} rows looked at are missing, wrong or old;{hidden} with 95 % confidence"
+            f" at most {_percent(self.at_most)} of all {self.total} rows are"
+            f" (at most {math.floor(self.at_most * self.total + 1e-9)}; Clopper-Pearson, one-sided, seed `{self.seed}`)"
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the sample as the ledger keeps it."""
+        return {
+            "size": self.size,
+            "looked_at": self.looked_at,
+            "total": self.total,
+            "bad": self.bad,
+            "seed": self.seed,
+            "confidence": CONFIDENCE,
+            "at_most": round(self.at_most, 6),
+            "sentence": self.sentence(),
+        }
+
+
+def upper_bound(bad: int, looked_at: int, confidence: float = CONFIDENCE) -> float:
+    """Return the largest share under which `bad` or fewer of `looked_at` still happen 1 time in 20.
+
+    None looked at says nothing: 1. None bad gives `1 - 0.05 ** (1 / n)`, close to the rule of three.
+    """
+    if looked_at <= 0 or bad >= looked_at:
+        return 1.0
+    low, high = bad / looked_at, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        if at_most_probability(bad, looked_at, middle) > 1.0 - confidence:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def at_most_probability(bad: int, looked_at: int, share: float) -> float:
+    """Return the probability of `bad` or fewer among `looked_at`, each bad with probability `share`."""
+    if share <= 0.0:
+        return 1.0
+    if share >= 1.0:
+        return 1.0 if bad >= looked_at else 0.0
+    whole = math.lgamma(looked_at + 1)
+    return math.fsum(
+        math.exp(
+            whole
+            - math.lgamma(k + 1)
+            - math.lgamma(looked_at - k + 1)
+            + k * math.log(share)
+            + (looked_at - k) * math.log1p(-share)
+        )
+        for k in range(bad + 1)
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.2g} %" if share < 0.1 else f"{share * 100:.1f} %"
+
 
 FINDINGS_PER_EVENT = 1000
 _ISSUES_PER_QUESTION = 500
@@ -269,3 +367,51 @@ def _record_arrivals(comparison: Comparison, ledger: Ledger, run: str, verificat
                 links="\n".join(link.line() for _, _, link in batch),
             )
             ledger.append(event, run=run, job=job)
+
+
+def check_after(path: Path, view: RunView) -> None:
+    """Hold that a snapshot is of the run's plan and was begun after the last job of the run ended.
+
+    A job that has not ended counts with its submission.
+
+    Raises:
+        UsageError: it was not, or it cannot be read.
+    """
+    meta = _of_this_plan(path, view, "--after")
+    ends = [(job.ended_at or job.submitted_at, job.id) for job in view.jobs]
+    moments = [(at, job) for at, job in ends if at is not None]
+    if not moments:
+        return
+    end, job = max(moments)
+    if parse_utc(meta.created_at) < end:
+        raise UsageError(
+            f"the snapshot `{path}` was begun at {meta.created_at}, before job `{printable(job)}` of run `{view.id}` ended or was submitted ({isoformat_utc(end)}): it cannot say what arrived",
+            hint="leave out `--after` to take one now, or name one that was taken after the run",
+        )
+
+
+def check_before(path: Path, view: RunView) -> None:
+    """Hold that a snapshot is of the run's plan and was whole before the run's first submission.
+
+    Raises:
+        UsageError: it was not, or it cannot be read.
+    """
+    meta = _of_this_plan(path, view, "--before")
+    moments = [moment for job in view.jobs for moment in served_at(job)]
+    made = meta.finished_at or meta.created_at
+    if moments and parse_utc(made) > min(moments):
+        raise UsageError(
+            f"the snapshot `{path}` was made at {made}, after the first submission of run `{view.id}` ({min(moments):%Y-%m-%dT%H:%M:%SZ}): it cannot say what was there before",
+            hint="leave out `--before`, or name one that was finished before the run",
+        )
+
+
+def _of_this_plan(path: Path, view: RunView, option: str) -> Meta:
+    with open_snapshot(path) as snapshot:
+        meta = snapshot.meta()
+    if meta.plan != view.started.plan_name:
+        raise UsageError(
+            f"the snapshot `{path}` is of plan `{printable(meta.plan)}`, run `{view.id}` of plan `{printable(view.started.plan_name)}`",
+            hint=f"name with `{option}` a snapshot of this run's plan",
+        )
+    return meta

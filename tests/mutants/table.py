@@ -285,7 +285,7 @@ MUTANTS = (
         "N10",
         "a link of an issue that was not read is not looked at, neither there nor missing",
         (
-            "runbook/remotelinks/comparison_join.py",
+            "runbook/remotelinks/comparison.py",
             'kind = Kind.SOURCE_ABSENT if state == "absent" else Kind.NOT_LOOKED_AT',
             'kind = Kind.SOURCE_ABSENT if state == "absent" else Kind.RECREATED',
         ),

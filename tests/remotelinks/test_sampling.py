@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook.remotelinks.sampling import SampleWord, at_most_probability, upper_bound
+from runbook.remotelinks.verification import SampleWord, at_most_probability, upper_bound
 
 # One-sided 95 % bounds; checked with exact fractions.
 KNOWN = {(0, 100): 0.029513, (0, 300): 0.009936, (1, 100): 0.046560, (5, 50): 0.198833}

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from runbook.remotelinks.shape import NoShape, Sample, Shape, Target, learned, weblink
+from runbook.remotelinks.repair import NoShape, Sample, Shape, Target, learned, weblink
 
 BASE = "https://ops.atlassian.net"
 TARGET = Target(key="OPS-5", issue_id=10005, base=BASE)

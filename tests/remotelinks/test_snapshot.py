@@ -15,8 +15,7 @@ from runbook.clock import VirtualClock
 from runbook.errors import ExitCode, UsageError
 from runbook.plan.model import Plan
 from runbook.remotelinks import snapshot as snapshot_module
-from runbook.remotelinks.scope import Scope, scope_of
-from runbook.remotelinks.snapshot import Taken, take
+from runbook.remotelinks.snapshot import Scope, Taken, scope_of, take
 from runbook.remotelinks.snapshot_file import create_snapshot, open_snapshot
 from runbook.simulator.app import make_app
 from runbook.simulator.faults import Fault, FaultKind

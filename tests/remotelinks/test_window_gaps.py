@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from runbook.plan.model import Instance, Plan, Project, Site, Wave
-from runbook.remotelinks.unserved import UnservedPairs
+from runbook.remotelinks.window_gaps import UnservedPairs
 from runbook.view import runs_of
 from tests.evening import START, answered, intended, lost, not_sent, recorded, run_started
 
