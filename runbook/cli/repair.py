@@ -1,18 +1,12 @@
 """`repair`: create the links that are missing, nothing else."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
 
-from runbook.cli.console import say, show
-from runbook.cli.link_text import (
-    LinkWriteScreen,
-    list_json,
-    listed_line,
-    next_round,
-    say_outcomes,
-)
+from runbook.cli.console import say
+from runbook.cli.link_text import LinkWriteScreen, listed_line, next_round, say_bad_rows
 from runbook.cli.options import (
     expected_option,
     format_option,
@@ -73,8 +67,10 @@ def repair(root: Root, options: RepairOptions) -> ExitCode:
     return repair_in_ledger(root, options, RepairScreen(root, options))
 
 
-class RepairScreen(LinkWriteScreen):
+class RepairScreen(LinkWriteScreen[RepairList]):
     """What `repair` shows."""
+
+    question = "create"
 
     def begin(self, view: RunView) -> None:
         """Warn of jobs that may still create links."""
@@ -85,23 +81,32 @@ class RepairScreen(LinkWriteScreen):
             say(f"warning: Atlassian may still create links: {', '.join(names[:5])}{more}")
 
     def listed(self, todo: RepairList) -> None:
-        """Show what would be created, and what is left alone."""
-        self.say_settled(todo)
-        if todo.not_looked_at:
-            say(
-                f"warning: {plural(todo.not_looked_at, 'expected link')} could not be looked at, and may be missing: run it again later"
-            )
-        if not self.as_json:
-            _show(todo)
-        elif self.only_listed(todo):
-            list_json(todo, None)
+        """Say what the comparison noted, show what would be created, and ask."""
+        for note in todo.notes:
+            say(f"note: {printable(note)}")
+        say_bad_rows(todo.bad, todo.bad_count)
+        super().listed(todo)
+
+    def not_looked_at(self, count: int) -> str:
+        """Return the warning of links that may be missing."""
+        links = plural(count, "expected link")
+        return f"{links} could not be looked at, and may be missing"
+
+    def lines(self, todo: RepairList) -> Iterator[str]:
+        """Yield what would be created and in which shape, and what is left alone."""
+        for order in todo.orders:
+            label = printable(str(order.record["relationship"]))
+            line = listed_line("create", order.listed())
+            yield f"{line} as `{label}`, {todo.shapes[order.job]}"
+        for left in todo.left:
+            yield f"{listed_line('left', left.listed())}: {printable(left.reason)}"
+        if not todo.orders and not todo.left:
+            yield "nothing is missing"
 
     def written(
-        self, todo: RepairList, outcomes: Outcomes, counts: Mapping[str, int], view: RunView
+        self, todo: RepairList, view: RunView, outcomes: Outcomes, counts: Mapping[str, int]
     ) -> None:
-        """Show what became of the creations."""
-        if self.as_json:
-            list_json(todo, counts)
+        """Say what became of the creations."""
         for order in todo.orders:
             if order.name in outcomes.replaced:
                 say(
@@ -110,7 +115,6 @@ class RepairScreen(LinkWriteScreen):
         say(f"repair: {added_up(counts)}")
         if not todo.left and counts["done"] == len(todo.orders):
             say(f"  `runbook verify {view.id}` shows whether everything is there now")
-        say_outcomes(outcomes, counts)
 
     def left(self, todo: RepairList, view: RunView) -> None:
         """Say what is left alone, and what to do about it."""
@@ -124,13 +128,3 @@ class RepairScreen(LinkWriteScreen):
         if todo.for_later:
             say(next_round(todo.for_later, view.started.plan_file))
             say("  `--also-unserved` creates them now")
-
-
-def _show(todo: RepairList) -> None:
-    for order in todo.orders:
-        label = printable(str(order.record["relationship"]))
-        show(f"{listed_line('create', order.listed())} as `{label}`, {todo.shapes[order.job]}")
-    for left in todo.left:
-        show(f"{listed_line('left', left.listed())}: {printable(left.reason)}")
-    if not todo.orders and not todo.left:
-        show("nothing is missing")

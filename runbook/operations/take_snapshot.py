@@ -8,6 +8,7 @@ from typing import Any
 
 from runbook.atlassian.limits import Limits
 from runbook.errors import UsageError
+from runbook.operations.link_steps import clients_of
 from runbook.operations.root import Root, read_plan_for
 from runbook.remotelinks.snapshot import Scope, SnapshotProgress, Taken, scope_of, take
 from runbook.remotelinks.snapshot_file import SnapshotFile, create_snapshot
@@ -89,16 +90,11 @@ def take_snapshot(root: Root, options: SnapshotOptions, screen: SnapshotScreen) 
             async with root.network(
                 accounts, endpoint=options.endpoint, ca_bundle=options.ca_bundle
             ) as send:
+                limits = Limits(root.clock, rate_cap_per_s=options.rate)
+                sites = clients_of(scope.sites, send, root.clock, limits, root.random)
                 with screen.watching() as progress:
                     return await take(
-                        plan,
-                        file,
-                        scope,
-                        send=send,
-                        clock=root.clock,
-                        limits=Limits(root.clock, rate_cap_per_s=options.rate),
-                        random=root.random,
-                        progress=progress,
+                        plan, file, scope, sites=sites, clock=root.clock, progress=progress
                     )
 
         taken: Taken = root.await_(work())

@@ -2,7 +2,7 @@
 
 In: a `ComparisonStore` with the expected rows, and snapshots. Out: a `Comparison`, which streams its
 rows from the database, since there may be a million, and lives as long as its store. SQL brings both
-sides into the order of issues, so that one issue at a time is in memory; `compare.judge` decides.
+sides into the order of issues, so that one issue at a time is in memory; `compare.classify` decides.
 """
 
 import sqlite3
@@ -13,13 +13,13 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from runbook.remotelinks.compare import Found, Kind, Verdict, Wanted, by_job, judge
+from runbook.remotelinks.compare import Classified, Found, Kind, Wanted, by_job, classify
 from runbook.remotelinks.comparison_store import ComparisonStore
 from runbook.remotelinks.model import HASH_DIGITS, RecordedLink
 from runbook.remotelinks.pointing import Addresses
-from runbook.remotelinks.window_gaps import Unserved
+from runbook.remotelinks.window_gaps import WindowGap
 
-_SERVED = Unserved("", later=False)
+_SERVED = WindowGap("", later=False)
 # Issue keys as people count them: PLT-2 before PLT-10.
 _BY_KEY = "substr({0}, 1, instr({0}, '-')), CAST(substr({0}, instr({0}, '-') + 1) AS INTEGER), {0}"
 
@@ -160,7 +160,7 @@ class Comparison:
             self.store.counts[row.job][Kind.MISSING] -= 1
             self.store.counts[row.job][kind] += 1
 
-    def mark_unserved(self, why: Callable[[str, str, str], Unserved | None]) -> int:
+    def mark_gaps(self, why: Callable[[str, str, str], WindowGap | None]) -> int:
         """Say of missing rows why no submission served them; return how many a later round serves.
 
         `why` takes a job's id and the keys of both ends, as the plan maps them.
@@ -259,7 +259,7 @@ class _Expected(NamedTuple):
 
 
 def compare(store: ComparisonStore, after: Path, before: Path | None = None) -> Comparison:
-    """Judge every expected row of a store against the snapshot from after the run.
+    """Classify every expected row of a store against the snapshot from after the run.
 
     Raises:
         UsageError: a snapshot is not there, or it is no snapshot.
@@ -350,7 +350,7 @@ class _Joiner:
     def _judged(
         self, here: tuple[str, str], expected: list[_Expected], held: list[tuple[Any, ...]]
     ) -> Iterator[tuple[Any, ...]]:
-        """Judge one issue: `here` is its site and the key by which the snapshot holds it."""
+        """Classify one issue: `here` is its site and the key by which the snapshot holds it."""
         site, asked = here
         issue = expected[0].key or asked if expected else asked
         known = self._has_before and self._store.was_read(site, asked, issue)
@@ -367,16 +367,16 @@ class _Joiner:
         wanted = [row.wanted for row in expected]
         rows: dict[int | None, _Expected] = {row.wanted.row: row for row in expected}
         number = self._store.numbers[site]
-        for verdict in judge(wanted, found, self._addresses, self._jobs[site], besides=whole):
-            kind, link, row = verdict.kind, verdict.link, rows.get(verdict.row)
+        for finding in classify(wanted, found, self._addresses, self._jobs[site], besides=whole):
+            kind, link, row = finding.kind, finding.link, rows.get(finding.row)
             if row is not None:
-                self._count(verdict, site, issue, row.target)
+                self._count(finding, site, issue, row.target)
             elif link is not None:
-                self._count(verdict, site, issue, link.url)
+                self._count(finding, site, issue, link.url)
             if whole and link is not None and by_job(link):
                 right = kind in (Kind.RECREATED, Kind.WRONG_TYPE)
                 digest, then = hashes[link.link_id]
-                yield number, verdict.job, asked, issue, link.link_id, digest, right, then
+                yield number, finding.job, asked, issue, link.link_id, digest, right, then
 
     def _not_read(self, expected: list[_Expected]) -> None:
         site, asked, state, key, said, *_ = expected[0]
@@ -388,11 +388,11 @@ class _Joiner:
         else:
             detail = f"the issue was not read ({state}): {said or 'no further words'}"
         for row in expected:
-            verdict = Verdict(row.wanted.row, row.wanted.job, kind, None, detail)
-            self._count(verdict, site, key or asked, row.target)
+            finding = Classified(row.wanted.row, row.wanted.job, kind, None, detail)
+            self._count(finding, site, key or asked, row.target)
 
-    def _count(self, verdict: Verdict, site: str, issue: str, target: str) -> None:
-        row, job, kind, link, detail = verdict
+    def _count(self, finding: Classified, site: str, issue: str, target: str) -> None:
+        row, job, kind, link, detail = finding
         self._store.counts[job][kind] += 1
         if kind is not Kind.RECREATED:
             link_id = None if link is None else link.link_id

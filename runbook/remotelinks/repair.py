@@ -22,10 +22,12 @@ from runbook.atlassian.jira_values import GLOBAL_ID_LIMIT
 from runbook.errors import UsageError
 from runbook.json_text import json_text
 from runbook.plan.model import Plan
-from runbook.remotelinks.comparison import Comparison, MissingRow
+from runbook.remotelinks.compare import Kind
+from runbook.remotelinks.comparison import Comparison
+from runbook.remotelinks.expected import BadRow
 from runbook.remotelinks.model import content, content_hash, writable
 from runbook.remotelinks.pointing import OLD, Addresses
-from runbook.remotelinks.writes import Intent, Leave, Left, Order, WriteList
+from runbook.remotelinks.writes import Intent, Left, Order, Skip, WriteList
 
 _OF_ONE_TARGET = ("summary", "status", "title", "url")
 _MARK = "&issueId="
@@ -183,7 +185,7 @@ class CreateOrder(Order):
     issue_id: int | None
     addresses: Addresses = field(repr=False, compare=False)
 
-    def decide(self, links: Sequence[Record]) -> Intent | Leave:
+    def decide(self, links: Sequence[Record]) -> Intent | Skip:
         """Return that the link is to be created, unless one to the same target is there."""
         wanted = content_hash(self.record)
         for link in links:
@@ -195,7 +197,7 @@ class CreateOrder(Order):
                 reason = "a link to the same target is there; it is left as it is"
             else:
                 continue
-            return Leave(reason=reason, link_id=str(link.get("id")))
+            return Skip(reason=reason, link_id=str(link.get("id")))
         write = create_write(self.issue, self.record)
         return Intent(write=write, link_id=None, global_id=self.global_id, before=None)
 
@@ -222,23 +224,25 @@ class CreateOrder(Order):
 class RepairList(WriteList[CreateOrder]):
     """What `repair` is about to do; `shapes` says for each job where its shape comes from.
 
-    `for_later` counts those of `left` that the next round of the run can still serve.
+    `for_later` counts those of `left` that the next round of the run can still serve. `notes` are
+    those of the comparison; `bad` are the first expected rows that were not taken, of `bad_count`.
     """
 
     shapes: Mapping[str, str]
-    for_later: int = 0
+    for_later: int
+    notes: tuple[str, ...]
+    bad: tuple[BadRow, ...]
+    bad_count: int
 
 
 def planned(
+    comparison: Comparison,
     *,
     listing: str,
-    missing: Iterable[MissingRow],
-    addresses: Addresses,
     shapes: Mapping[str, Shape | NoShape],
     as_weblink: bool,
-    also_unserved: bool = False,
-    settled: int = 0,
-    not_looked_at: int = 0,
+    also_unserved: bool,
+    settled: int,
 ) -> RepairList:
     """Return the orders for what is missing; each target of an issue once.
 
@@ -248,7 +252,7 @@ def planned(
     left: list[Left] = []
     for_later = 0
     seen: set[tuple[str, str, str, str]] = set()
-    for row in missing:
+    for row in comparison.missing():
         shape = shapes.get(row.job, NoShape(reason="no link is there to learn from"))
         target = Target(key=row.target_keys[0], issue_id=row.target_id, base=row.target_site)
         identity = (row.site, row.issue, row.target_site, target.key)
@@ -288,9 +292,10 @@ def planned(
                 target_site=row.target_site,
                 keys=row.target_keys,
                 issue_id=row.target_id,
-                addresses=addresses,
+                addresses=comparison.addresses,
             )
         )
+    store = comparison.store
     return RepairList(
         listing=listing,
         orders=tuple(orders),
@@ -298,7 +303,10 @@ def planned(
         shapes={order.job: _source(shapes.get(order.job)) for order in orders},
         for_later=for_later,
         settled=settled,
-        not_looked_at=not_looked_at,
+        not_looked_at=comparison.count(Kind.NOT_LOOKED_AT),
+        notes=tuple(store.notes),
+        bad=tuple(store.bad),
+        bad_count=store.bad_count,
     )
 
 

@@ -25,7 +25,7 @@ from runbook.remotelinks.mapping import PlanMap
 from runbook.remotelinks.model import HASH_DIGITS, RecordedLink, content_hash, writable
 from runbook.remotelinks.pointing import Addresses, address_of
 from runbook.remotelinks.snapshot_file import IssueState, LinkRow, SnapshotFile
-from runbook.remotelinks.writes import WRITERS, Intent, Leave, Left, Order, Purpose, WriteList
+from runbook.remotelinks.writes import WRITERS, Intent, Left, Order, Purpose, Skip, WriteList
 from runbook.view import RunView, Write
 
 NOT_UNDONE = (
@@ -57,7 +57,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TakeBack(Order):
+class Revert(Order):
     """One link that is to be removed, or, with `restored`, to be written as it was before."""
 
     link_id: str
@@ -65,15 +65,15 @@ class TakeBack(Order):
     why: str
     restored: Mapping[str, Any] | None = None
 
-    def decide(self, links: Sequence[Record]) -> Intent | Leave:
+    def decide(self, links: Sequence[Record]) -> Intent | Skip:
         """Return the write, unless the link is gone or differs from what was recorded."""
         # Between the list and this write somebody may have changed the link: only what is still as
         # recorded is ours to take back.
         now = next((link for link in links if str(link.get("id")) == self.link_id), None)
         if now is None:
-            return Leave(reason="it is gone already", link_id=self.link_id)
+            return Skip(reason="it is gone already", link_id=self.link_id)
         if content_hash(now)[:HASH_DIGITS] != self.hash:
-            return Leave(reason="it changed since it was recorded", link_id=self.link_id)
+            return Skip(reason="it changed since it was recorded", link_id=self.link_id)
         if self.restored is None:
             write = delete_write(self.issue, self.link_id)
         else:
@@ -184,7 +184,7 @@ def unsettled(view: RunView, purpose: Purpose) -> tuple[Write, ...]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judge:
+class RollbackPlanner:
     """Decides which candidates are ours; reads the issues as they are now.
 
     `destinations` maps a site to the sites that a job links it to.
@@ -199,22 +199,22 @@ class Judge:
 
     async def listed(
         self, listing: str, named: Iterable[Candidate], *, settled: int = 0
-    ) -> WriteList[TakeBack]:
+    ) -> WriteList[Revert]:
         """Return what will be done and what is left, with every issue read once."""
         by_issue: dict[tuple[str, str], list[Candidate]] = {}
         for candidate in named:
             by_issue.setdefault((candidate.site, candidate.issue), []).append(candidate)
         accounts = {url: (await jira.myself()).account_id for url, jira in self.sites.items()}
-        judged: dict[tuple[str, str], list[TakeBack | Left]] = {}
+        judged: dict[tuple[str, str], list[Revert | Left]] = {}
         waiting = iter(sorted(by_issue.items()))
 
-        async def lane() -> None:
+        async def worker() -> None:
             for (site, issue), members in waiting:
                 judged[site, issue] = await self._issue(site, issue, members, accounts[site])
 
-        await asyncio.gather(*(lane() for _ in range(min(WRITERS, len(by_issue)))))
+        await asyncio.gather(*(worker() for _ in range(min(WRITERS, len(by_issue)))))
         words = [word for _, members in sorted(judged.items()) for word in members]
-        orders = [word for word in words if isinstance(word, TakeBack)]
+        orders = [word for word in words if isinstance(word, Revert)]
         left = tuple(word for word in words if isinstance(word, Left))
         return WriteList(
             listing=listing,
@@ -229,7 +229,7 @@ class Judge:
 
     async def _issue(
         self, site: str, issue: str, members: Sequence[Candidate], account: str
-    ) -> list[TakeBack | Left]:
+    ) -> list[Revert | Left]:
         try:
             records = await self.sites[site].remote_links(issue)
         except JiraRefusedError as refusal:
@@ -241,9 +241,7 @@ class Judge:
             for candidate in members
         ]
 
-    async def _order(
-        self, candidate: Candidate, now: Record | None, account: str
-    ) -> TakeBack | Left:
+    async def _order(self, candidate: Candidate, now: Record | None, account: str) -> Revert | Left:
         if now is None:
             return _left(candidate, "", "it is gone already")
         url = address_of(now)
@@ -266,7 +264,7 @@ class Judge:
             why = (
                 f"added by the run's account at {added:%Y-%m-%d %H:%M} UTC, by the issue's history"
             )
-        return TakeBack(
+        return Revert(
             name="",
             site=candidate.site,
             issue=candidate.issue,

@@ -16,11 +16,8 @@ from typing import Any, Literal
 
 from runbook.atlassian.errors import JiraRefusedError, NotDocumentedError, NotReachedError
 from runbook.atlassian.jira import JiraSite, Resolution
-from runbook.atlassian.limits import Limits
-from runbook.atlassian.outcomes import Patience
 from runbook.clock import Clock
 from runbook.errors import RemoteError, RunbookError, UsageError
-from runbook.http import Send
 from runbook.plan.model import Plan, Site
 from runbook.remotelinks.expected import BadRow, read_expected
 from runbook.remotelinks.mapping import PlanMap
@@ -160,7 +157,7 @@ def _projects_jql(site: Site) -> str:
 
 CHUNK_ISSUES = 1000
 # Requests of one site that may be under way or waiting for their place: 100/s at 1 s latency.
-LANES = 100
+WORKERS = 100
 # So many issues that fail one after the other are not the issues' fault.
 FAILURES_IN_A_ROW = 20
 
@@ -209,42 +206,24 @@ async def take(
     file: SnapshotFile,
     scope: Scope,
     *,
-    send: Send,
+    sites: Mapping[str, JiraSite],
     clock: Clock,
-    limits: Limits | None = None,
-    random: Callable[[], float] = lambda: 0.5,
-    patience: Patience | None = None,
     progress: SnapshotProgress | None = None,
-    lanes: int = LANES,
 ) -> Taken:
     """Read what is missing in `file`, all sites at once, and return what is in it then.
 
-    Errors of one site do not stop the others; calling it again goes on with what is missing.
+    `sites` maps a site's URL to its client. Errors of one site do not stop the others; calling it
+    again goes on with what is missing.
     """
-    shared = limits or Limits(clock)
     file.reopen_failed()
+    progress = progress or SnapshotProgress()
     readers = [
-        _SiteReader(
-            site=site,
-            jira=JiraSite.of(
-                site,
-                send=send,
-                clock=clock,
-                limits=shared,
-                random=random,
-                patience=patience,
-            ),
-            file=file,
-            clock=clock,
-            progress=progress or SnapshotProgress(),
-            lanes=lanes,
-        )
-        for site in scope.sites
+        _SiteReader(site.url, sites[site.url], file, clock, progress) for site in scope.sites
     ]
     errors = await _all(readers, lambda reader: reader.read(scope))
     if not errors:
         targets = _targets(plan, file, scope)
-        errors = await _all(readers, lambda reader: reader.resolve(targets[reader.site.url]))
+        errors = await _all(readers, lambda reader: reader.resolve(targets[reader.url]))
     states = file.states()
     taken = Taken(errors=errors, states=states, links=file.link_count())
     if not errors:
@@ -264,7 +243,7 @@ async def _all(
 
     ended = await asyncio.gather(*(attempted(reader) for reader in readers))
     return tuple(
-        (reader.site.url, error)
+        (reader.url, error)
         for reader, error in zip(readers, ended, strict=True)
         if error is not None
     )
@@ -278,22 +257,19 @@ class _Open:
     issues: dict[str, ReadIssue] = field(default_factory=dict)
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class _SiteReader:
-    """The one worker of a site."""
-
-    site: Site
+    url: str
     jira: JiraSite
     file: SnapshotFile
     clock: Clock
     progress: SnapshotProgress
-    lanes: int
     failures: int = 0
 
     async def read(self, scope: Scope) -> None:
         """Read every issue of the site that is in scope and not recorded yet."""
-        url = self.site.url
-        self.file.add_site(url, account=self.site.account, at=self.clock.now())
+        url = self.url
+        self.file.add_site(url, account=self.jira.account, at=self.clock.now())
         me = await self.jira.myself()
         info, _ = await self.jira.server_info()
         self.file.describe_site(
@@ -312,7 +288,7 @@ class _SiteReader:
 
     async def resolve(self, keys: Sequence[str]) -> None:
         """Resolve the keys of targets on this site; what its issues already tell is not asked again."""
-        url = self.site.url
+        url = self.url
         done = {row.asked for row in self.file.resolved(url)}
         known = {row.asked: row for row in self.file.issues(url)}
         rows: list[ResolvedRow] = []
@@ -346,10 +322,10 @@ class _SiteReader:
             raise QueryRefusedError(jql, said) from refusal
 
     async def _read_chunks(self, chunks: Sequence[Chunk]) -> None:
-        """Read chunks with all lanes; the next chunk begins while the last issues of one are out."""
+        """Read chunks with all workers; the next chunk begins while the last issues of one are out."""
         queue = _work(chunks)
-        lanes = min(self.lanes, sum(len(chunk.keys) for chunk in chunks))
-        tasks = [asyncio.create_task(self._lane(queue)) for _ in range(lanes)]
+        workers = min(WORKERS, sum(len(chunk.keys) for chunk in chunks))
+        tasks = [asyncio.create_task(self._worker(queue)) for _ in range(workers)]
         try:
             await asyncio.gather(*tasks)
         finally:
@@ -357,10 +333,10 @@ class _SiteReader:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _lane(self, queue: "Iterator[tuple[_Open, str]]") -> None:
+    async def _worker(self, queue: "Iterator[tuple[_Open, str]]") -> None:
         for open_chunk, key in queue:
             open_chunk.issues[key] = await self._issue(key)
-            self.progress.read(self.site.url)
+            self.progress.read(self.url)
             if len(open_chunk.issues) == len(open_chunk.chunk.keys):
                 await self._record(open_chunk)
 
@@ -400,7 +376,7 @@ class _SiteReader:
             for issue in issues
         ]
         self.file.record_chunk(done.chunk, named, self.clock.now())
-        self.progress.recorded(self.site.url, done.chunk)
+        self.progress.recorded(self.url, done.chunk)
 
 
 def _work(chunks: Sequence[Chunk]) -> Iterator[tuple[_Open, str]]:

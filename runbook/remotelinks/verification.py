@@ -43,7 +43,7 @@ CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SampleWord:
+class SampleResult:
     """A sample of `size` rows out of `total`; of the `looked_at`, `bad` were missing, wrong or old."""
 
     size: int
@@ -149,7 +149,7 @@ class Verified:
     result: VerifyResult
     comparison: Comparison = field(repr=False, compare=False)
     jobs: tuple[dict[str, Any], ...]
-    sample: SampleWord | None
+    sample: SampleResult | None
     later: int
 
     @property
@@ -180,7 +180,7 @@ def record(
     run: str,
     *,
     verification: str,
-    sample: SampleWord | None,
+    sample: SampleResult | None,
     later: int,
 ) -> Verified:
     """Record what a comparison found: findings, links that arrived, sums; return it.
@@ -348,7 +348,7 @@ def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
         yield batch
 
 
-def _counted(sample: SampleWord, jobs: Iterable[dict[str, Any]]) -> SampleWord:
+def _counted(sample: SampleResult, jobs: Iterable[dict[str, Any]]) -> SampleResult:
     served = [job for job in jobs if job["id"] is not None]
     looked_at = sum(job["expected"] for job in served) - total_of(served, *UNSEEN)
     return replace(sample, looked_at=looked_at, bad=total_of(served, *DIFFERENCES))

@@ -128,7 +128,7 @@ class WriteLog:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Leave:
+class Skip:
     """Do not write, and why; `link_id` names the link that stands there instead."""
 
     reason: str
@@ -149,7 +149,7 @@ class Order(ABC):
     global_id: str | None
 
     @abstractmethod
-    def decide(self, links: Sequence[Record]) -> Intent | Leave:
+    def decide(self, links: Sequence[Record]) -> Intent | Skip:
         """Return what to do, given the links that are on the issue now."""
 
     @abstractmethod
@@ -312,10 +312,10 @@ class Writer:
         for site in dict.fromkeys(order.site for order in orders):
             await self.sites[site].myself()
         waiting = iter(by_issue.values())
-        lanes = min(WRITERS, len(by_issue))
-        await asyncio.gather(*(self._lane(waiting) for _ in range(lanes)))
+        writers = min(WRITERS, len(by_issue))
+        await asyncio.gather(*(self._worker(waiting) for _ in range(writers)))
 
-    async def _lane(self, waiting: Iterator[list[Order]]) -> None:
+    async def _worker(self, waiting: Iterator[list[Order]]) -> None:
         for orders in waiting:
             for order in orders:
                 if self.outcomes.stopped_by is not None:
@@ -347,7 +347,7 @@ class Writer:
             if look == ATTEMPTS:
                 return self._say(order, "unknown", f"no answer to {ATTEMPTS} attempts")
             decision = order.decide(links)
-            if isinstance(decision, Leave):
+            if isinstance(decision, Skip):
                 reason = decision.reason
                 self.log.end(order.name, "skipped", reason, link_id=decision.link_id)
                 return self._say(order, "skipped", reason)

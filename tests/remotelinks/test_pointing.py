@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from runbook.atlassian.jira import IssueRef
 from runbook.atlassian.transport import HttpTransport
 from runbook.clock import VirtualClock
-from runbook.remotelinks.compare import Found, Kind, Wanted, judge
+from runbook.remotelinks.compare import Found, Kind, Wanted, classify
 from runbook.remotelinks.pointing import OLD, Addresses, issue_id_of, normal_base
 from runbook.remotelinks.probe import RemoteLinkProber
 from runbook.remotelinks.repair import CreateOrder
-from runbook.remotelinks.writes import Intent, Leave
+from runbook.remotelinks.writes import Intent, Skip
 from runbook.simulator.app import make_app
 from runbook.simulator.populate import world_of
 from runbook.simulator.world import World
@@ -138,8 +138,8 @@ def verified(record: dict[str, Any], issue_id: int) -> Kind:
     target = record["object"]
     found = Found(5, record["globalId"], "blocks", target["url"], "a link", None, None, ours=True)
     wanted = Wanted(1, "eng-to-ops", OPS, ("OPS-7",), issue_id, True, False, "blocks")
-    verdicts = judge([wanted], [found], ADDRESSES, {}, besides=False)
-    (kind,) = [verdict.kind for verdict in verdicts]
+    classified = classify([wanted], [found], ADDRESSES, {}, besides=False)
+    (kind,) = [finding.kind for finding in classified]
     return kind
 
 
@@ -170,7 +170,7 @@ def test_probe_verify_and_repair_agree_whether_a_link_points_to_an_issue(
     answers = {
         "probe": probed(world, clock) == "present",
         "verify": verified(record, issue_id) is Kind.RECREATED,
-        "repair": isinstance(order(issue_id).decide([record]), Leave),
+        "repair": isinstance(order(issue_id).decide([record]), Skip),
     }
     assert answers == dict.fromkeys(answers, case[2])
 
@@ -178,7 +178,7 @@ def test_probe_verify_and_repair_agree_whether_a_link_points_to_an_issue(
 def test_repair_leaves_a_link_of_its_global_id_alone_wherever_it_points() -> None:
     there = {"id": 5, "globalId": "g", "object": {"url": ELSEWHERE, "title": "somebody's"}}
     left = order(10007, "g").decide([there])
-    assert isinstance(left, Leave)
+    assert isinstance(left, Skip)
     assert left.link_id == "5"
     assert isinstance(order(10007, "h").decide([there]), Intent)
 

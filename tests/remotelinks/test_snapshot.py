@@ -9,6 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
+from runbook.atlassian.jira import JiraSite
+from runbook.atlassian.limits import Limits
 from runbook.atlassian.outcomes import Patience
 from runbook.atlassian.transport import HttpTransport
 from runbook.clock import VirtualClock
@@ -56,14 +58,18 @@ class Scene:
                 self.file, plan="p", digest="d", scope=scope.as_json(), at=self.clock.now()
             ) as file:
                 try:
-                    return await take(
-                        self.plan,
-                        file,
-                        scope,
-                        send=transport,
-                        clock=self.clock,
-                        patience=Patience(attempts=2, limited_attempts=3),
-                    )
+                    limits = Limits(self.clock)
+                    sites = {
+                        site.url: JiraSite.of(
+                            site,
+                            send=transport,
+                            clock=self.clock,
+                            limits=limits,
+                            patience=Patience(attempts=2, limited_attempts=3),
+                        )
+                        for site in self.plan.sites
+                    }
+                    return await take(self.plan, file, scope, sites=sites, clock=self.clock)
                 finally:
                     await transport.aclose()
 
