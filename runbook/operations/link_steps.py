@@ -192,7 +192,7 @@ async def list_rollback(
         view=view,
         before=links_before,
         addresses=await _live_addresses(ports),
-        destinations=rollback.destinations_of(ports.plan),
+        plan_map=PlanMap(ports.plan),
         sites=ports.sites,
         history=SiteHistory(ports.sites),
     )

@@ -52,7 +52,7 @@ class PlanMap:
         for site in plan.sites:
             for project in site.projects:
                 self._projects.setdefault(project.key.upper(), (site, project.key.upper()))
-        self._jobs: dict[tuple[str, str], Instance] = {}
+        self._jobs: dict[tuple[str, str | None], Instance] = {}
         for instance in plan.instances:
             if instance.recreate_as_remote and instance.product is Product.JIRA:
                 direction = (instance.product_url, instance.destination_url)
@@ -67,7 +67,7 @@ class PlanMap:
             return None
         return Located(found[0], f"{found[1]}-{number}", found[1])
 
-    def job_between(self, source: str, target: str) -> Instance | None:
+    def job_between(self, source: str, target: str | None) -> Instance | None:
         """Return the job that recreates links from one site to another, None where none does."""
         return self._jobs.get((source, target))
 

@@ -19,8 +19,7 @@ from runbook.atlassian.jira import JiraSite, Record, delete_write, update_write
 from runbook.errors import RunbookError
 from runbook.ledger.link_events import LinksArrived
 from runbook.ledger.store import Ledger
-from runbook.plan.model import Plan
-from runbook.remotelinks.history import History
+from runbook.remotelinks.history import SiteHistory
 from runbook.remotelinks.mapping import PlanMap
 from runbook.remotelinks.model import HASH_DIGITS, RecordedLink, content_hash, writable
 from runbook.remotelinks.pointing import Addresses, address_of
@@ -185,17 +184,14 @@ def unsettled(view: RunView, purpose: Purpose) -> tuple[Write, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollbackPlanner:
-    """Decides which candidates are ours; reads the issues as they are now.
-
-    `destinations` maps a site to the sites that a job links it to.
-    """
+    """Decides which candidates are ours; reads the issues as they are now."""
 
     view: RunView
     before: LinksBefore
     addresses: Addresses
-    destinations: Mapping[str, frozenset[str]]
+    plan_map: PlanMap
     sites: Mapping[str, JiraSite]
-    history: History
+    history: SiteHistory
 
     async def listed(
         self, listing: str, named: Iterable[Candidate], *, settled: int = 0
@@ -251,7 +247,7 @@ class RollbackPlanner:
             return _left(candidate, url, reason)
         if candidate.written:
             why = "written by repair"
-        elif not self._points_to_destination(candidate.site, now):
+        elif not self.plan_map.job_between(candidate.site, self.addresses.pointer_of(now).site):
             reason = "it does not point to the destination of a job of this run"
             return _left(candidate, url, reason)
         elif candidate.expected:
@@ -290,9 +286,6 @@ class RollbackPlanner:
             return "it was there before, and the ledger does not say so"
         return ""
 
-    def _points_to_destination(self, site: str, record: Record) -> bool:
-        return self.addresses.pointer_of(record).site in self.destinations.get(site, frozenset())
-
     async def _added_by_us(self, candidate: Candidate, account: str) -> datetime | None:
         job = None if candidate.job is None else self.view.job(candidate.job)
         if job is None or job.submitted_at is None:
@@ -310,15 +303,6 @@ class RollbackPlanner:
             if change.at is not None and begin <= change.at and (end is None or change.at <= end):
                 return change.at
         return None
-
-
-def destinations_of(plan: Plan) -> dict[str, frozenset[str]]:
-    """Return for each site the sites that a job links it to."""
-    places, sites = PlanMap(plan), [site.url for site in plan.sites]
-    return {
-        source: frozenset(target for target in sites if places.job_between(source, target))
-        for source in sites
-    }
 
 
 def _left(candidate: Candidate, url: str, reason: str, *, unread: bool = False) -> Left:

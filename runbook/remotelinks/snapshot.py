@@ -21,7 +21,6 @@ from runbook.errors import RemoteError, RunbookError, UsageError
 from runbook.plan.model import Plan, Site
 from runbook.remotelinks.expected import BadRow, read_expected
 from runbook.remotelinks.mapping import PlanMap
-from runbook.remotelinks.model import link_of
 from runbook.remotelinks.pointing import Addresses
 from runbook.remotelinks.snapshot_file import (
     Chunk,
@@ -29,6 +28,7 @@ from runbook.remotelinks.snapshot_file import (
     ReadIssue,
     ResolvedRow,
     SnapshotFile,
+    link_row,
 )
 
 ScopeKind = Literal["expected", "projects", "jql"]
@@ -343,7 +343,8 @@ class _SiteReader:
     async def _issue(self, key: str) -> ReadIssue:
         """Return one issue with its links, or why it has none."""
         try:
-            links = [link_of(record) for record in await self.jira.remote_links(key)]
+            records = await self.jira.remote_links(key)
+            links = [link_row(self.url, key, record) for record in records]
         except JiraRefusedError as refusal:
             state = IssueState.ABSENT if refusal.status == 404 else IssueState.REFUSED
             return ReadIssue(asked=key, state=state, detail=str(refusal))

@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple, Self
 from runbook.clock import isoformat_utc
 from runbook.errors import UsageError
 from runbook.json_text import json_text
-from runbook.remotelinks.model import RemoteLink, content_hash
+from runbook.remotelinks.model import content_hash
 from runbook.text import encodable
 
 APPLICATION_ID = 0x52424B53  # "RBKS"
@@ -47,18 +47,6 @@ class IssueState(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadIssue:
-    """One issue as it was read: `key` and `id` are the present ones, where they could be resolved."""
-
-    asked: str
-    state: IssueState
-    key: str | None = None
-    id: int | None = None
-    detail: str = ""
-    links: tuple[RemoteLink, ...] = ()
-
-
 class IssueRow(NamedTuple):
     """A row of the table `issue`."""
 
@@ -82,6 +70,46 @@ class LinkRow(NamedTuple):
     title: str
     record: str
     hash: str
+
+
+def link_row(site: str, issue: str, record: Any) -> LinkRow:
+    """Return the row of a record of an issue's remote link.
+
+    Raises:
+        ValueError: the record is no remote link: no object, no numeric `id`, or no `object`.
+    """
+    if not isinstance(record, Mapping):
+        raise ValueError("the record is no JSON object")  # noqa: TRY004 - one error for bad data
+    try:
+        link_id = int(record["id"])
+    except (KeyError, TypeError, ValueError):
+        raise ValueError("the record has no numeric `id`") from None
+    target = record.get("object")
+    if not isinstance(target, Mapping):
+        raise ValueError(f"link {link_id} has no `object`")  # noqa: TRY004 - one error for bad data
+    return LinkRow(
+        site,
+        issue,
+        link_id,
+        _held(record.get("globalId")),
+        _held(record.get("relationship")),
+        _held(target.get("url")) or "",
+        _held(target.get("title")) or "",
+        json_text(record),
+        content_hash(record),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadIssue:
+    """One issue as it was read: `key` and `id` are the present ones, where they could be resolved."""
+
+    asked: str
+    state: IssueState
+    key: str | None = None
+    id: int | None = None
+    detail: str = ""
+    links: tuple[LinkRow, ...] = ()
 
 
 class ResolvedRow(NamedTuple):
@@ -255,7 +283,7 @@ class SnapshotFile:
             )
             db.executemany(
                 "INSERT OR REPLACE INTO link VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (_link_row(chunk.site, read.asked, link) for read in issues for link in read.links),
+                (link for read in issues for link in read.links),
             )
             db.execute(
                 "UPDATE chunk SET done_at = ? WHERE site = ? AND number = ?",
@@ -428,22 +456,8 @@ def _where(**values: str | None) -> tuple[str, list[str]]:
     return " WHERE " + " AND ".join(f"{name} = ?" for name in given), list(given.values())
 
 
-def _link_row(site: str, issue: str, link: RemoteLink) -> LinkRow:
-    return LinkRow(
-        site,
-        issue,
-        link.link_id,
-        _held(link.global_id),
-        _held(link.relationship),
-        encodable(link.url),
-        encodable(link.title),
-        json_text(link.record),
-        content_hash(link.record),
-    )
-
-
-def _held(text: str | None) -> str | None:
-    return None if text is None else encodable(text)
+def _held(value: Any) -> str | None:
+    return None if value is None else encodable(str(value))
 
 
 def _scope_words(scope: Mapping[str, Any]) -> str:

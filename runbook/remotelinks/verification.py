@@ -33,7 +33,7 @@ from runbook.plan.model import Plan
 from runbook.remotelinks.compare import DIFFERENCES, KINDS, UNSEEN, Kind
 from runbook.remotelinks.comparison import Comparison, MissingRow
 from runbook.remotelinks.comparison_store import ComparisonStore
-from runbook.remotelinks.history import History, removal
+from runbook.remotelinks.history import SiteHistory, removal
 from runbook.remotelinks.model import RecordedLink
 from runbook.remotelinks.snapshot_file import Meta, open_snapshot
 from runbook.text import printable
@@ -244,7 +244,7 @@ def first_submissions(view: RunView) -> dict[str, datetime]:
 
 async def ask_history(
     comparison: Comparison,
-    history: History | None,
+    history: SiteHistory | None,
     history_absent: str,
     submitted: Mapping[str, datetime],
 ) -> None:
@@ -274,7 +274,7 @@ async def ask_history(
 
 async def _ask(
     comparison: Comparison,
-    history: History,
+    history: SiteHistory,
     site: str,
     by_issue: dict[str, list[MissingRow]],
     submitted: Mapping[str, datetime],
