@@ -199,7 +199,7 @@ class CreateOrder(Order):
                 continue
             return Skip(reason=reason, link_id=str(link.get("id")))
         write = create_write(self.issue, self.record)
-        return Intent(write=write, link_id=None, global_id=self.global_id, before=None)
+        return Intent(write=write, global_id=self.global_id, before=None)
 
     def listed(self) -> dict[str, Any]:
         """Return the order as `links.listed` keeps it and `--dry-run` shows it."""

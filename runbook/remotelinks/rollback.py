@@ -37,21 +37,16 @@ _CLOCKS_DIFFER = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A link that the ledger names for this run.
+    """A link that the ledger names for this run, as it was recorded.
 
-    `hash` is that of the record as it was recorded (its first 32 digits); `before` is `absent`,
-    `unknown` or the hash it had before. `written` marks a link that `repair` wrote, `replaced`
+    `job` made it, where a verification says so; `written` marks a link that `repair` wrote, `replaced`
     that it wrote over somebody's own in doing so.
     """
 
     site: str
-    issue: str
-    link_id: str
-    hash: str
-    job: str | None
-    expected: bool
-    before: str
-    written: bool
+    link: RecordedLink
+    job: str | None = None
+    written: bool = False
     replaced: bool = False
 
 
@@ -77,7 +72,7 @@ class Revert(Order):
             write = delete_write(self.issue, self.link_id)
         else:
             write = update_write(self.issue, self.link_id, writable(self.restored))
-        return Intent(write=write, link_id=self.link_id, global_id=self.global_id, before=now)
+        return Intent(write=write, global_id=self.global_id, before=now)
 
     def listed(self) -> dict[str, Any]:
         """Return the order as `links.listed` keeps it and `--dry-run` shows it."""
@@ -98,59 +93,42 @@ class LinksBefore:
 
     def __init__(self, snapshot: SnapshotFile, named: Collection[Candidate]) -> None:
         # A link is known by its id alone, since its issue may have been asked by another key then.
-        wanted = {(link.site, int(link.link_id)) for link in named}
-        self._links = {
+        wanted = {(candidate.site, candidate.link.link_id) for candidate in named}
+        self.links = {
             (link.site, link.link_id): link
             for link in snapshot.links()
             if (link.site, link.link_id) in wanted
         }
-        issues = {(link.site, link.issue) for link in named}
-        self._read = {
+        issues = {(candidate.site, candidate.link.issue) for candidate in named}
+        self.issues_read = {
             (row.site, name)
             for row in snapshot.issues(state=IssueState.READ.value)
             for name in (row.asked, row.key)
             if (row.site, name) in issues
         }
 
-    def read(self, site: str, issue: str) -> bool:
-        """Return whether the issue's links were read."""
-        return (site, issue) in self._read
 
-    def link(self, site: str, link_id: str) -> LinkRow | None:
-        """Return a link as it was, None where it was not there."""
-        return self._links.get((site, int(link_id)))
-
-
-def candidates(view: RunView, ledger: Ledger) -> dict[tuple[str, str], Candidate]:
+def candidates(view: RunView, ledger: Ledger) -> dict[tuple[str, int], Candidate]:
     """Return every link that the ledger names for a run, by site and link id, less those taken back."""
-    found: dict[tuple[str, str], Candidate] = {}
+    found: dict[tuple[str, int], Candidate] = {}
     for recorded in ledger.events(kinds=(LinksArrived.KIND,)):
         if recorded.run != view.id or not isinstance(recorded.event, LinksArrived):
             continue
         site = recorded.event.site
         for link in RecordedLink.in_lines(recorded.event.links):
-            found[site, str(link.link_id)] = Candidate(
-                site=site,
-                issue=link.issue,
-                link_id=str(link.link_id),
-                hash=link.hash,
-                job=recorded.job,
-                expected=link.expected,
-                before=link.before,
-                written=False,
-            )
+            found[site, link.link_id] = Candidate(site=site, link=link, job=recorded.job)
     done = [write for write in view.writes if write.ended and write.ended.result == "done"]
     for write in done:
         ours = _written(write) if write.intended.purpose == "repair" else None
         if ours is not None:
-            known = found.get((ours.site, ours.link_id))
+            known = found.get((ours.site, ours.link.link_id))
             if known is not None and known.written:
                 # A link that was written twice is whose it was at first.
                 ours = dataclasses.replace(ours, replaced=known.replaced)
-            found[ours.site, ours.link_id] = ours
+            found[ours.site, ours.link.link_id] = ours
     for write in done:
         if write.intended.purpose == "rollback" and write.intended.link_id is not None:
-            found.pop((write.intended.site, write.intended.link_id), None)
+            found.pop((write.intended.site, int(write.intended.link_id)), None)
     return found
 
 
@@ -159,17 +137,9 @@ def _written(write: Write) -> Candidate | None:
     if ended is None or ended.link_id is None or intended.after is None:
         return None
     record = ended.record if ended.record is not None else intended.after
-    return Candidate(
-        site=intended.site,
-        issue=intended.issue,
-        link_id=ended.link_id,
-        hash=content_hash(record)[:HASH_DIGITS],
-        job=None,
-        expected=True,
-        before="absent",
-        written=True,
-        replaced=ended.replaced,
-    )
+    digest = content_hash(record)[:HASH_DIGITS]
+    link = RecordedLink(intended.issue, int(ended.link_id), digest, expected=True, before="absent")
+    return Candidate(site=intended.site, link=link, written=True, replaced=ended.replaced)
 
 
 def unsettled(view: RunView, purpose: Purpose) -> tuple[Write, ...]:
@@ -199,26 +169,29 @@ class RollbackPlanner:
         """Return what will be done and what is left, with every issue read once."""
         by_issue: dict[tuple[str, str], list[Candidate]] = {}
         for candidate in named:
-            by_issue.setdefault((candidate.site, candidate.issue), []).append(candidate)
+            by_issue.setdefault((candidate.site, candidate.link.issue), []).append(candidate)
         accounts = {url: (await jira.myself()).account_id for url, jira in self.sites.items()}
-        judged: dict[tuple[str, str], list[Revert | Left]] = {}
+        decided: dict[tuple[str, str], list[Revert | Left]] = {}
         waiting = iter(sorted(by_issue.items()))
 
         async def worker() -> None:
             for (site, issue), members in waiting:
-                judged[site, issue] = await self._issue(site, issue, members, accounts[site])
+                decided[site, issue] = await self._issue(site, issue, members, accounts[site])
 
         await asyncio.gather(*(worker() for _ in range(min(WRITERS, len(by_issue)))))
-        words = [word for _, members in sorted(judged.items()) for word in members]
-        orders = [word for word in words if isinstance(word, Revert)]
-        left = tuple(word for word in words if isinstance(word, Left))
+        orders: list[Revert] = []
+        left: list[Left] = []
+        for _, members in sorted(decided.items()):
+            for decision in members:
+                if isinstance(decision, Left):
+                    left.append(decision)
+                else:
+                    name = f"{listing}.{len(orders) + 1}"
+                    orders.append(dataclasses.replace(decision, name=name))
         return WriteList(
             listing=listing,
-            orders=tuple(
-                dataclasses.replace(order, name=f"{listing}.{number}")
-                for number, order in enumerate(orders, start=1)
-            ),
-            left=left,
+            orders=tuple(orders),
+            left=tuple(left),
             settled=settled,
             not_looked_at=sum(link.unread for link in left),
         )
@@ -233,24 +206,26 @@ class RollbackPlanner:
             return [_left(candidate, "", reason, unread=True) for candidate in members]
         links = {str(record.get("id")): record for record in records}
         return [
-            await self._order(candidate, links.get(candidate.link_id), account)
+            await self._order(candidate, links.get(str(candidate.link.link_id)), account)
             for candidate in members
         ]
 
     async def _order(self, candidate: Candidate, now: Record | None, account: str) -> Revert | Left:
+        """Return the order to take back a link that is ours; `now` is its present record."""
         if now is None:
             return _left(candidate, "", "it is gone already")
+        site, link = candidate.site, candidate.link
         url = address_of(now)
-        then = self.before.link(candidate.site, candidate.link_id)
+        then = self.before.links.get((site, link.link_id))
         reason = self._not_ours(candidate, now, then)
         if reason:
             return _left(candidate, url, reason)
         if candidate.written:
             why = "written by repair"
-        elif not self.plan_map.job_between(candidate.site, self.addresses.pointer_of(now).site):
+        elif not self.plan_map.job_between(site, self.addresses.pointer_of(now).site):
             reason = "it does not point to the destination of a job of this run"
             return _left(candidate, url, reason)
-        elif candidate.expected:
+        elif link.expected:
             why = "recorded by verify as new and expected"
         else:
             added = await self._added_by_us(candidate, account)
@@ -262,10 +237,10 @@ class RollbackPlanner:
             )
         return Revert(
             name="",
-            site=candidate.site,
-            issue=candidate.issue,
-            link_id=candidate.link_id,
-            hash=candidate.hash,
+            site=site,
+            issue=link.issue,
+            link_id=str(link.link_id),
+            hash=link.hash,
             target=url,
             global_id=None if now.get("globalId") is None else str(now["globalId"]),
             why=why if then is None else f"{why}; restored as it was before",
@@ -276,13 +251,13 @@ class RollbackPlanner:
         """Return why a link is not as the ledger says, or was somebody else's before; else nothing."""
         if candidate.replaced:
             return "repair wrote over a link that somebody had made meanwhile"
-        if content_hash(now)[:HASH_DIGITS] != candidate.hash:
+        if content_hash(now)[:HASH_DIGITS] != candidate.link.hash:
             return "it changed since it was recorded"
-        if not self.before.read(candidate.site, candidate.issue):
+        if (candidate.site, candidate.link.issue) not in self.before.issues_read:
             return "the snapshot from before does not hold this issue"
-        if then is not None and then.hash[:HASH_DIGITS] == candidate.hash:
+        if then is not None and then.hash[:HASH_DIGITS] == candidate.link.hash:
             return "it was there before, as it is now"
-        if then is not None and then.hash[:HASH_DIGITS] != candidate.before:
+        if then is not None and then.hash[:HASH_DIGITS] != candidate.link.before:
             return "it was there before, and the ledger does not say so"
         return ""
 
@@ -292,25 +267,25 @@ class RollbackPlanner:
             return None
         begin = job.submitted_at - _CLOCKS_DIFFER
         end = None if job.ended_at is None else job.ended_at + _CLOCKS_DIFFER
+        link = candidate.link
         try:
-            answers = [c async for _, c in self.history.changes(candidate.site, (candidate.issue,))]
+            async for _, changes in self.history.changes(candidate.site, (link.issue,)):
+                for change in changes:
+                    added = change.link_id == str(link.link_id) and not change.removed
+                    in_time = change.at and begin <= change.at and (not end or change.at <= end)
+                    if added and in_time and change.author_id == account:
+                        return change.at
         except RunbookError:
-            return None
-        for change in (change for changes in answers for change in changes):
-            ours = change.link_id == candidate.link_id and change.author_id == account
-            if not ours or change.removed:
-                continue
-            if change.at is not None and begin <= change.at and (end is None or change.at <= end):
-                return change.at
+            pass
         return None
 
 
 def _left(candidate: Candidate, url: str, reason: str, *, unread: bool = False) -> Left:
     return Left(
         site=candidate.site,
-        issue=candidate.issue,
+        issue=candidate.link.issue,
         target=url,
-        link_id=candidate.link_id,
+        link_id=str(candidate.link.link_id),
         reason=reason,
         unread=unread,
     )
