@@ -97,7 +97,7 @@ class RepairScreen(LinkWriteScreen[RepairList]):
         for order in todo.orders:
             label = printable(str(order.record["relationship"]))
             line = listed_line("create", order.listed())
-            yield f"{line} as `{label}`, {todo.shapes[order.job]}"
+            yield f"{line} as `{label}`, {todo.shapes[order.row.job]}"
         for left in todo.left:
             yield f"{listed_line('left', left.listed())}: {printable(left.reason)}"
         if not todo.orders and not todo.left:

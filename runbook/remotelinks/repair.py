@@ -23,7 +23,7 @@ from runbook.errors import UsageError
 from runbook.json_text import json_text
 from runbook.plan.model import Plan
 from runbook.remotelinks.compare import Kind
-from runbook.remotelinks.comparison import Comparison
+from runbook.remotelinks.comparison import Comparison, MissingRow
 from runbook.remotelinks.expected import BadRow
 from runbook.remotelinks.model import content, content_hash, writable
 from runbook.remotelinks.pointing import OLD, Addresses
@@ -78,16 +78,9 @@ class Shape:
         record["globalId"] = _checked(f"appId={self.app_id}{_MARK}{target.issue_id}")
         record["relationship"] = label
         own = dict(record.get("object") or {})
-        url = Target(key=target.key, issue_id=target.issue_id, base=self.base).url
+        url = replace(target, base=self.base).url
         record["object"] = {"url": url, "title": target.key, **own}
         return record
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoShape:
-    """Why no shape can be learned."""
-
-    reason: str
 
 
 def weblink(target: Target, label: str) -> dict[str, Any]:
@@ -103,8 +96,8 @@ def weblink(target: Target, label: str) -> dict[str, Any]:
     }
 
 
-def learned(samples: Iterable[Sample]) -> Shape | NoShape:
-    """Return the shape that samples of one direction share.
+def learned(samples: Iterable[Sample]) -> Shape | str:
+    """Return the shape that samples of one direction share, or why none can be learned.
 
     A sample counts when its globalId is `appId=…&issueId=<id of its target>`, its address ends with
     `/browse/<key of its target>`, and its title is that key: then, and only then, each part is known
@@ -114,33 +107,33 @@ def learned(samples: Iterable[Sample]) -> Shape | NoShape:
     problem = "no link is there to learn from"
     for sample in samples:
         shape = _shape_of(sample)
-        if isinstance(shape, NoShape):
-            problem = f"{sample.where}: {shape.reason}"
+        if isinstance(shape, str):
+            problem = f"{sample.where}: {shape}"
         else:
             shapes.append(shape)
     if not shapes:
-        return NoShape(reason=problem)
+        return problem
     # Two app links towards one site would be odd; the usual one is taken, whole.
     usual = Counter((shape.app_id, shape.base) for shape in shapes).most_common(1)[0][0]
     alike = [shape for shape in shapes if (shape.app_id, shape.base) == usual]
     return replace(alike[0], common=reduce(_shared, (shape.common for shape in alike)))
 
 
-def _shape_of(sample: Sample) -> Shape | NoShape:
+def _shape_of(sample: Sample) -> Shape | str:
     record = sample.record
     head, mark, number = str(record.get("globalId") or "").rpartition(_MARK)
     if not mark or not head.startswith("appId=") or not number.isdigit():
-        return NoShape(reason="its globalId is not `appId=…&issueId=…`")
+        return "its globalId is not `appId=…&issueId=…`"
     if sample.issue_id is None or int(number) != sample.issue_id:
-        return NoShape(reason=f"its globalId does not carry the id of {sample.key}")
+        return f"its globalId does not carry the id of {sample.key}"
     target = record.get("object")
     if not isinstance(target, Mapping):
-        return NoShape(reason="it has no `object`")
+        return "it has no `object`"
     base, browse, key = str(target.get("url") or "").rpartition("/browse/")
     if not browse or key.upper() != sample.key.upper():
-        return NoShape(reason=f"its address does not end with `/browse/{sample.key}`")
+        return f"its address does not end with `/browse/{sample.key}`"
     if str(target.get("title") or "").strip().upper() != sample.key.upper():
-        return NoShape(reason=f"its title is not `{sample.key}`")
+        return f"its title is not `{sample.key}`"
     common = writable(content(record))
     for name in ("globalId", "relationship"):
         common.pop(name, None)
@@ -176,24 +169,22 @@ SAMPLES_PER_JOB = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateOrder(Order):
-    """One missing link that is to be created; `target_site` and `keys` tell its target apart."""
+    """One missing link that is to be created; `row` tells its target apart."""
 
-    job: str
+    row: MissingRow
     record: Mapping[str, Any]
-    target_site: str
-    keys: tuple[str, ...]
-    issue_id: int | None
     addresses: Addresses = field(repr=False, compare=False)
 
     def decide(self, links: Sequence[Record]) -> Intent | Skip:
         """Return that the link is to be created, unless one to the same target is there."""
         wanted = content_hash(self.record)
+        target = self.row.target_site, self.row.target_keys, self.row.target_id
         for link in links:
             if content_hash(link) == wanted:
                 reason = "an equal link is there"
             elif link.get("globalId") == self.global_id:
                 reason = "a link of the same globalId is there; it is left as it is"
-            elif self._same_target(link):
+            elif self.addresses.pointer_of(link).hits(*target):
                 reason = "a link to the same target is there; it is left as it is"
             else:
                 continue
@@ -206,7 +197,7 @@ class CreateOrder(Order):
         return {
             "write": self.name,
             "action": "create",
-            "job": self.job,
+            "job": self.row.job,
             "site": self.site,
             "issue": self.issue,
             "target": self.target,
@@ -214,10 +205,6 @@ class CreateOrder(Order):
             "global_id": self.global_id,
             "record": dict(self.record),
         }
-
-    def _same_target(self, link: Record) -> bool:
-        point = self.addresses.pointer_of(link)
-        return point.hits(self.target_site, self.keys, self.issue_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,7 +226,7 @@ def planned(
     comparison: Comparison,
     *,
     listing: str,
-    shapes: Mapping[str, Shape | NoShape],
+    shapes: Mapping[str, Shape | str],
     as_weblink: bool,
     also_unserved: bool,
     settled: int,
@@ -253,45 +240,32 @@ def planned(
     for_later = 0
     seen: set[tuple[str, str, str, str]] = set()
     for row in comparison.missing():
-        shape = shapes.get(row.job, NoShape(reason="no link is there to learn from"))
         target = Target(key=row.target_keys[0], issue_id=row.target_id, base=row.target_site)
         identity = (row.site, row.issue, row.target_site, target.key)
-        reason = ""
-        record: dict[str, Any] = {}
+        made: dict[str, Any] | str
         if row.later and not also_unserved:
-            reason = row.detail
+            made = row.detail
             for_later += 1
         elif identity in seen:
-            reason = "Jira holds one link per target: the first row's label is used"
-        elif isinstance(shape, Shape) or as_weblink:
-            try:
-                record = (
-                    shape.record(target, row.label)
-                    if isinstance(shape, Shape)
-                    else weblink(target, row.label)
-                )
-            except ValueError as problem:
-                reason = str(problem)
+            made = "Jira holds one link per target: the first row's label is used"
         else:
-            reason = f"its shape is not known: {shape.reason}"
-        if reason:
-            left.append(
-                Left(site=row.site, issue=row.issue, target=target.url, link_id=None, reason=reason)
+            made = _record(shapes[row.job], target, row.label, as_weblink=as_weblink)
+        if isinstance(made, str):
+            link = Left(
+                site=row.site, issue=row.issue, target=target.url, link_id=None, reason=made
             )
+            left.append(link)
             continue
         seen.add(identity)
         orders.append(
             CreateOrder(
                 name=f"{listing}.{len(orders) + 1}",
-                job=row.job,
                 site=row.site,
                 issue=row.issue,
-                target=str(record["object"]["url"]),
-                global_id=str(record["globalId"]),
-                record=record,
-                target_site=row.target_site,
-                keys=row.target_keys,
-                issue_id=row.target_id,
+                target=str(made["object"]["url"]),
+                global_id=str(made["globalId"]),
+                row=row,
+                record=made,
                 addresses=comparison.addresses,
             )
         )
@@ -300,7 +274,7 @@ def planned(
         listing=listing,
         orders=tuple(orders),
         left=tuple(left),
-        shapes={order.job: _source(shapes.get(order.job)) for order in orders},
+        shapes={order.row.job: _source(shapes[order.row.job]) for order in orders},
         for_later=for_later,
         settled=settled,
         not_looked_at=comparison.count(Kind.NOT_LOOKED_AT),
@@ -310,12 +284,24 @@ def planned(
     )
 
 
-def shapes_from_snapshot(comparison: Comparison) -> dict[str, Shape | NoShape]:
+def _record(
+    shape: Shape | str, target: Target, label: str, *, as_weblink: bool
+) -> dict[str, Any] | str:
+    """Return the record of the link to create, or why there is none."""
+    if isinstance(shape, str) and not as_weblink:
+        return f"its shape is not known: {shape}"
+    try:
+        return weblink(target, label) if isinstance(shape, str) else shape.record(target, label)
+    except ValueError as problem:
+        return str(problem)
+
+
+def shapes_from_snapshot(comparison: Comparison) -> dict[str, Shape | str]:
     """Return the shape of every job's direction, learned from links that Atlassian's job made.
 
     Links that `repair` wrote are no evidence of how Atlassian writes.
     """
-    result: dict[str, Shape | NoShape] = {}
+    result: dict[str, Shape | str] = {}
     for instance in comparison.store.plan.instances:
         samples = [
             Sample(
@@ -337,7 +323,7 @@ async def shapes_by_hand(
     plan: Plan,
     sites: Mapping[str, JiraSite],
     addresses: Addresses,
-) -> dict[str, Shape | NoShape]:
+) -> dict[str, Shape | str]:
     """Return the shapes of links that a person made: `likes` are (site URL, issue key).
 
     Raises:
@@ -376,5 +362,5 @@ async def shapes_by_hand(
     return {job: learned(members) for job, members in samples.items()}
 
 
-def _source(shape: Shape | NoShape | None) -> str:
-    return f"like {shape.learned_from}" if isinstance(shape, Shape) else "as web links"
+def _source(shape: Shape | str) -> str:
+    return "as web links" if isinstance(shape, str) else f"like {shape.learned_from}"

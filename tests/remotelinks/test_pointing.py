@@ -12,6 +12,7 @@ from runbook.atlassian.jira import IssueRef
 from runbook.atlassian.transport import HttpTransport
 from runbook.clock import VirtualClock
 from runbook.remotelinks.compare import Found, Kind, Wanted, classify
+from runbook.remotelinks.comparison import MissingRow
 from runbook.remotelinks.pointing import OLD, Addresses, issue_id_of, normal_base
 from runbook.remotelinks.probe import RemoteLinkProber
 from runbook.remotelinks.repair import CreateOrder
@@ -147,15 +148,14 @@ def order(issue_id: int, global_id: str = "appId=ours&issueId=1") -> CreateOrder
     target = f"{OPS}/browse/OPS-7"
     return CreateOrder(
         name="l1.1",
-        job="eng-to-ops",
         site=ENG,
         issue="ENG-1",
         target=target,
         global_id=global_id,
+        row=MissingRow(
+            1, "eng-to-ops", ENG, "ENG-1", OPS, None, "OPS-7", "OPS-7", issue_id, "blocks", "", 0
+        ),
         record={"globalId": global_id, "object": {"url": target, "title": "OPS-7"}},
-        target_site=OPS,
-        keys=("OPS-7",),
-        issue_id=issue_id,
         addresses=ADDRESSES,
     )
 
