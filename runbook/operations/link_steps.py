@@ -32,7 +32,6 @@ from runbook.remotelinks.verification import (
     Verified,
     ask_history,
     file_json,
-    first_submissions,
     recall,
     record,
 )
@@ -272,7 +271,7 @@ async def _compared(
     recall(store, ports.ledger, view.id)
     comparison = compare(store, after, before)
     history = SiteHistory(ports.sites) if ports.sites else None
-    await ask_history(comparison, history, ports.why_not, first_submissions(view))
+    await ask_history(comparison, history, ports.why_not, view)
     unserved = WindowGaps(ports.plan, view, ports.clock.now())
     return comparison, comparison.mark_gaps(unserved.of)
 

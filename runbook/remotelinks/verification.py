@@ -11,9 +11,10 @@ little wide where the sample is a large part of the whole.
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
@@ -79,16 +80,8 @@ class SampleResult:
 
     def as_json(self) -> dict[str, Any]:
         """Return the sample as the ledger keeps it."""
-        return {
-            "size": self.size,
-            "looked_at": self.looked_at,
-            "total": self.total,
-            "bad": self.bad,
-            "seed": self.seed,
-            "confidence": CONFIDENCE,
-            "at_most": round(self.at_most, 6),
-            "sentence": self.sentence(),
-        }
+        at_most, sentence = round(self.at_most, 6), self.sentence()
+        return asdict(self) | {"confidence": CONFIDENCE, "at_most": at_most, "sentence": sentence}
 
 
 def upper_bound(bad: int, looked_at: int, confidence: float = CONFIDENCE) -> float:
@@ -138,7 +131,7 @@ Item = TypeVar("Item")
 VerifyResult = Literal["clean", "differences", "partial"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Verified:
     """What a verification found; `jobs` are those of `verify --format json`.
 
@@ -171,7 +164,7 @@ class Verified:
 
     def total(self, *kinds: Kind) -> int:
         """Return how many there are of these kinds over all jobs."""
-        return total_of(self.jobs, *kinds)
+        return _total(self.jobs, kinds)
 
 
 def record(
@@ -188,14 +181,27 @@ def record(
     `sample` names what was drawn; its `looked_at` and `bad` are counted here.
     """
     store = comparison.store
-    jobs = job_counts(store)
+    # `id` is null for what no job serves.
+    jobs: list[dict[str, Any]] = [
+        {"id": job, "expected": sum(counts[kind] for kind in KINDS)}
+        | {kind.value: counts[kind] for kind in Kind}
+        for job, counts in store.counts.items()
+    ]
     if sample is not None:
-        sample = _counted(sample, jobs)
-    result = result_of(
-        jobs,
-        local=store.local_count,
-        partial=sample is not None or not store.expected_count or store.bad_count > 0,
-    )
+        served = [job for job in jobs if job["id"] is not None]
+        looked_at = sum(job["expected"] for job in served) - _total(served, UNSEEN)
+        sample = replace(sample, looked_at=looked_at, bad=_total(served, DIFFERENCES))
+    result: VerifyResult = "clean"
+    if _total(jobs, DIFFERENCES):
+        result = "differences"
+    # No job serves links with both ends on one site, and none has to.
+    elif (
+        sample
+        or store.bad_count
+        or not store.expected_count
+        or _total(jobs, UNSEEN) > store.local_count
+    ):
+        result = "partial"
     for batch in batches(comparison.findings(), FINDINGS_PER_EVENT):
         findings = [finding.as_json() for finding in batch]
         ledger.append(VerifyFound(verification=verification, findings=findings), run=run)
@@ -204,14 +210,12 @@ def record(
         verification=verification,
         result=result,
         jobs=jobs,
-        pairs=pair_counts(store.plan, jobs),
+        pairs=_pair_counts(store.plan, jobs),
         sample=None if sample is None else sample.as_json(),
         notes=list(store.notes),
     )
     ledger.append(ended, run=run)
-    return Verified(
-        result=result, comparison=comparison, jobs=tuple(jobs), sample=sample, later=later
-    )
+    return Verified(result, comparison, tuple(jobs), sample, later)
 
 
 def recall(store: ComparisonStore, ledger: Ledger, run: str) -> None:
@@ -237,20 +241,15 @@ def recall(store: ComparisonStore, ledger: Ledger, run: str) -> None:
     store.add_ours(written, written=True)
 
 
-def first_submissions(view: RunView) -> dict[str, datetime]:
-    """Return when each job of a run was first submitted; where it never was, when the run began."""
-    return {job.id: min(served_at(job), default=view.started_at) for job in view.jobs}
-
-
 async def ask_history(
     comparison: Comparison,
     history: SiteHistory | None,
     history_absent: str,
-    submitted: Mapping[str, datetime],
+    view: RunView,
 ) -> None:
     """Turn `missing` into `removed_since` where the issue's own history says that the link was removed.
 
-    Only removals since the job's first submission (`submitted`, by job) count.
+    Only removals since the job's first submission count, or since the run began where there was none.
     """
     if not comparison.count(Kind.MISSING):
         return
@@ -260,6 +259,7 @@ async def ask_history(
             f"no changelog was read ({history_absent}): links that somebody removed since count as missing"
         )
         return
+    submitted = {job.id: min(served_at(job), default=view.started_at) for job in view.jobs}
     for site, rows in groupby(comparison.missing(), key=lambda row: row.site):
         issues = ((key, list(members)) for key, members in groupby(rows, lambda row: row.issue))
         for batch in batches(issues, _ISSUES_PER_QUESTION):
@@ -279,37 +279,19 @@ async def _ask(
     by_issue: dict[str, list[MissingRow]],
     submitted: Mapping[str, datetime],
 ) -> None:
+    ours = partial(comparison.store.is_ours, site)
     async for issue, changes in history.changes(site, tuple(by_issue)):
         gone = []
         for row in by_issue.get(issue, ()):
-            since = submitted.get(row.job)
-            if since is None:
-                continue
-            change = removal(
-                changes,
-                row.target_keys,
-                submitted_at=since,
-                ours=lambda link_id: comparison.store.is_ours(site, link_id),
-            )
-            if change is not None:
+            since, keys = submitted.get(row.job), row.target_keys
+            change = since and removal(changes, keys, submitted_at=since, ours=ours)
+            if change:
                 when = "" if change.at is None else f" at {change.at:%Y-%m-%d %H:%M} UTC"
                 gone.append((row, Kind.REMOVED_SINCE, f"removed by {change.author}{when}"))
         comparison.change_kind(gone)
 
 
-def job_counts(store: ComparisonStore) -> list[dict[str, Any]]:
-    """Return `{id, expected, <one count per kind>}` for every job; `id` null for what no job serves."""
-    return [
-        {
-            "id": job,
-            "expected": sum(counts[kind] for kind in KINDS),
-            **{kind.value: counts[kind] for kind in Kind},
-        }
-        for job, counts in store.counts.items()
-    ]
-
-
-def pair_counts(plan: Plan, jobs: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def _pair_counts(plan: Plan, jobs: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the counts per pair of sites: `{from, to, expected, <one count per kind>}`."""
     result = []
     for job in jobs:
@@ -320,19 +302,8 @@ def pair_counts(plan: Plan, jobs: Iterable[dict[str, Any]]) -> list[dict[str, An
     return result
 
 
-def total_of(jobs: Iterable[dict[str, Any]], *kinds: Kind) -> int:
-    """Return how many there are of these kinds over some jobs."""
+def _total(jobs: Iterable[dict[str, Any]], kinds: Iterable[Kind]) -> int:
     return sum(job[kind.value] for job in jobs for kind in kinds)
-
-
-def result_of(jobs: Sequence[dict[str, Any]], *, local: int, partial: bool) -> VerifyResult:
-    """Return `differences`, `partial` or `clean`.
-
-    `local` expected links have both ends on one site: no job serves them, and none has to.
-    """
-    if total_of(jobs, *DIFFERENCES):
-        return "differences"
-    return "partial" if partial or total_of(jobs, *UNSEEN) > local else "clean"
 
 
 def file_json(path: Path) -> dict[str, Any]:
@@ -346,12 +317,6 @@ def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
     source = iter(items)
     while batch := list(islice(source, size)):
         yield batch
-
-
-def _counted(sample: SampleResult, jobs: Iterable[dict[str, Any]]) -> SampleResult:
-    served = [job for job in jobs if job["id"] is not None]
-    looked_at = sum(job["expected"] for job in served) - total_of(served, *UNSEEN)
-    return replace(sample, looked_at=looked_at, bad=total_of(served, *DIFFERENCES))
 
 
 def _record_arrivals(comparison: Comparison, ledger: Ledger, run: str, verification: str) -> None:
