@@ -191,21 +191,19 @@ class SnapshotFile:
     def issues(self, site: str | None = None, *, state: str | None = None) -> Iterator[IssueRow]:
         """Yield issues by site and key as asked."""
         where, values = _where(site=site, state=state)
-        for row in self._rows(f"SELECT * FROM issue{where} ORDER BY site, asked", values):  # noqa: S608
-            yield IssueRow(*row)
+        query = f"SELECT * FROM issue{where} ORDER BY site, asked"  # noqa: S608
+        return map(IssueRow._make, self._rows(query, values))
 
     def links(self, site: str | None = None, issue: str | None = None) -> Iterator[LinkRow]:
         """Yield links by site, issue as asked and link id."""
         where, values = _where(site=site, issue=issue)
         query = f"SELECT * FROM link{where} ORDER BY site, issue, link_id"  # noqa: S608
-        for row in self._rows(query, values):
-            yield LinkRow(*row)
+        return map(LinkRow._make, self._rows(query, values))
 
-    def resolved(self, site: str | None = None) -> Iterator[ResolvedRow]:
-        """Yield the targets' keys that were resolved, by site and key as asked."""
-        where, values = _where(site=site)
-        for row in self._rows(f"SELECT * FROM resolved{where} ORDER BY site, asked", values):  # noqa: S608
-            yield ResolvedRow(*row)
+    def resolved(self, site: str) -> Iterator[ResolvedRow]:
+        """Yield the targets' keys that were resolved on a site, by key as asked."""
+        query = "SELECT * FROM resolved WHERE site = ? ORDER BY asked"
+        return map(ResolvedRow._make, self._rows(query, (site,)))
 
     def states(self, site: str | None = None) -> dict[str, int]:
         """Return how many issues are in each state; the numbers add up to those looked at."""
@@ -250,10 +248,8 @@ class SnapshotFile:
 
     def open_chunks(self, site: str) -> tuple[Chunk, ...]:
         """Return the chunks of a site that are not recorded yet, in order."""
-        rows = self._rows(
-            "SELECT number, keys FROM chunk WHERE site = ? AND done_at IS NULL ORDER BY number",
-            (site,),
-        )
+        query = "SELECT number, keys FROM chunk WHERE site = ? AND done_at IS NULL ORDER BY number"
+        rows = self._rows(query, (site,))
         return tuple(Chunk(site=site, number=n, keys=tuple(json.loads(keys))) for n, keys in rows)
 
     def chunk_sizes(self, site: str) -> tuple[int, int]:
@@ -327,15 +323,9 @@ class SnapshotFile:
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with _translated(self.path):
+        with _translated(self.path), self._db:
             self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
+            yield self._db
 
 
 def create_snapshot(
@@ -347,17 +337,15 @@ def create_snapshot(
         UsageError: the path cannot be written, holds something else, or a snapshot of another scope.
     """
     if path.is_file() and path.stat().st_size > 0:
-        held = _opened(path, read_only=False)
-        try:
+        with contextlib.ExitStack() as on_error:
+            held = on_error.enter_context(_opened(path, read_only=False))
             meta = held.meta()
             if (meta.plan, meta.scope) != (plan, scope):
                 raise UsageError(
                     f"`{path}` holds a snapshot of another scope (plan `{meta.plan}`, {_scope_words(meta.scope)})",
                     hint="name a new file with `-o`, or repeat the command that began this one to go on with it",
                 )
-        except BaseException:
-            held.close()
-            raise
+            on_error.pop_all()
         return held
     if not path.parent.is_dir():
         raise UsageError(
@@ -365,26 +353,20 @@ def create_snapshot(
             hint="create it, or name another file with `-o`",
         )
     _make_private(path)
-    with _translated(path):
-        db = sqlite3.connect(path, timeout=10.0, isolation_level=None)
-        try:
-            values = (
-                ("format", str(FORMAT)),
-                ("plan", plan),
-                ("digest", digest),
-                ("scope", json.dumps(scope, sort_keys=True, ensure_ascii=False)),
-                ("created_at", isoformat_utc(at)),
-            )
-            db.execute("BEGIN EXCLUSIVE")
-            for statement in _SCHEMA.split(";"):
-                db.execute(statement)
-            db.executemany("INSERT INTO meta VALUES (?, ?)", values)
-            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            db.execute(f"PRAGMA user_version = {FORMAT}")
-            db.execute("COMMIT")
-        except BaseException:
-            db.close()
-            raise
+    values = {
+        "format": str(FORMAT),
+        "plan": plan,
+        "digest": digest,
+        "scope": json.dumps(scope, sort_keys=True, ensure_ascii=False),
+        "created_at": isoformat_utc(at),
+    }
+    with _connected(path) as db, db:
+        db.execute("BEGIN EXCLUSIVE")
+        for statement in _SCHEMA.split(";"):
+            db.execute(statement)
+        db.executemany("INSERT INTO meta VALUES (?, ?)", values.items())
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute(f"PRAGMA user_version = {FORMAT}")
     return SnapshotFile(path, db)
 
 
@@ -409,27 +391,32 @@ def open_snapshot(path: Path) -> SnapshotFile:
 
 
 def _opened(path: Path, *, read_only: bool) -> SnapshotFile:
-    with _translated(path):
-        db = sqlite3.connect(path, timeout=10.0, isolation_level=None)
-        try:
-            if read_only:
-                db.execute("PRAGMA query_only = ON")
-            application = db.execute("PRAGMA application_id").fetchone()[0]
-            version = db.execute("PRAGMA user_version").fetchone()[0]
-            if application != APPLICATION_ID:
-                raise UsageError(
-                    f"`{path}` is a database, but no snapshot of runbook",
-                    hint="name a file that `runbook snapshot` wrote, or a new one",
-                )
-            if version != FORMAT:
-                raise UsageError(
-                    f"`{path}` has snapshot format {version}; this version reads format {FORMAT}",
-                    hint="use the version of runbook that wrote it",
-                )
-        except BaseException:
-            db.close()
-            raise
+    with _connected(path) as db:
+        if read_only:
+            db.execute("PRAGMA query_only = ON")
+        application = db.execute("PRAGMA application_id").fetchone()[0]
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if application != APPLICATION_ID:
+            raise UsageError(
+                f"`{path}` is a database, but no snapshot of runbook",
+                hint="name a file that `runbook snapshot` wrote, or a new one",
+            )
+        if version != FORMAT:
+            raise UsageError(
+                f"`{path}` has snapshot format {version}; this version reads format {FORMAT}",
+                hint="use the version of runbook that wrote it",
+            )
     return SnapshotFile(path, db)
+
+
+@contextlib.contextmanager
+def _connected(path: Path) -> Iterator[sqlite3.Connection]:
+    """Yield a connection that stays open unless something fails meanwhile."""
+    with _translated(path), contextlib.ExitStack() as on_error:
+        db = sqlite3.connect(path, timeout=10.0, isolation_level=None)
+        on_error.callback(db.close)
+        yield db
+        on_error.pop_all()
 
 
 @contextlib.contextmanager
