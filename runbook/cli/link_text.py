@@ -1,7 +1,7 @@
 """What `verify`, `repair` and `rollback` show and ask alike."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -26,9 +26,11 @@ class LinkWriteScreen(ABC, Generic[ListT]):
     """What `repair` and `rollback` share of `WriteScreen`.
 
     The list is shown before the question; as JSON it is one document with the counts, and comes after.
+    `question` is the verb of the question, `unread` names links that could not be looked at.
     """
 
     question: ClassVar[str]
+    unread: ClassVar[tuple[str, str]]
 
     def __init__(self, root: Root, options: WriteOptions) -> None:
         self.root = root
@@ -52,11 +54,14 @@ class LinkWriteScreen(ABC, Generic[ListT]):
         if todo.settled:
             say(f"{plural(todo.settled, 'write')} of an earlier process looked up first")
         if todo.not_looked_at:
-            say(f"warning: {self.not_looked_at(todo.not_looked_at)}: run it again later")
+            noun, words = self.unread
+            say(f"warning: {plural(todo.not_looked_at, noun)} {words}: run it again later")
         only_listed = self.options.dry_run or not todo.orders
         if self.options.output_format != "json":
-            for line in self.lines(todo):
-                show(line)
+            for order in todo.orders:
+                show(self.line(todo, order))
+            for left in todo.left:
+                show(f"{listed_line('left', left.listed())}: {printable(left.reason)}")
         elif only_listed:
             _list_json(todo, None)
         if not (only_listed or self.options.yes):
@@ -74,12 +79,8 @@ class LinkWriteScreen(ABC, Generic[ListT]):
         self.left(todo, view)
 
     @abstractmethod
-    def not_looked_at(self, count: int) -> str:
-        """Return the warning of links that could not be looked at."""
-
-    @abstractmethod
-    def lines(self, todo: ListT) -> Iterator[str]:
-        """Yield a line for each link that would be written or is left alone."""
+    def line(self, todo: ListT, order: Any) -> str:
+        """Return the line of a link that would be written."""
 
     @abstractmethod
     def written(
@@ -120,8 +121,8 @@ def say_bad_rows(bad: Sequence[BadRow], count: int) -> None:
     """Say which of `count` bad rows of the expected links were not taken, with line and reason."""
     for row in bad[:BAD_ROWS_SHOWN]:
         say(f"warning: expected links, {printable(str(row))}")
-    more = count - min(len(bad), BAD_ROWS_SHOWN)
-    if more:
+    more = count - BAD_ROWS_SHOWN
+    if more > 0:
         say(f"warning: … and {plural(more, 'more row')} that cannot be read")
 
 

@@ -1,11 +1,11 @@
 """`repair`: create the links that are missing, nothing else."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
-from runbook.cli.console import say
+from runbook.cli.console import say, show
 from runbook.cli.link_text import LinkWriteScreen, listed_line, next_round, say_bad_rows
 from runbook.cli.options import (
     expected_option,
@@ -20,7 +20,7 @@ from runbook.cli.options import (
 from runbook.errors import ExitCode
 from runbook.operations.links import RepairOptions, repair_in_ledger
 from runbook.operations.root import Root
-from runbook.remotelinks.repair import RepairList
+from runbook.remotelinks.repair import CreateOrder, RepairList
 from runbook.remotelinks.writes import Outcomes
 from runbook.text import added_up, plural, printable
 from runbook.view import AT_ATLASSIAN, JobState, RunView
@@ -71,6 +71,7 @@ class RepairScreen(LinkWriteScreen[RepairList]):
     """What `repair` shows."""
 
     question = "create"
+    unread = "expected link", "could not be looked at, and may be missing"
 
     def begin(self, view: RunView) -> None:
         """Warn of jobs that may still create links."""
@@ -86,22 +87,14 @@ class RepairScreen(LinkWriteScreen[RepairList]):
             say(f"note: {printable(note)}")
         say_bad_rows(todo.bad, todo.bad_count)
         super().listed(todo)
+        if not todo.orders and not todo.left and self.options.output_format != "json":
+            show("nothing is missing")
 
-    def not_looked_at(self, count: int) -> str:
-        """Return the warning of links that may be missing."""
-        links = plural(count, "expected link")
-        return f"{links} could not be looked at, and may be missing"
-
-    def lines(self, todo: RepairList) -> Iterator[str]:
-        """Yield what would be created and in which shape, and what is left alone."""
-        for order in todo.orders:
-            label = printable(str(order.record["relationship"]))
-            line = listed_line("create", order.listed())
-            yield f"{line} as `{label}`, {todo.shapes[order.row.job]}"
-        for left in todo.left:
-            yield f"{listed_line('left', left.listed())}: {printable(left.reason)}"
-        if not todo.orders and not todo.left:
-            yield "nothing is missing"
+    def line(self, todo: RepairList, order: CreateOrder) -> str:
+        """Return what would be created and in which shape."""
+        label = printable(str(order.record["relationship"]))
+        line = listed_line("create", order.listed())
+        return f"{line} as `{label}`, {todo.shapes[order.row.job]}"
 
     def written(
         self, todo: RepairList, view: RunView, outcomes: Outcomes, counts: Mapping[str, int]

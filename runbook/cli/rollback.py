@@ -1,6 +1,6 @@
 """`rollback`: take back the links that are ours."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -53,23 +53,17 @@ class RollbackScreen(LinkWriteScreen[WriteList[Revert]]):
     """What `rollback` shows."""
 
     question = "take back"
+    unread = "link", "could not be looked at"
 
     def begin(self, view: RunView) -> None:  # noqa: ARG002
         """Say what is not undone."""
         for sentence in NOT_UNDONE:
             say(f"note: {sentence}")
 
-    def not_looked_at(self, count: int) -> str:
-        """Return the warning of links that could not be looked at."""
-        return f"{plural(count, 'link')} could not be looked at"
-
-    def lines(self, todo: WriteList[Revert]) -> Iterator[str]:
-        """Yield what would be removed or restored, and what is left alone."""
-        for order in todo.orders:
-            action = "remove" if order.restored is None else "restore"
-            yield f"{listed_line(action, order.listed())}: {printable(order.why)}"
-        for left in todo.left:
-            yield f"{listed_line('left', left.listed())}: {printable(left.reason)}"
+    def line(self, todo: WriteList[Revert], order: Revert) -> str:  # noqa: ARG002
+        """Return what would be removed or restored, and why."""
+        action = "remove" if order.restored is None else "restore"
+        return f"{listed_line(action, order.listed())}: {printable(order.why)}"
 
     def written(
         self,

@@ -11,7 +11,7 @@ from pathlib import Path
 from runbook.atlassian.jira import JiraSite
 from runbook.atlassian.limits import Limits
 from runbook.clock import Clock
-from runbook.errors import CredentialError, LedgerError, RunbookError, UsageError
+from runbook.errors import CredentialError, RunbookError, UsageError
 from runbook.http import Send
 from runbook.ledger.link_events import VerifyStarted
 from runbook.ledger.store import Ledger
@@ -25,8 +25,8 @@ from runbook.remotelinks.mapping import PlanMap
 from runbook.remotelinks.pointing import Addresses
 from runbook.remotelinks.repair import RepairList, Shape
 from runbook.remotelinks.rollback import LinksBefore, Revert, RollbackPlanner
-from runbook.remotelinks.snapshot import Scope, SnapshotProgress, take
-from runbook.remotelinks.snapshot_file import create_snapshot, open_snapshot
+from runbook.remotelinks.snapshot import Scope, SnapshotProgress, snapshot_of, take
+from runbook.remotelinks.snapshot_file import open_snapshot
 from runbook.remotelinks.verification import (
     SampleResult,
     Verified,
@@ -37,7 +37,7 @@ from runbook.remotelinks.verification import (
 )
 from runbook.remotelinks.window_gaps import WindowGaps
 from runbook.remotelinks.writes import Order, Purpose, WriteList, WriteLog, Writer
-from runbook.view import RunView, run_of
+from runbook.view import RunView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,7 @@ def clients_of(
 
 async def verify_run(
     ports: LinkPorts,
-    run: str,
+    view: RunView,
     store: ComparisonStore,
     *,
     expected: ExpectedFile | None,
@@ -92,12 +92,7 @@ async def verify_run(
         UsageError: a file cannot be read.
         LedgerError: the ledger cannot be written.
     """
-    view = run_of(ports.ledger.events(), run)
-    if view is None:
-        raise LedgerError(
-            f"the ledger knows no run `{run}`", hint="`runbook runs` lists those it knows"
-        )
-    sampled = _staged(store, expected, sample, seed=run)
+    sampled = _staged(store, expected, sample, seed=view.id)
     if after is None:
         after = await _taken(ports, store)
     verification = f"v{ports.ledger.head()[0] + 1}"
@@ -109,11 +104,9 @@ async def verify_run(
         sample=None if sampled is None else sampled.size,
         operator=operator,
     )
-    ports.ledger.append(started, run=run)
+    ports.ledger.append(started, run=view.id)
     comparison, later = await _compared(ports, view, store, after, before)
-    return record(
-        comparison, ports.ledger, run, verification=verification, sample=sampled, later=later
-    )
+    return record(comparison, ports.ledger, view.id, verification, sample=sampled, later=later)
 
 
 async def list_repair(
@@ -228,21 +221,10 @@ async def _taken(ports: LinkPorts, store: ComparisonStore) -> Path:
             "nothing says which issues to read: there are no expected links",
             hint="name them with `--expected CSV`, or a snapshot with `--after FILE`",
         )
-    scope = Scope(
-        kind="expected",
-        sites=tuple(used),
-        keys={url: tuple(members) for url, members in keys.items()},
-        targets={url: tuple(members) for url, members in targets.items()},
-    )
+    scope = Scope(kind="expected", sites=tuple(used), keys=keys, targets=targets)
     path = ports.folder / "after.snapshot"
     path.unlink(missing_ok=True)
-    with create_snapshot(
-        path,
-        plan=ports.plan.name,
-        digest=ports.plan.digest,
-        scope=scope.as_json(),
-        at=ports.clock.now(),
-    ) as file:
+    with snapshot_of(path, ports.plan, scope, ports.clock.now()) as file:
         taken = await take(
             ports.plan,
             file,
@@ -285,8 +267,12 @@ def _writer(
 
 async def _settle(writer: Writer, view: RunView) -> int:
     """Look up what an earlier process left open; return how many writes were settled."""
-    left_open = rollback.unsettled(view, writer.log.purpose)
-    return await writer.settle(write.intended for write in left_open)
+    return await writer.settle(
+        write.intended
+        for write in view.writes
+        if write.intended.purpose == writer.log.purpose
+        and (write.ended is None or write.ended.result == "unknown")
+    )
 
 
 async def _live_addresses(ports: LinkPorts) -> Addresses:

@@ -172,7 +172,7 @@ def verify_in_ledger(
             ) as ports:
                 return await verify_run(
                     ports,
-                    opened.view.id,
+                    opened.view,
                     store,
                     expected=expected,
                     after=options.after,

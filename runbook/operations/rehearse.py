@@ -39,8 +39,7 @@ from runbook.plan.model import Plan, Wave
 from runbook.remotelinks.compare import KINDS
 from runbook.remotelinks.comparison_store import ComparisonStore
 from runbook.remotelinks.expected import read_expected
-from runbook.remotelinks.snapshot import scope_of, take
-from runbook.remotelinks.snapshot_file import create_snapshot
+from runbook.remotelinks.snapshot import scope_of, snapshot_of, take
 from runbook.remotelinks.writes import Outcomes
 from runbook.secrets import Account, Secret
 from runbook.simulator.levels import Level, faults_for
@@ -215,13 +214,7 @@ class _Evening:
         csv.write_text(world.expected_csv(), encoding="utf-8")
         before = self.folder / "before.snapshot"
         scope = scope_of(self.plan, links=csv)
-        with create_snapshot(
-            before,
-            plan=self.plan.name,
-            digest=self.plan.digest,
-            scope=scope.as_json(),
-            at=self.clock.now(),
-        ) as file:
+        with snapshot_of(before, self.plan, scope, self.clock.now()) as file:
             taken = await take(self.plan, file, scope, sites=links.connect(), clock=self.clock)
         issues = sum(taken.states.values())
         self.screen.say(
@@ -243,7 +236,7 @@ class _Evening:
         with ComparisonStore(self.plan, folder=self.folder) as store:
             verified = await verify_run(
                 links,
-                self._view().id,
+                self._view(),
                 store,
                 expected=read_expected(self.folder / EXPECTED),
                 after=None,

@@ -10,8 +10,8 @@ from runbook.atlassian.limits import Limits
 from runbook.errors import UsageError
 from runbook.operations.link_steps import clients_of
 from runbook.operations.root import Root, read_plan_for
-from runbook.remotelinks.snapshot import Scope, SnapshotProgress, Taken, scope_of, take
-from runbook.remotelinks.snapshot_file import SnapshotFile, create_snapshot
+from runbook.remotelinks.snapshot import Scope, SnapshotProgress, Taken, scope_of, snapshot_of, take
+from runbook.remotelinks.snapshot_file import SnapshotFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,13 +73,7 @@ def take_snapshot(root: Root, options: SnapshotOptions, screen: SnapshotScreen) 
     root.endpoint(options.endpoint)
     fresh = not options.output.exists()
     accounts = root.accounts([site.account for site in scope.sites])
-    with create_snapshot(
-        options.output,
-        plan=plan.name,
-        digest=plan.digest,
-        scope=scope.as_json(),
-        at=root.clock.now(),
-    ) as file:
+    with snapshot_of(options.output, plan, scope, root.clock.now()) as file:
         finished = file.meta().finished_at
         if finished is not None and not file.states().get("failed"):
             screen.whole(finished)

@@ -24,7 +24,7 @@ from runbook.remotelinks.mapping import PlanMap
 from runbook.remotelinks.model import HASH_DIGITS, RecordedLink, content_hash, writable
 from runbook.remotelinks.pointing import Addresses, address_of
 from runbook.remotelinks.snapshot_file import IssueState, LinkRow, SnapshotFile
-from runbook.remotelinks.writes import WRITERS, Intent, Left, Order, Purpose, Skip, WriteList
+from runbook.remotelinks.writes import WRITERS, Intent, Left, Order, Skip, WriteList
 from runbook.view import RunView, Write
 
 NOT_UNDONE = (
@@ -140,16 +140,6 @@ def _written(write: Write) -> Candidate | None:
     digest = content_hash(record)[:HASH_DIGITS]
     link = RecordedLink(intended.issue, int(ended.link_id), digest, expected=True, before="absent")
     return Candidate(site=intended.site, link=link, written=True, replaced=ended.replaced)
-
-
-def unsettled(view: RunView, purpose: Purpose) -> tuple[Write, ...]:
-    """Return the writes of a purpose of which no end is known."""
-    return tuple(
-        write
-        for write in view.writes
-        if write.intended.purpose == purpose
-        and (write.ended is None or write.ended.result == "unknown")
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ or what a JQL query says. Keys are those of the cloud: a renamed project's issue
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,6 +29,7 @@ from runbook.remotelinks.snapshot_file import (
     ReadIssue,
     ResolvedRow,
     SnapshotFile,
+    create_snapshot,
     link_row,
 )
 
@@ -44,9 +46,9 @@ class Scope:
 
     kind: ScopeKind
     sites: tuple[Site, ...]
-    keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    keys: Mapping[str, Sequence[str]] = field(default_factory=dict)
     jql: Mapping[str, str] = field(default_factory=dict)
-    targets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    targets: Mapping[str, Sequence[str]] = field(default_factory=dict)
     source: Mapping[str, str] | None = None
     bad_rows: tuple[BadRow, ...] = ()
     unplaced: int = 0
@@ -199,6 +201,11 @@ class Taken:
     def whole(self) -> bool:
         """Return whether every issue in scope was looked at and none failed."""
         return not self.errors and not self.states.get(IssueState.FAILED.value)
+
+
+def snapshot_of(path: Path, plan: Plan, scope: Scope, at: datetime) -> SnapshotFile:
+    """Make a snapshot file of a plan's scope, or open it to go on; see `create_snapshot`."""
+    return create_snapshot(path, plan=plan.name, digest=plan.digest, scope=scope.as_json(), at=at)
 
 
 async def take(

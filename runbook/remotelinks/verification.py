@@ -171,8 +171,8 @@ def record(
     comparison: Comparison,
     ledger: Ledger,
     run: str,
-    *,
     verification: str,
+    *,
     sample: SampleResult | None,
     later: int,
 ) -> Verified:
