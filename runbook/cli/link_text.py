@@ -54,8 +54,8 @@ class LinkWriteScreen(ABC, Generic[ListT]):
         if todo.settled:
             say(f"{plural(todo.settled, 'write')} of an earlier process looked up first")
         if todo.not_looked_at:
-            noun, words = self.unread
-            say(f"warning: {plural(todo.not_looked_at, noun)} {words}: run it again later")
+            noun, problem = self.unread
+            say(f"warning: {plural(todo.not_looked_at, noun)} {problem}: run it again later")
         only_listed = self.options.dry_run or not todo.orders
         if self.options.output_format != "json":
             for order in todo.orders:

@@ -161,14 +161,20 @@ def verify_in_ledger(
         if options.before is not None:
             check_before(options.before, opened.view)
         root.endpoint(options.endpoint)
-        if options.after is None:
-            accounts, why_not = accounts_of(root, opened.plan), ""
-        else:
-            accounts, why_not = accounts_if_any(root, opened.plan)
+        # Snapshots can be compared without a site; nobody is asked for a credential then.
+        asking = root if options.after is None else dataclasses.replace(root, interactive=False)
+        accounts: tuple[Account, ...] = ()
+        why_not = ""
+        try:
+            accounts = accounts_of(asking, opened.plan)
+        except CredentialError as problem:
+            if options.after is None:
+                raise
+            why_not = str(problem)
 
         async def work(folder: Path, store: ComparisonStore) -> Verified:
             async with ports_of(
-                opened, options, folder, accounts, why_not=why_not, watching=watching
+                opened, options, folder, accounts, watching, why_not=why_not
             ) as ports:
                 return await verify_run(
                     ports,
@@ -282,7 +288,7 @@ def _carried_out(
     accounts, operator = ready
 
     async def work(folder: Path) -> ExitCode:
-        async with ports_of(opened, options, folder, accounts, watching=screen.watching) as ports:
+        async with ports_of(opened, options, folder, accounts, screen.watching) as ports:
             todo, writer = await listed(ports)
             screen.listed(todo)
             codes = [ExitCode.REMOTE] if todo.not_looked_at else []
@@ -332,10 +338,10 @@ def scratch() -> Iterator[Path]:
 
 
 def plan_of(view: RunView) -> Plan:
-    """Return the plan of a run, from its own words in the ledger.
+    """Return the plan of a run, as the ledger keeps it.
 
     Raises:
-        LedgerError: they are no plan.
+        LedgerError: it cannot be read.
     """
     plan = load_plan_bytes(view.plan_text.encode(), view.started.plan_file).plan
     if plan is None:
@@ -356,8 +362,8 @@ def expected_of(plan: Plan, option: Path | None, ledger: Path) -> ExpectedFile |
         return read_expected(option)
     if plan.expected is None:
         return None
-    places = (ledger.parent / plan.expected, Path(plan.expected))
-    found = next((path for path in places if path.is_file()), None)
+    paths = (ledger.parent / plan.expected, Path(plan.expected))
+    found = next((path for path in paths if path.is_file()), None)
     if found is None:
         raise UsageError(
             f"the expected links `{printable(plan.expected)}` that the plan names are not beside the ledger `{ledger}`",
@@ -375,24 +381,15 @@ def accounts_of(root: Root, plan: Plan) -> tuple[Account, ...]:
     return root.accounts([site.account for site in plan.sites])
 
 
-def accounts_if_any(root: Root, plan: Plan) -> tuple[tuple[Account, ...], str]:
-    """Return the accounts, or none and the reason: for work that can also be done on files alone."""
-    quiet = dataclasses.replace(root, interactive=False)
-    try:
-        return accounts_of(quiet, plan), ""
-    except CredentialError as problem:
-        return (), str(problem)
-
-
 @contextlib.asynccontextmanager
 async def ports_of(
     opened: OpenRun,
     options: LinkOptions,
     folder: Path,
     accounts: tuple[Account, ...],
+    watching: Watching,
     *,
     why_not: str = "",
-    watching: Watching,
 ) -> AsyncIterator[LinkPorts]:
     """Yield the ports of the steps; without accounts no site is asked.
 

@@ -330,9 +330,9 @@ class _Joiner:
 
     def arrivals(self) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of the table `arrival`; both sides come in the order of site and key."""
-        db, place = self._store.db, itemgetter(0, 1)
-        rows = groupby(_expected_rows(db), place)
-        links = groupby(db.execute(_HELD), place)
+        db, site_and_key = self._store.db, itemgetter(0, 1)
+        rows = groupby(_expected_rows(db), site_and_key)
+        links = groupby(db.execute(_HELD), site_and_key)
         row, link = next(rows, None), next(links, None)
         while row is not None or link is not None:
             here = min(group[0] for group in (row, link) if group is not None)

@@ -116,7 +116,7 @@ def expected_counts(plan: Plan, rows: Iterable[ExpectedRow | Any]) -> Counts:
     recreate job and each of its pairs is there, with 0 where nothing is expected. A project that
     several waves bring counts for the last of them. Bad rows are skipped.
     """
-    places = PlanMap(plan)
+    plan_map = PlanMap(plan)
     counts: Counts = {None: 0}
     for instance in plan.instances:
         source, target = plan.site(instance.product_url), plan.site(instance.destination_url)
@@ -128,12 +128,12 @@ def expected_counts(plan: Plan, rows: Iterable[ExpectedRow | Any]) -> Counts:
     for row in rows:
         if not isinstance(row, ExpectedRow):
             continue
-        route = places.route(row)
+        route = plan_map.route(row)
         if route.job is None or route.source is None or route.target is None:
             counts[None] += 1
             continue
         counts[route.job.id] += 1
-        waves = places.wave(route.source), places.wave(route.target)
+        waves = plan_map.wave(route.source), plan_map.wave(route.target)
         if waves[0] is not None and waves[1] is not None:
             counts[route.job.id, waves[0], waves[1]] += 1
     return counts

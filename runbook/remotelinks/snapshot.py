@@ -112,7 +112,7 @@ def _chosen(plan: Plan, urls: tuple[str, ...]) -> tuple[Site, ...]:
 
 
 def _expected_scope(plan: Plan, chosen: tuple[Site, ...], links: Path) -> Scope:
-    places, file = PlanMap(plan), read_expected(links)
+    plan_map, file = PlanMap(plan), read_expected(links)
     urls = {site.url for site in chosen}
     keys: dict[str, set[str]] = {url: set() for url in urls}
     targets: dict[str, set[str]] = {url: set() for url in urls}
@@ -122,7 +122,7 @@ def _expected_scope(plan: Plan, chosen: tuple[Site, ...], links: Path) -> Scope:
         if isinstance(row, BadRow):
             bad.append(row)
             continue
-        route = places.route(row)
+        route = plan_map.route(row)
         if route.source is None or route.target is None:
             unplaced += 1
         if route.same_site:
