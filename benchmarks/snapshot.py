@@ -100,11 +100,12 @@ def ours(endpoint: str, sites: int) -> float:
     """Take a snapshot of several sites and return the seconds it took."""
     import asyncio
 
+    from runbook.atlassian.jira import JiraSite
+    from runbook.atlassian.limits import Limits
     from runbook.atlassian.transport import HttpTransport
     from runbook.clock import SystemClock
     from runbook.plan.model import Plan, Project, Site
-    from runbook.remotelinks.scope import scope_of
-    from runbook.remotelinks.snapshot import take
+    from runbook.remotelinks.snapshot import scope_of, take
     from runbook.remotelinks.snapshot_file import create_snapshot
     from runbook.secrets import Account, Secret
 
@@ -121,7 +122,12 @@ def ours(endpoint: str, sites: int) -> float:
     async def whole(file: Any) -> bool:
         account = Account("default", "admin@example.com", Secret("a-token"))
         transport = HttpTransport(accounts=(account,), clock=clock, endpoint=endpoint)
-        taken = await take(plan, file, scope, send=transport, clock=clock)
+        limits = Limits(clock)
+        sites = {
+            site.url: JiraSite.of(site, send=transport, clock=clock, limits=limits)
+            for site in plan.sites
+        }
+        taken = await take(plan, file, scope, sites=sites, clock=clock)
         await transport.aclose()
         return taken.whole
 

@@ -1,38 +1,41 @@
 """What `verify`, `repair` and `rollback` show and ask alike."""
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, ClassVar, Generic, TypeVar
 
 import click
 
-from runbook.cli.console import say, show_json
+from runbook.cli.console import say, show, show_json
 from runbook.cli.snapshot_progress import watching
 from runbook.operations.links import WriteOptions
 from runbook.operations.root import Root
-from runbook.remotelinks.comparison_store import ComparisonStore
+from runbook.remotelinks.expected import BadRow
 from runbook.remotelinks.snapshot import SnapshotProgress
 from runbook.remotelinks.writes import Order, Outcomes, WriteList
 from runbook.text import plural, printable, shortened
+from runbook.view import RunView
 
 BAD_ROWS_SHOWN = 20
 
+ListT = TypeVar("ListT", bound=WriteList[Any])
 
-class LinkWriteScreen:
+
+class LinkWriteScreen(ABC, Generic[ListT]):
     """What `repair` and `rollback` share of `WriteScreen`.
 
     The list is shown before the question; as JSON it is one document with the counts, and comes after.
+    `question` is the verb of the question, `unread` names links that could not be looked at.
     """
+
+    question: ClassVar[str]
+    unread: ClassVar[tuple[str, str]]
 
     def __init__(self, root: Root, options: WriteOptions) -> None:
         self.root = root
         self.options = options
         self._writes = 0
-
-    @property
-    def as_json(self) -> bool:
-        """Whether stdout gets one JSON document."""
-        return self.options.output_format == "json"
 
     def watching(self) -> AbstractContextManager[SnapshotProgress]:
         """Show the progress of a snapshot."""
@@ -46,29 +49,52 @@ class LinkWriteScreen:
         elif self._writes % 100 == 0:
             say(f"{self._writes} links done")
 
-    def notes(self, store: ComparisonStore) -> None:
-        """Say what the comparison noted, and which expected rows were not taken."""
-        for note in store.notes:
-            say(f"note: {printable(note)}")
-        say_bad_rows(store)
-
-    def confirm(self, question: str) -> None:
-        """Ask before the first write, unless `--yes` was given."""
-        if not self.options.yes:
-            click.confirm(question, abort=True, err=True)
-
-    def only_listed(self, todo: WriteList[Any]) -> bool:
-        """Return whether nothing will be written."""
-        return self.options.dry_run or not todo.orders
-
-    def say_settled(self, todo: WriteList[Any]) -> None:
-        """Say how many writes of an earlier process were looked up."""
+    def listed(self, todo: ListT) -> None:
+        """Show what would be written, and ask before the first write, unless `--yes` was given."""
         if todo.settled:
             say(f"{plural(todo.settled, 'write')} of an earlier process looked up first")
+        if todo.not_looked_at:
+            noun, problem = self.unread
+            say(f"warning: {plural(todo.not_looked_at, noun)} {problem}: run it again later")
+        only_listed = self.options.dry_run or not todo.orders
+        if self.options.output_format != "json":
+            for order in todo.orders:
+                show(self.line(todo, order))
+            for left in todo.left:
+                show(f"{listed_line('left', left.listed())}: {printable(left.reason)}")
+        elif only_listed:
+            _list_json(todo, None)
+        if not (only_listed or self.options.yes):
+            links = plural(len(todo.orders), "link")
+            click.confirm(f"{self.question} {links}?", abort=True, err=True)
+
+    def ended(self, todo: ListT, view: RunView, outcomes: Outcomes | None) -> None:
+        """Show what became of the writes, and what is left to do."""
+        if outcomes is not None:
+            counts = outcomes.counts(todo.orders)
+            if self.options.output_format == "json":
+                _list_json(todo, counts)
+            self.written(todo, view, outcomes, counts)
+            say_outcomes(outcomes, counts)
+        self.left(todo, view)
+
+    @abstractmethod
+    def line(self, todo: ListT, order: Any) -> str:
+        """Return the line of a link that would be written."""
+
+    @abstractmethod
+    def written(
+        self, todo: ListT, view: RunView, outcomes: Outcomes, counts: Mapping[str, int]
+    ) -> None:
+        """Say what became of the writes."""
+
+    @abstractmethod
+    def left(self, todo: ListT, view: RunView) -> None:
+        """Say at the end what is left to do."""
 
 
-def list_json(todo: WriteList[Any], counts: Mapping[str, int] | None) -> None:
-    """Print the list as JSON; `counts` says what became of it, None before the writes."""
+def _list_json(todo: WriteList[Order], counts: Mapping[str, int] | None) -> None:
+    """Print the list; `counts` says what became of it, None before the writes."""
     show_json(
         {
             "format": 1,
@@ -91,12 +117,12 @@ def say_outcomes(outcomes: Outcomes, counts: Mapping[str, int]) -> None:
         )
 
 
-def say_bad_rows(store: ComparisonStore) -> None:
-    """Say which rows of the expected links were not taken, with line and reason."""
-    for row in store.bad[:BAD_ROWS_SHOWN]:
+def say_bad_rows(bad: Sequence[BadRow], count: int) -> None:
+    """Say which of `count` bad rows of the expected links were not taken, with line and reason."""
+    for row in bad[:BAD_ROWS_SHOWN]:
         say(f"warning: expected links, {printable(str(row))}")
-    more = store.bad_count - min(len(store.bad), BAD_ROWS_SHOWN)
-    if more:
+    more = count - BAD_ROWS_SHOWN
+    if more > 0:
         say(f"warning: … and {plural(more, 'more row')} that cannot be read")
 
 

@@ -6,13 +6,7 @@ from pathlib import Path
 import click
 
 from runbook.cli.console import say, show
-from runbook.cli.link_text import (
-    LinkWriteScreen,
-    list_json,
-    listed_line,
-    next_round,
-    say_outcomes,
-)
+from runbook.cli.link_text import LinkWriteScreen, listed_line, next_round, say_bad_rows
 from runbook.cli.options import (
     expected_option,
     format_option,
@@ -26,7 +20,7 @@ from runbook.cli.options import (
 from runbook.errors import ExitCode
 from runbook.operations.links import RepairOptions, repair_in_ledger
 from runbook.operations.root import Root
-from runbook.remotelinks.repair import RepairList
+from runbook.remotelinks.repair import CreateOrder, RepairList
 from runbook.remotelinks.writes import Outcomes
 from runbook.text import added_up, plural, printable
 from runbook.view import AT_ATLASSIAN, JobState, RunView
@@ -73,8 +67,11 @@ def repair(root: Root, options: RepairOptions) -> ExitCode:
     return repair_in_ledger(root, options, RepairScreen(root, options))
 
 
-class RepairScreen(LinkWriteScreen):
+class RepairScreen(LinkWriteScreen[RepairList]):
     """What `repair` shows."""
+
+    question = "create"
+    unread = "expected link", "could not be looked at, and may be missing"
 
     def begin(self, view: RunView) -> None:
         """Warn of jobs that may still create links."""
@@ -85,23 +82,24 @@ class RepairScreen(LinkWriteScreen):
             say(f"warning: Atlassian may still create links: {', '.join(names[:5])}{more}")
 
     def listed(self, todo: RepairList) -> None:
-        """Show what would be created, and what is left alone."""
-        self.say_settled(todo)
-        if todo.not_looked_at:
-            say(
-                f"warning: {plural(todo.not_looked_at, 'expected link')} could not be looked at, and may be missing: run it again later"
-            )
-        if not self.as_json:
-            _show(todo)
-        elif self.only_listed(todo):
-            list_json(todo, None)
+        """Say what the comparison noted, show what would be created, and ask."""
+        for note in todo.notes:
+            say(f"note: {printable(note)}")
+        say_bad_rows(todo.bad, todo.bad_count)
+        super().listed(todo)
+        if not todo.orders and not todo.left and self.options.output_format != "json":
+            show("nothing is missing")
+
+    def line(self, todo: RepairList, order: CreateOrder) -> str:
+        """Return what would be created and in which shape."""
+        label = printable(str(order.record["relationship"]))
+        line = listed_line("create", order.listed())
+        return f"{line} as `{label}`, {todo.shapes[order.row.job]}"
 
     def written(
-        self, todo: RepairList, outcomes: Outcomes, counts: Mapping[str, int], view: RunView
+        self, todo: RepairList, view: RunView, outcomes: Outcomes, counts: Mapping[str, int]
     ) -> None:
-        """Show what became of the creations."""
-        if self.as_json:
-            list_json(todo, counts)
+        """Say what became of the creations."""
         for order in todo.orders:
             if order.name in outcomes.replaced:
                 say(
@@ -110,7 +108,6 @@ class RepairScreen(LinkWriteScreen):
         say(f"repair: {added_up(counts)}")
         if not todo.left and counts["done"] == len(todo.orders):
             say(f"  `runbook verify {view.id}` shows whether everything is there now")
-        say_outcomes(outcomes, counts)
 
     def left(self, todo: RepairList, view: RunView) -> None:
         """Say what is left alone, and what to do about it."""
@@ -124,13 +121,3 @@ class RepairScreen(LinkWriteScreen):
         if todo.for_later:
             say(next_round(todo.for_later, view.started.plan_file))
             say("  `--also-unserved` creates them now")
-
-
-def _show(todo: RepairList) -> None:
-    for order in todo.orders:
-        label = printable(str(order.record["relationship"]))
-        show(f"{listed_line('create', order.listed())} as `{label}`, {todo.shapes[order.job]}")
-    for left in todo.left:
-        show(f"{listed_line('left', left.listed())}: {printable(left.reason)}")
-    if not todo.orders and not todo.left:
-        show("nothing is missing")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from runbook.cli.console import say, show
-from runbook.cli.link_text import LinkWriteScreen, list_json, listed_line, say_outcomes
+from runbook.cli.console import say
+from runbook.cli.link_text import LinkWriteScreen, listed_line
 from runbook.cli.options import (
     format_option,
     ledger_option,
@@ -19,7 +19,7 @@ from runbook.cli.options import (
 from runbook.errors import ExitCode
 from runbook.operations.links import RollbackOptions, rollback_in_ledger
 from runbook.operations.root import Root
-from runbook.remotelinks.rollback import NOT_UNDONE, TakeBack
+from runbook.remotelinks.rollback import NOT_UNDONE, Revert
 from runbook.remotelinks.writes import Outcomes, WriteList
 from runbook.text import added_up, plural, printable
 from runbook.view import RunView
@@ -49,58 +49,42 @@ def rollback(root: Root, options: RollbackOptions) -> ExitCode:
     return rollback_in_ledger(root, options, RollbackScreen(root, options))
 
 
-class RollbackScreen(LinkWriteScreen):
+class RollbackScreen(LinkWriteScreen[WriteList[Revert]]):
     """What `rollback` shows."""
+
+    question = "take back"
+    unread = "link", "could not be looked at"
 
     def begin(self, view: RunView) -> None:  # noqa: ARG002
         """Say what is not undone."""
         for sentence in NOT_UNDONE:
             say(f"note: {sentence}")
 
-    def listed(self, todo: WriteList[TakeBack]) -> None:
-        """Show what would be removed or restored, and what is left alone."""
-        self.say_settled(todo)
-        if todo.not_looked_at:
-            say(
-                f"warning: {plural(todo.not_looked_at, 'link')} could not be looked at: run it again later"
-            )
-        if not self.as_json:
-            _show(todo)
-        elif self.only_listed(todo):
-            list_json(todo, None)
+    def line(self, todo: WriteList[Revert], order: Revert) -> str:  # noqa: ARG002
+        """Return what would be removed or restored, and why."""
+        action = "remove" if order.restored is None else "restore"
+        return f"{listed_line(action, order.listed())}: {printable(order.why)}"
 
     def written(
         self,
-        todo: WriteList[TakeBack],
-        outcomes: Outcomes,
-        counts: Mapping[str, int],
+        todo: WriteList[Revert],
         view: RunView,  # noqa: ARG002
+        outcomes: Outcomes,  # noqa: ARG002
+        counts: Mapping[str, int],
     ) -> None:
-        """Show what became of the removals."""
-        if self.as_json:
-            list_json(todo, counts)
+        """Say what became of the removals."""
         say(f"rollback: {added_up(counts)}")
         if todo.left:
             say(f"{plural(len(todo.left), 'link')} left as they are, each with the reason")
-        say_outcomes(outcomes, counts)
 
-    def left(self, todo: WriteList[TakeBack], view: RunView) -> None:
+    def left(self, todo: WriteList[Revert], view: RunView) -> None:
         """Say why there is nothing to take back, where that is so."""
         if todo.orders or (todo.left and todo.not_looked_at == len(todo.left)):
             return
         if todo.left:
-            say(
-                f"nothing is ours to take back; {plural(len(todo.left), 'link')} left, with the reason"
-            )
+            links = plural(len(todo.left), "link")
+            say(f"nothing is ours to take back; {links} left, with the reason")
             return
         say(
             f"the ledger names no links of this run: `runbook verify {view.id} --before FILE` records which ones arrived"
         )
-
-
-def _show(todo: WriteList[TakeBack]) -> None:
-    for order in todo.orders:
-        action = "remove" if order.restored is None else "restore"
-        show(f"{listed_line(action, order.listed())}: {printable(order.why)}")
-    for left in todo.left:
-        show(f"{listed_line('left', left.listed())}: {printable(left.reason)}")

@@ -18,8 +18,7 @@ from runbook.operations.take_snapshot import (
     SnapshotScreen,
     take_snapshot,
 )
-from runbook.remotelinks.scope import Scope
-from runbook.remotelinks.snapshot import QueryRefusedError, Taken
+from runbook.remotelinks.snapshot import QueryRefusedError, Scope, Taken
 from runbook.remotelinks.snapshot_file import SnapshotFile
 from runbook.text import aligned, plural, printable, shortened
 

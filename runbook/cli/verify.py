@@ -64,13 +64,13 @@ def verify(root: Root, options: VerifyOptions) -> ExitCode:
     """
 
     def show_verified(verified: Verified, store: ComparisonStore, view: RunView) -> None:
-        say_bad_rows(store)
+        say_bad_rows(store.bad, store.bad_count)
         if options.output_format == "json":
             for piece in json_pieces(verified):
                 click.echo(piece, nl=False)
         else:
             _show_text(verified)
-        _say_verdict(verified, view.id, view.started.plan_file)
+        _say_result(verified, view.id, view.started.plan_file)
 
     return verify_in_ledger(root, options, partial(watching, root), show_verified)
 
@@ -119,7 +119,7 @@ def _show_text(verified: Verified) -> None:
             show(f"{kind.replace('_', ' ')}: … and {more} more; `--format json` lists all")
 
 
-def _say_verdict(verified: Verified, run: str, plan_file: str) -> None:
+def _say_result(verified: Verified, run: str, plan_file: str) -> None:
 
     for note in verified.comparison.store.notes:
         say(f"note: {printable(note)}")

@@ -4,82 +4,77 @@
 virtual clock. Each takes what it needs from outside as one value, `LinkPorts`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from runbook.atlassian.jira import JiraSite
 from runbook.atlassian.limits import Limits
 from runbook.clock import Clock
-from runbook.errors import CredentialError, LedgerError, RunbookError, UsageError
+from runbook.errors import CredentialError, RunbookError, UsageError
 from runbook.http import Send
 from runbook.ledger.link_events import VerifyStarted
 from runbook.ledger.store import Ledger
-from runbook.plan.model import Plan
+from runbook.plan.model import Plan, Site
 from runbook.remotelinks import repair, rollback
-from runbook.remotelinks.compare import Kind
-from runbook.remotelinks.comparison import Comparison
-from runbook.remotelinks.comparison_join import compare
+from runbook.remotelinks.comparison import Comparison, compare
 from runbook.remotelinks.comparison_store import ComparisonStore
 from runbook.remotelinks.expected import ExpectedFile
 from runbook.remotelinks.history import SiteHistory
 from runbook.remotelinks.mapping import PlanMap
 from runbook.remotelinks.pointing import Addresses
-from runbook.remotelinks.repair import RepairList
-from runbook.remotelinks.rollback import Judge, LinksBefore, TakeBack
-from runbook.remotelinks.sampling import SampleWord
-from runbook.remotelinks.scope import Scope
-from runbook.remotelinks.shape import Shape
-from runbook.remotelinks.snapshot import SnapshotProgress, take
-from runbook.remotelinks.snapshot_file import create_snapshot, open_snapshot
-from runbook.remotelinks.unserved import UnservedPairs
+from runbook.remotelinks.repair import RepairList, Shape
+from runbook.remotelinks.rollback import LinksBefore, Revert, RollbackPlanner
+from runbook.remotelinks.snapshot import Scope, SnapshotProgress, snapshot_of, take
+from runbook.remotelinks.snapshot_file import open_snapshot
 from runbook.remotelinks.verification import (
+    SampleResult,
     Verified,
     ask_history,
     file_json,
-    first_submissions,
     recall,
     record,
 )
+from runbook.remotelinks.window_gaps import WindowGaps
 from runbook.remotelinks.writes import Order, Purpose, WriteList, WriteLog, Writer
-from runbook.view import RunView, run_of
+from runbook.view import RunView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkPorts:
-    """What these steps get from outside; `send` is None where no site can be asked, and `why_not` says why.
+    """What these steps get from outside; `folder` is for temporary files.
 
-    `folder` is for temporary files.
+    `connect` makes one client for each site, by the site's URL; without it no site can be asked, and
+    `why_not` says why. `sites` are the clients of everything but snapshots.
     """
 
     plan: Plan
     ledger: Ledger
     clock: Clock
-    limits: Limits
     folder: Path
-    send: Send | None
+    connect: Callable[[], dict[str, JiraSite]] = dict
     why_not: str = ""
-    random: Callable[[], float] = lambda: 0.5
     progress: SnapshotProgress | None = None
     sites: dict[str, JiraSite] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Make one client per site of the plan, where sites can be asked."""
-        if self.send is None:
-            return
-        for site in self.plan.sites:
-            self.sites[site.url] = JiraSite.of(
-                site,
-                send=self.send,
-                clock=self.clock,
-                limits=self.limits,
-                random=self.random,
-            )
+        """Connect to the sites."""
+        self.sites.update(self.connect())
+
+
+def clients_of(
+    sites: Iterable[Site], send: Send, clock: Clock, limits: Limits, random: Callable[[], float]
+) -> dict[str, JiraSite]:
+    """Return one client for each site, by the site's URL."""
+    return {
+        site.url: JiraSite.of(site, send=send, clock=clock, limits=limits, random=random)
+        for site in sites
+    }
 
 
 async def verify_run(
     ports: LinkPorts,
-    run: str,
+    view: RunView,
     store: ComparisonStore,
     *,
     expected: ExpectedFile | None,
@@ -97,12 +92,7 @@ async def verify_run(
         UsageError: a file cannot be read.
         LedgerError: the ledger cannot be written.
     """
-    view = run_of(ports.ledger.events(), run)
-    if view is None:
-        raise LedgerError(
-            f"the ledger knows no run `{run}`", hint="`runbook runs` lists those it knows"
-        )
-    sampled = _staged(store, expected, sample, seed=run)
+    sampled = _staged(store, expected, sample, seed=view.id)
     if after is None:
         after = await _taken(ports, store)
     verification = f"v{ports.ledger.head()[0] + 1}"
@@ -114,17 +104,14 @@ async def verify_run(
         sample=None if sampled is None else sampled.size,
         operator=operator,
     )
-    ports.ledger.append(started, run=run)
+    ports.ledger.append(started, run=view.id)
     comparison, later = await _compared(ports, view, store, after, before)
-    return record(
-        comparison, ports.ledger, run, verification=verification, sample=sampled, later=later
-    )
+    return record(comparison, ports.ledger, view.id, verification, sample=sampled, later=later)
 
 
 async def list_repair(
     ports: LinkPorts,
     view: RunView,
-    store: ComparisonStore,
     *,
     expected: ExpectedFile,
     after: Path | None,
@@ -145,26 +132,25 @@ async def list_repair(
     """
     writer = _writer(ports, view, "repair", progress)
     settled = 0 if dry_run else await _settle(writer, view)
-    _staged(store, expected, None, seed="")
-    if after is None:
-        after = await _taken(ports, store)
-    comparison, _ = await _compared(ports, view, store, after)
-    by_hand = await repair.shapes_by_hand(likes, ports.plan, ports.sites, comparison.addresses)
-    shapes = repair.shapes_from_snapshot(comparison)
-    for job, shape in by_hand.items():
-        if not isinstance(shapes.get(job), Shape):
-            shapes[job] = shape
-    todo = repair.planned(
-        listing=_listing(ports.ledger),
-        missing=comparison.missing(),
-        addresses=comparison.addresses,
-        shapes=shapes,
-        as_weblink=as_weblink,
-        also_unserved=also_unserved,
-        settled=settled,
-        not_looked_at=comparison.count(Kind.NOT_LOOKED_AT),
-    )
-    return todo, writer
+    with ComparisonStore(ports.plan, folder=ports.folder) as store:
+        _staged(store, expected, None, seed="")
+        if after is None:
+            after = await _taken(ports, store)
+        comparison, _ = await _compared(ports, view, store, after)
+        by_hand = await repair.shapes_by_hand(likes, ports.plan, ports.sites, comparison.addresses)
+        shapes = repair.shapes_from_snapshot(comparison)
+        for job, shape in by_hand.items():
+            if not isinstance(shapes.get(job), Shape):
+                shapes[job] = shape
+        todo = repair.planned(
+            comparison,
+            listing=_listing(ports.ledger),
+            shapes=shapes,
+            as_weblink=as_weblink,
+            also_unserved=also_unserved,
+            settled=settled,
+        )
+        return todo, writer
 
 
 async def list_rollback(
@@ -175,7 +161,7 @@ async def list_rollback(
     before: Path,
     dry_run: bool = False,
     progress: Callable[[Order, str, str], None] = lambda *_: None,
-) -> tuple[WriteList[TakeBack], Writer]:
+) -> tuple[WriteList[Revert], Writer]:
     """Return what `rollback` would take back, what it leaves with the reason, and its writer.
 
     `read_view` folds the ledger again, after writes of an earlier process were looked up.
@@ -194,20 +180,20 @@ async def list_rollback(
     named = rollback.candidates(view, ports.ledger).values()
     with open_snapshot(before) as snapshot:
         links_before = LinksBefore(snapshot, named)
-    judge = Judge(
+    planner = RollbackPlanner(
         view=view,
         before=links_before,
         addresses=await _live_addresses(ports),
-        destinations=rollback.destinations_of(ports.plan),
+        plan_map=PlanMap(ports.plan),
         sites=ports.sites,
         history=SiteHistory(ports.sites),
     )
-    return await judge.listed(_listing(ports.ledger), named, settled=settled), writer
+    return await planner.listed(_listing(ports.ledger), named, settled=settled), writer
 
 
 def _staged(
     store: ComparisonStore, expected: ExpectedFile | None, sample: int | None, *, seed: str
-) -> SampleWord | None:
+) -> SampleResult | None:
     if expected is not None:
         store.notes.extend(f"`{expected.path.name}`: {note}" for note in expected.notes)
         store.add_expected(expected)
@@ -218,12 +204,12 @@ def _staged(
     if store.sampled is None:
         store.notes.append(f"the sample takes in all {total} rows that a job serves")
         return None
-    return SampleWord(size=sample, looked_at=0, total=total, bad=0, seed=seed)
+    return SampleResult(size=sample, looked_at=0, total=total, bad=0, seed=seed)
 
 
 async def _taken(ports: LinkPorts, store: ComparisonStore) -> Path:
     """Take the snapshot of exactly what is staged; a site that fails is a note, not an end."""
-    if ports.send is None:
+    if not ports.sites:
         raise UsageError("no snapshot and no way to take one", hint="name one with `--after FILE`")
     keys: dict[str, list[str]] = {site.url: [] for site in ports.plan.sites}
     targets: dict[str, list[str]] = {site.url: [] for site in ports.plan.sites}
@@ -235,29 +221,17 @@ async def _taken(ports: LinkPorts, store: ComparisonStore) -> Path:
             "nothing says which issues to read: there are no expected links",
             hint="name them with `--expected CSV`, or a snapshot with `--after FILE`",
         )
-    scope = Scope(
-        kind="expected",
-        sites=tuple(used),
-        keys={url: tuple(members) for url, members in keys.items()},
-        targets={url: tuple(members) for url, members in targets.items()},
-    )
+    scope = Scope(kind="expected", sites=tuple(used), keys=keys, targets=targets)
     path = ports.folder / "after.snapshot"
     path.unlink(missing_ok=True)
-    with create_snapshot(
-        path,
-        plan=ports.plan.name,
-        digest=ports.plan.digest,
-        scope=scope.as_json(),
-        at=ports.clock.now(),
-    ) as file:
+    with snapshot_of(path, ports.plan, scope, ports.clock.now()) as file:
         taken = await take(
             ports.plan,
             file,
             scope,
-            send=ports.send,
+            # New clients ask again who they are: a login may have been lost since the last step.
+            sites=ports.connect(),
             clock=ports.clock,
-            limits=ports.limits,
-            random=ports.random,
             progress=ports.progress,
         )
     for site, error in taken.errors:
@@ -279,9 +253,9 @@ async def _compared(
     recall(store, ports.ledger, view.id)
     comparison = compare(store, after, before)
     history = SiteHistory(ports.sites) if ports.sites else None
-    await ask_history(comparison, history, ports.why_not, first_submissions(view))
-    unserved = UnservedPairs(ports.plan, view, ports.clock.now())
-    return comparison, comparison.mark_unserved(unserved.of)
+    await ask_history(comparison, history, ports.why_not, view)
+    unserved = WindowGaps(ports.plan, view, ports.clock.now())
+    return comparison, comparison.mark_gaps(unserved.of)
 
 
 def _writer(
@@ -293,8 +267,12 @@ def _writer(
 
 async def _settle(writer: Writer, view: RunView) -> int:
     """Look up what an earlier process left open; return how many writes were settled."""
-    left_open = rollback.unsettled(view, writer.log.purpose)
-    return await writer.settle(write.intended for write in left_open)
+    return await writer.settle(
+        write.intended
+        for write in view.writes
+        if write.intended.purpose == writer.log.purpose
+        and (write.ended is None or write.ended.result == "unknown")
+    )
 
 
 async def _live_addresses(ports: LinkPorts) -> Addresses:

@@ -7,9 +7,10 @@ is asked between the list and the first write.
 import contextlib
 import dataclasses
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,20 +18,26 @@ from runbook.atlassian.limits import Limits
 from runbook.errors import CredentialError, ExitCode, LedgerError, UsageError, foremost
 from runbook.ledger.store import Ledger
 from runbook.operations.find_run import find_run, runs_in
-from runbook.operations.link_steps import LinkPorts, list_repair, list_rollback, verify_run
+from runbook.operations.link_steps import (
+    LinkPorts,
+    clients_of,
+    list_repair,
+    list_rollback,
+    verify_run,
+)
 from runbook.operations.root import Root
 from runbook.plan import load_plan_bytes
 from runbook.plan.model import Plan
 from runbook.remotelinks.comparison_store import ComparisonStore
 from runbook.remotelinks.expected import ExpectedFile, read_expected
-from runbook.remotelinks.occasion import check_after, check_before
 from runbook.remotelinks.repair import RepairList
+from runbook.remotelinks.rollback import Revert
 from runbook.remotelinks.snapshot import SnapshotProgress
 from runbook.remotelinks.snapshot_file import open_snapshot
-from runbook.remotelinks.verification import Verified
+from runbook.remotelinks.verification import Verified, check_after, check_before
 from runbook.remotelinks.writes import Order, Outcomes, WriteList, Writer
 from runbook.secrets import Account
-from runbook.text import plural, printable
+from runbook.text import printable
 from runbook.view import RunView
 
 Watching = Callable[[], AbstractContextManager[SnapshotProgress]]
@@ -87,39 +94,20 @@ class RollbackOptions(WriteOptions):
 class WriteScreen(Protocol):
     """What `repair` and `rollback` show and ask, in this order."""
 
+    def begin(self, view: RunView) -> None:
+        """Say what has to be known before anything is read."""
+
     def watching(self) -> AbstractContextManager[SnapshotProgress]:
         """Show the progress of a snapshot."""
-        ...
+
+    def listed(self, todo: Any) -> None:
+        """Show what would be written and what is left alone; ask before the first write."""
 
     def progress(self, order: Order, result: str, detail: str) -> None:
         """Show what became of one write."""
-        ...
 
-    def begin(self, view: RunView) -> None:
-        """Say what has to be known before anything is read."""
-        ...
-
-    def notes(self, store: ComparisonStore) -> None:
-        """Say what the comparison noted, and which expected rows were not taken."""
-        ...
-
-    def listed(self, todo: Any) -> None:
-        """Show what would be written, and what is left alone."""
-        ...
-
-    def confirm(self, question: str) -> None:
-        """Ask before the first write; raises where the person says no."""
-        ...
-
-    def written(
-        self, todo: Any, outcomes: Outcomes, counts: Mapping[str, int], view: RunView
-    ) -> None:
-        """Show what became of the writes."""
-        ...
-
-    def left(self, todo: Any, view: RunView) -> None:
-        """Say at the end what is left to do."""
-        ...
+    def ended(self, todo: Any, view: RunView, outcomes: Outcomes | None) -> None:
+        """Show what became of the writes, None where there were none, and what is left to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,18 +161,24 @@ def verify_in_ledger(
         if options.before is not None:
             check_before(options.before, opened.view)
         root.endpoint(options.endpoint)
-        if options.after is None:
-            accounts, why_not = accounts_of(root, opened.plan), ""
-        else:
-            accounts, why_not = accounts_if_any(root, opened.plan)
+        # Snapshots can be compared without a site; nobody is asked for a credential then.
+        asking = root if options.after is None else dataclasses.replace(root, interactive=False)
+        accounts: tuple[Account, ...] = ()
+        why_not = ""
+        try:
+            accounts = accounts_of(asking, opened.plan)
+        except CredentialError as problem:
+            if options.after is None:
+                raise
+            why_not = str(problem)
 
         async def work(folder: Path, store: ComparisonStore) -> Verified:
             async with ports_of(
-                opened, options, folder, accounts, why_not=why_not, watching=watching
+                opened, options, folder, accounts, watching, why_not=why_not
             ) as ports:
                 return await verify_run(
                     ports,
-                    opened.view.id,
+                    opened.view,
                     store,
                     expected=expected,
                     after=options.after,
@@ -207,7 +201,6 @@ def repair_in_ledger(root: Root, options: RepairOptions, screen: WriteScreen) ->
         CredentialError, RemoteError, LedgerError: as the steps raise them.
     """
     with opened_run(root, options) as opened:
-        view = opened.view
         expected = expected_of(opened.plan, options.expected_file, opened.path)
         if expected is None:
             raise UsageError(
@@ -216,41 +209,24 @@ def repair_in_ledger(root: Root, options: RepairOptions, screen: WriteScreen) ->
             )
         likes = tuple(_like(text, opened.plan) for text in options.likes)
         if options.after is not None:
-            check_after(options.after, view)
-        accounts, operator = _ready_to_write(opened, options)
-        screen.begin(view)
+            check_after(options.after, opened.view)
+        ready = _ready_to_write(opened, options)
+        screen.begin(opened.view)
 
-        async def work(folder: Path, store: ComparisonStore) -> ExitCode:
-            async with ports_of(
-                opened, options, folder, accounts, watching=screen.watching
-            ) as ports:
-                todo, writer = await list_repair(
-                    ports,
-                    view,
-                    store,
-                    expected=expected,
-                    after=options.after,
-                    likes=likes,
-                    as_weblink=options.as_weblink,
-                    also_unserved=options.also_unserved,
-                    dry_run=options.dry_run,
-                    progress=screen.progress,
-                )
-                screen.notes(store)
-                code = await _carried_out(
-                    todo,
-                    writer,
-                    question="create",
-                    options=options,
-                    screen=screen,
-                    operator=operator,
-                    view=view,
-                )
-                screen.left(todo, view)
-                return code
+        def listed(ports: LinkPorts) -> Coroutine[Any, Any, tuple[RepairList, Writer]]:
+            return list_repair(
+                ports,
+                opened.view,
+                expected=expected,
+                after=options.after,
+                likes=likes,
+                as_weblink=options.as_weblink,
+                also_unserved=options.also_unserved,
+                dry_run=options.dry_run,
+                progress=screen.progress,
+            )
 
-        with scratch() as folder, ComparisonStore(opened.plan, folder=folder) as store:
-            return ExitCode(root.await_(work(folder, store)))
+        return _carried_out(opened, options, screen, ready, listed)
 
 
 def rollback_in_ledger(root: Root, options: RollbackOptions, screen: WriteScreen) -> ExitCode:
@@ -264,34 +240,19 @@ def rollback_in_ledger(root: Root, options: RollbackOptions, screen: WriteScreen
         view = opened.view
         open_snapshot(options.before).close()
         screen.begin(view)
-        accounts, operator = _ready_to_write(opened, options)
+        ready = _ready_to_write(opened, options)
 
-        async def work(folder: Path) -> ExitCode:
-            async with ports_of(
-                opened, options, folder, accounts, watching=screen.watching
-            ) as ports:
-                todo, writer = await list_rollback(
-                    ports,
-                    view,
-                    read_view=lambda: find_run(runs_in(root, opened.ledger), view.id),
-                    before=options.before,
-                    dry_run=options.dry_run,
-                    progress=screen.progress,
-                )
-                code = await _carried_out(
-                    todo,
-                    writer,
-                    question="take back",
-                    options=options,
-                    screen=screen,
-                    operator=operator,
-                    view=view,
-                )
-                screen.left(todo, view)
-                return code
+        def listed(ports: LinkPorts) -> Coroutine[Any, Any, tuple[WriteList[Revert], Writer]]:
+            return list_rollback(
+                ports,
+                view,
+                read_view=lambda: find_run(runs_in(root, opened.ledger), view.id),
+                before=options.before,
+                dry_run=options.dry_run,
+                progress=screen.progress,
+            )
 
-        with scratch() as folder:
-            return ExitCode(root.await_(work(folder)))
+        return _carried_out(opened, options, screen, ready, listed)
 
 
 def _ready_to_write(opened: OpenRun, options: WriteOptions) -> tuple[tuple[Account, ...], str]:
@@ -316,28 +277,32 @@ def _ready_to_write(opened: OpenRun, options: WriteOptions) -> tuple[tuple[Accou
     return accounts, operator
 
 
-async def _carried_out(
-    todo: WriteList[Any],
-    writer: Writer,
-    *,
-    question: str,
+def _carried_out(
+    opened: OpenRun,
     options: WriteOptions,
     screen: WriteScreen,
-    operator: str,
-    view: RunView,
+    ready: tuple[tuple[Account, ...], str],
+    listed: Callable[[LinkPorts], Coroutine[Any, Any, tuple[WriteList[Any], Writer]]],
 ) -> ExitCode:
-    """Show the list, ask, write, and return the exit code."""
-    screen.listed(todo)
-    codes = [ExitCode.REMOTE] if todo.not_looked_at else []
-    if isinstance(todo, RepairList) and todo.left:
-        codes.append(ExitCode.DIFFERENCES)
-    if options.dry_run or not todo.orders:
-        return ExitCode.DONE if options.dry_run else foremost(codes)
-    screen.confirm(f"{question} {plural(len(todo.orders), 'link')}?")
-    outcomes = await writer.carry_out(todo, operator)
-    counts = outcomes.counts(todo.orders)
-    screen.written(todo, outcomes, counts, view)
-    return foremost([outcome_code(outcomes, counts), *codes])
+    """Show the list, let the screen ask, write, and return the exit code."""
+    accounts, operator = ready
+
+    async def work(folder: Path) -> ExitCode:
+        async with ports_of(opened, options, folder, accounts, screen.watching) as ports:
+            todo, writer = await listed(ports)
+            screen.listed(todo)
+            codes = [ExitCode.REMOTE] if todo.not_looked_at else []
+            if isinstance(todo, RepairList) and todo.left:
+                codes.append(ExitCode.DIFFERENCES)
+            outcomes = None
+            if todo.orders and not options.dry_run:
+                outcomes = await writer.carry_out(todo, operator)
+                codes.insert(0, outcome_code(outcomes, outcomes.counts(todo.orders)))
+            screen.ended(todo, opened.view, outcomes)
+            return ExitCode.DONE if options.dry_run else foremost(codes)
+
+    with scratch() as folder:
+        return ExitCode(opened.root.await_(work(folder)))
 
 
 def outcome_code(outcomes: Outcomes, counts: Mapping[str, int]) -> ExitCode:
@@ -373,10 +338,10 @@ def scratch() -> Iterator[Path]:
 
 
 def plan_of(view: RunView) -> Plan:
-    """Return the plan of a run, from its own words in the ledger.
+    """Return the plan of a run, as the ledger keeps it.
 
     Raises:
-        LedgerError: they are no plan.
+        LedgerError: it cannot be read.
     """
     plan = load_plan_bytes(view.plan_text.encode(), view.started.plan_file).plan
     if plan is None:
@@ -397,8 +362,8 @@ def expected_of(plan: Plan, option: Path | None, ledger: Path) -> ExpectedFile |
         return read_expected(option)
     if plan.expected is None:
         return None
-    places = (ledger.parent / plan.expected, Path(plan.expected))
-    found = next((path for path in places if path.is_file()), None)
+    paths = (ledger.parent / plan.expected, Path(plan.expected))
+    found = next((path for path in paths if path.is_file()), None)
     if found is None:
         raise UsageError(
             f"the expected links `{printable(plan.expected)}` that the plan names are not beside the ledger `{ledger}`",
@@ -416,39 +381,23 @@ def accounts_of(root: Root, plan: Plan) -> tuple[Account, ...]:
     return root.accounts([site.account for site in plan.sites])
 
 
-def accounts_if_any(root: Root, plan: Plan) -> tuple[tuple[Account, ...], str]:
-    """Return the accounts, or none and the reason: for work that can also be done on files alone."""
-    quiet = dataclasses.replace(root, interactive=False)
-    try:
-        return accounts_of(quiet, plan), ""
-    except CredentialError as problem:
-        return (), str(problem)
-
-
 @contextlib.asynccontextmanager
 async def ports_of(
     opened: OpenRun,
     options: LinkOptions,
     folder: Path,
     accounts: tuple[Account, ...],
+    watching: Watching,
     *,
     why_not: str = "",
-    watching: Watching,
 ) -> AsyncIterator[LinkPorts]:
     """Yield the ports of the steps; without accounts no site is asked.
 
     `watching` shows the progress of a snapshot while sites are asked.
     """
-    root = opened.root
+    root, plan = opened.root, opened.plan
     ports = LinkPorts(
-        plan=opened.plan,
-        ledger=opened.ledger,
-        clock=root.clock,
-        limits=Limits(root.clock),
-        folder=folder,
-        send=None,
-        why_not=why_not,
-        random=root.random,
+        plan=plan, ledger=opened.ledger, clock=root.clock, folder=folder, why_not=why_not
     )
     if not accounts:
         yield ports
@@ -456,5 +405,6 @@ async def ports_of(
     async with root.network(
         accounts, endpoint=options.endpoint, ca_bundle=options.ca_bundle
     ) as send:
+        connect = partial(clients_of, plan.sites, send, root.clock, Limits(root.clock), root.random)
         with watching() as progress:
-            yield dataclasses.replace(ports, send=send, progress=progress)
+            yield dataclasses.replace(ports, connect=connect, progress=progress)

@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
+from functools import partial
 from pathlib import Path
 
 from runbook.atlassian.facts import ask
@@ -23,7 +24,13 @@ from runbook.http import Send
 from runbook.ledger.events import JobResolved
 from runbook.ledger.store import Ledger, create_ledger
 from runbook.operations.check_plan import checked_plan
-from runbook.operations.link_steps import LinkPorts, list_repair, list_rollback, verify_run
+from runbook.operations.link_steps import (
+    LinkPorts,
+    clients_of,
+    list_repair,
+    list_rollback,
+    verify_run,
+)
 from runbook.operations.links import outcome_code, scratch
 from runbook.operations.root import Root, process_mask
 from runbook.operations.run import RunEnvironment, RunOptions, RunResult, RunSummary, run_plan
@@ -32,9 +39,7 @@ from runbook.plan.model import Plan, Wave
 from runbook.remotelinks.compare import KINDS
 from runbook.remotelinks.comparison_store import ComparisonStore
 from runbook.remotelinks.expected import read_expected
-from runbook.remotelinks.scope import scope_of
-from runbook.remotelinks.snapshot import take
-from runbook.remotelinks.snapshot_file import create_snapshot
+from runbook.remotelinks.snapshot import scope_of, snapshot_of, take
 from runbook.remotelinks.writes import Outcomes
 from runbook.secrets import Account, Secret
 from runbook.simulator.faults import Level, faults_for
@@ -163,7 +168,7 @@ class _Evening:
             checked = await self._asked(send)
             world.faults.add(*faults_for(self.options.faults, self.plan, seed=self.options.seed))
             links = self._link_ports(send)
-            before = await self._looked_before(world, links, send)
+            before = await self._looked_before(world, links)
             ending = await self._run(world, checked, send, accounts, endpoint)
             codes = [ending.exit_code, *await self._after(links, before)]
         view = self._view()
@@ -186,10 +191,10 @@ class _Evening:
             plan=self.plan,
             ledger=self.ledger,
             clock=self.clock,
-            limits=Limits(self.clock),
             folder=self.folder,
-            send=send,
-            random=self.root.random,
+            connect=partial(
+                clients_of, self.plan.sites, send, self.clock, Limits(self.clock), self.root.random
+            ),
         )
 
     async def _asked(self, send: Send) -> CheckedPlan:
@@ -204,27 +209,13 @@ class _Evening:
         self.screen.say(f"check --online: {_counted(findings)}")
         return CheckedPlan.of(self.plan, facts, findings)
 
-    async def _looked_before(self, world: World, links: LinkPorts, send: Send) -> Path:
+    async def _looked_before(self, world: World, links: LinkPorts) -> Path:
         csv = self.folder / EXPECTED
         csv.write_text(world.expected_csv(), encoding="utf-8")
         before = self.folder / "before.snapshot"
         scope = scope_of(self.plan, links=csv)
-        with create_snapshot(
-            before,
-            plan=self.plan.name,
-            digest=self.plan.digest,
-            scope=scope.as_json(),
-            at=self.clock.now(),
-        ) as file:
-            taken = await take(
-                self.plan,
-                file,
-                scope,
-                send=send,
-                clock=self.clock,
-                limits=links.limits,
-                random=self.root.random,
-            )
+        with snapshot_of(before, self.plan, scope, self.clock.now()) as file:
+            taken = await take(self.plan, file, scope, sites=links.connect(), clock=self.clock)
         issues = sum(taken.states.values())
         self.screen.say(
             f"snapshot: {plural(issues, 'issue')} with {plural(taken.links, 'remote link')} before the run"
@@ -245,7 +236,7 @@ class _Evening:
         with ComparisonStore(self.plan, folder=self.folder) as store:
             verified = await verify_run(
                 links,
-                self._view().id,
+                self._view(),
                 store,
                 expected=read_expected(self.folder / EXPECTED),
                 after=None,
@@ -263,15 +254,9 @@ class _Evening:
         return verified.exit_code
 
     async def _repaired(self, links: LinkPorts) -> ExitCode:
-        with ComparisonStore(self.plan, folder=self.folder) as store:
-            todo, writer = await list_repair(
-                links,
-                self._view(),
-                store,
-                expected=read_expected(self.folder / EXPECTED),
-                after=None,
-            )
-            outcomes = await writer.carry_out(todo, OPERATOR)
+        expected = read_expected(self.folder / EXPECTED)
+        todo, writer = await list_repair(links, self._view(), expected=expected, after=None)
+        outcomes = await writer.carry_out(todo, OPERATOR)
         results = outcomes.counts(todo.orders)
         self.screen.say(f"repair: {added_up(results)}, {len(todo.left)} left alone")
         self.screen.outcomes(outcomes, results)

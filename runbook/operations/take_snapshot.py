@@ -8,10 +8,10 @@ from typing import Any
 
 from runbook.atlassian.limits import Limits
 from runbook.errors import UsageError
+from runbook.operations.link_steps import clients_of
 from runbook.operations.root import Root, read_plan_for
-from runbook.remotelinks.scope import Scope, scope_of
-from runbook.remotelinks.snapshot import SnapshotProgress, Taken, take
-from runbook.remotelinks.snapshot_file import SnapshotFile, create_snapshot
+from runbook.remotelinks.snapshot import Scope, SnapshotProgress, Taken, scope_of, snapshot_of, take
+from runbook.remotelinks.snapshot_file import SnapshotFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,13 +73,7 @@ def take_snapshot(root: Root, options: SnapshotOptions, screen: SnapshotScreen) 
     root.endpoint(options.endpoint)
     fresh = not options.output.exists()
     accounts = root.accounts([site.account for site in scope.sites])
-    with create_snapshot(
-        options.output,
-        plan=plan.name,
-        digest=plan.digest,
-        scope=scope.as_json(),
-        at=root.clock.now(),
-    ) as file:
+    with snapshot_of(options.output, plan, scope, root.clock.now()) as file:
         finished = file.meta().finished_at
         if finished is not None and not file.states().get("failed"):
             screen.whole(finished)
@@ -90,16 +84,11 @@ def take_snapshot(root: Root, options: SnapshotOptions, screen: SnapshotScreen) 
             async with root.network(
                 accounts, endpoint=options.endpoint, ca_bundle=options.ca_bundle
             ) as send:
+                limits = Limits(root.clock, rate_cap_per_s=options.rate)
+                sites = clients_of(scope.sites, send, root.clock, limits, root.random)
                 with screen.watching() as progress:
                     return await take(
-                        plan,
-                        file,
-                        scope,
-                        send=send,
-                        clock=root.clock,
-                        limits=Limits(root.clock, rate_cap_per_s=options.rate),
-                        random=root.random,
-                        progress=progress,
+                        plan, file, scope, sites=sites, clock=root.clock, progress=progress
                     )
 
         taken: Taken = root.await_(work())

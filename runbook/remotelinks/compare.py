@@ -1,8 +1,8 @@
 """What became of the expected links of one issue: every one gets exactly one kind.
 
 In: the links that are expected on an issue, the remote links that are there, and the addresses of the
-sites. Out: one verdict for each expected link, and one for each link besides them that is worth a
-word. Pure: files, SQL and the network are in `comparison_store`, `comparison_join` and `verification`.
+sites. Out: one kind for each expected link, and one for each link besides them that is worth
+mentioning. Pure: files, SQL and the network are in `comparison_store`, `comparison` and `verification`.
 
 A link matches an expected target when it points to it (`pointing`): by the target's numeric id, or by
 its key as it was expected or as it is now. The kinds, in the order in which they are tried:
@@ -89,8 +89,8 @@ class Found(NamedTuple):
     ours: bool
 
 
-class Verdict(NamedTuple):
-    """What became of an expected link (`row`), or a word on a link besides them (`row` is None)."""
+class Classified(NamedTuple):
+    """What became of an expected link (`row`), or of a link besides them (`row` is None)."""
 
     row: int | None
     job: str | None
@@ -125,13 +125,13 @@ class _Issue:
         self.found = found
         self.points = [addresses.pointer(link.url, link.global_id) for link in found]
         self.free = [True] * len(found)
-        self.verdicts: list[Verdict] = []
+        self.classified: list[Classified] = []
 
     def say(self, want: Wanted, kind: Kind, index: int | None, detail: str = "") -> None:
         link = None
         if index is not None:
             link, self.free[index] = self.found[index], False
-        self.verdicts.append(Verdict(want.row, want.job, kind, link, detail))
+        self.classified.append(Classified(want.row, want.job, kind, link, detail))
 
     def free_of(self, indexes: Sequence[int]) -> int:
         """Return the first of these links that is unclaimed, else the first: one serves several rows."""
@@ -144,15 +144,15 @@ class _Issue:
                 yield index, self.found[index], point
 
 
-def judge(
+def classify(
     wanted: Sequence[Wanted],
     found: Sequence[Found],
     addresses: Addresses,
     jobs_here: Mapping[str, str],
     *,
     besides: bool = True,
-) -> list[Verdict]:
-    """Return one verdict for each expected link of an issue that was read, and the words besides.
+) -> list[Classified]:
+    """Return the kind of each expected link of an issue that was read, and of the links besides.
 
     `jobs_here` maps the address of a site to the job that links this issue's site to it; `besides`
     off leaves out duplicates and unexpected links (where only a sample of the rows is known).
@@ -167,7 +167,7 @@ def judge(
         issue.say(want, Kind.MISSING, None)
     if besides:
         _unexpected(issue, jobs_here)
-    return issue.verdicts
+    return issue.classified
 
 
 def _matched(issue: _Issue, wanted: Sequence[Wanted], *, besides: bool) -> list[Wanted]:
@@ -215,8 +215,8 @@ def _settle(issue: _Issue, group: list[Wanted], hits: list[int], *, besides: boo
                 detail = "another link to the same target is there"
                 if index in own:
                     detail = "a user's own link to the same target is there too"
-                issue.verdicts.append(
-                    Verdict(None, group[0].job, Kind.DUPLICATE, found[index], detail)
+                issue.classified.append(
+                    Classified(None, group[0].job, Kind.DUPLICATE, found[index], detail)
                 )
 
 
@@ -264,4 +264,4 @@ def _unexpected(issue: _Issue, jobs_here: Mapping[str, str]) -> None:
         job = jobs_here.get(point.site or "") if by_job(link) else None
         if job is not None:
             detail = f"`{link.relationship or DEFAULT_LABEL}`: no expected link says so"
-            issue.verdicts.append(Verdict(None, job, Kind.UNEXPECTED, link, detail))
+            issue.classified.append(Classified(None, job, Kind.UNEXPECTED, link, detail))

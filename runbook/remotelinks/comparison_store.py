@@ -1,7 +1,7 @@
 """What a comparison needs, on disk: a temporary SQLite database of expected links and known ones.
 
 In: a plan, the rows of expected links, what the ledger names, and the snapshot from before the run. Out:
-tables that `comparison_join` joins with the snapshot from after it, and the tables of its results. Rows
+tables that `comparison` joins with the snapshot from after it, and the tables of its results. Rows
 are normalised in Python once and written in batches, so a million links need little memory.
 """
 

@@ -45,7 +45,7 @@ class ExpectedRow(NamedTuple):
     line: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class BadRow:
     """A row that was not taken, with the line it begins in and the reason."""
 
@@ -66,7 +66,7 @@ class ExpectedFile:
     path: Path
     encoding: str
     delimiter: str
-    columns: tuple[int, int, int, int]
+    columns: tuple[int, ...]
     header_line: int
     width: int
     sha256: str
@@ -100,42 +100,30 @@ class ExpectedFile:
         """Yield only the good rows."""
         return (row for row in self if isinstance(row, ExpectedRow))
 
-    def bad(self) -> Iterator[BadRow]:
-        """Yield only the bad rows."""
-        return (row for row in self if isinstance(row, BadRow))
-
     def as_json(self) -> dict[str, str]:
         """Return the file as the ledger names it."""
         return {"file": self.path.name, "sha256": self.sha256}
 
     def _row(self, cells: list[str], line: int) -> ExpectedRow | BadRow:
         if len(cells) != self.width:
-            return BadRow(
-                line=line, reason=f"{len(cells)} columns where the header has {self.width}"
-            )
-        at = self.columns
-        source, destination = _key(cells[at[0]]), _key(cells[at[1]])
-        for name, key, cell in (
-            ("source_key", source, cells[at[0]]),
-            ("destination_key", destination, cells[at[1]]),
-        ):
-            if not _KEY.match(key):
-                return BadRow(line=line, reason=_key_problem(name, cell))
-        label, direction = cells[at[2]].strip(), cells[at[3]].strip().lower()
-        if not label:
-            return BadRow(line=line, reason="`link_type` is empty")
-        if len(label) > LABEL_LIMIT:
-            return BadRow(
-                line=line,
-                reason=f"`link_type` has {len(label)} characters, Jira takes {LABEL_LIMIT}",
-            )
-        if direction not in DIRECTIONS:
-            return BadRow(
-                line=line,
-                reason=f"`direction` is `{shortened(direction)}`, not `outward` or `inward`",
-            )
-        if source == destination:
-            return BadRow(line=line, reason=f"`{source}` is linked to itself")
+            return BadRow(line, f"{len(cells)} columns where the header has {self.width}")
+        from_cell, to_cell, label, direction = (cells[at].strip() for at in self.columns)
+        source, destination, direction = _key(from_cell), _key(to_cell), direction.lower()
+        problem = ""
+        if not _KEY.match(source):
+            problem = _key_problem("source_key", from_cell)
+        elif not _KEY.match(destination):
+            problem = _key_problem("destination_key", to_cell)
+        elif not label:
+            problem = "`link_type` is empty"
+        elif len(label) > LABEL_LIMIT:
+            problem = f"`link_type` has {len(label)} characters, Jira takes {LABEL_LIMIT}"
+        elif direction not in DIRECTIONS:
+            problem = f"`direction` is `{shortened(direction)}`, not `outward` or `inward`"
+        elif source == destination:
+            problem = f"`{source}` is linked to itself"
+        if problem:
+            return BadRow(line, problem)
         return ExpectedRow(source, destination, label, direction, line)
 
     def _broken(self, first: int, last: int, problem: csv.Error) -> BadRow:
@@ -146,7 +134,7 @@ class ExpectedFile:
                 hint="close the quote, or double a quote that belongs to the text",
             )
         until = f" (to line {last})" if last > first else ""
-        return BadRow(line=first, reason=f"not readable as CSV{until}: {text}")
+        return BadRow(first, f"not readable as CSV{until}: {text}")
 
 
 def read_expected(path: Path) -> ExpectedFile:
@@ -182,12 +170,7 @@ def read_expected(path: Path) -> ExpectedFile:
         path=path,
         encoding=encoding,
         delimiter=delimiter,
-        columns=(
-            names.index("source_key"),
-            names.index("destination_key"),
-            names.index("link_type"),
-            names.index("direction"),
-        ),
+        columns=tuple(names.index(name) for name in COLUMNS),
         header_line=header_line,
         width=len(names),
         sha256=sha256,
@@ -201,16 +184,14 @@ def shortened(text: str, limit: int = 40) -> str:
     return visible if len(visible) <= limit else f"{visible[:limit]}…"
 
 
-def _key(cell: str) -> str:
-    text = cell.strip()
+def _key(text: str) -> str:
     if text.startswith("="):
         inside = _SPREADSHEET_TEXT.match(text)
         text = inside[1].strip() if inside else text
     return text.upper()
 
 
-def _key_problem(name: str, cell: str) -> str:
-    text = cell.strip()
+def _key_problem(name: str, text: str) -> str:
     if not text:
         return f"`{name}` is empty"
     if text.startswith(_FORMULA_STARTS):

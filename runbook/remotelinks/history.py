@@ -9,12 +9,11 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 from runbook.atlassian.jira import JiraSite
 
 _FIELD = "remoteissuelink"
-_QUOTED = re.compile(r'"(.*)"', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,36 +29,15 @@ class LinkChange:
 
     def names(self, keys: Iterable[str]) -> bool:
         """Return whether the text names one of these issue keys."""
-        return any(
-            re.search(rf"(?<![\w-]){re.escape(key)}(?![\w-])", self.text, re.IGNORECASE)
-            for key in keys
-        )
+        key = "|".join(map(re.escape, keys))
+        return re.search(rf"(?<![\w-])(?:{key})(?![\w-])", self.text, re.IGNORECASE) is not None
 
     def titled(self, keys: Iterable[str]) -> bool:
         """Return whether the quoted title is one of these issue keys: `"KEY"` or `"KEY (App)"`."""
-        quoted = _QUOTED.search(self.text)
-        if quoted is None:
-            return False
-        return any(
-            re.fullmatch(
-                rf"{re.escape(key)}(?: \(.*\))?", quoted[1].strip(), re.IGNORECASE | re.DOTALL
-            )
-            for key in keys
-        )
-
-
-class History(Protocol):
-    """Where changelogs can be read."""
-
-    def changes(
-        self, site: str, issues: Sequence[str]
-    ) -> AsyncIterator[tuple[str, tuple[LinkChange, ...]]]:
-        """Yield (issue key, its changes of remote links, oldest first) for issues of one site.
-
-        Raises:
-            RunbookError: the site cannot be asked.
-        """
-        ...
+        quoted = re.search(r'"(.*)"', self.text, re.DOTALL)
+        title = "" if quoted is None else quoted[1].strip()
+        key = "|".join(map(re.escape, keys))
+        return re.fullmatch(rf"(?is)(?:{key})(?: \(.*\))?", title) is not None
 
 
 class SiteHistory:
@@ -154,8 +132,7 @@ def _moment(value: Any) -> datetime | None:
     try:
         if isinstance(value, int | float):
             return datetime.fromtimestamp(value / 1000, UTC)
-        text = re.sub(r"([+-]\d\d)(\d\d)\Z", r"\1:\2", str(value).replace("Z", "+00:00"))
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(str(value))
     except (ValueError, OverflowError, OSError):
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -52,7 +52,7 @@ class PlanMap:
         for site in plan.sites:
             for project in site.projects:
                 self._projects.setdefault(project.key.upper(), (site, project.key.upper()))
-        self._jobs: dict[tuple[str, str], Instance] = {}
+        self._jobs: dict[tuple[str, str | None], Instance] = {}
         for instance in plan.instances:
             if instance.recreate_as_remote and instance.product is Product.JIRA:
                 direction = (instance.product_url, instance.destination_url)
@@ -67,7 +67,7 @@ class PlanMap:
             return None
         return Located(found[0], f"{found[1]}-{number}", found[1])
 
-    def job_between(self, source: str, target: str) -> Instance | None:
+    def job_between(self, source: str, target: str | None) -> Instance | None:
         """Return the job that recreates links from one site to another, None where none does."""
         return self._jobs.get((source, target))
 
@@ -116,7 +116,7 @@ def expected_counts(plan: Plan, rows: Iterable[ExpectedRow | Any]) -> Counts:
     recreate job and each of its pairs is there, with 0 where nothing is expected. A project that
     several waves bring counts for the last of them. Bad rows are skipped.
     """
-    places = PlanMap(plan)
+    plan_map = PlanMap(plan)
     counts: Counts = {None: 0}
     for instance in plan.instances:
         source, target = plan.site(instance.product_url), plan.site(instance.destination_url)
@@ -128,12 +128,12 @@ def expected_counts(plan: Plan, rows: Iterable[ExpectedRow | Any]) -> Counts:
     for row in rows:
         if not isinstance(row, ExpectedRow):
             continue
-        route = places.route(row)
+        route = plan_map.route(row)
         if route.job is None or route.source is None or route.target is None:
             counts[None] += 1
             continue
         counts[route.job.id] += 1
-        waves = places.wave(route.source), places.wave(route.target)
+        waves = plan_map.wave(route.source), plan_map.wave(route.target)
         if waves[0] is not None and waves[1] is not None:
             counts[route.job.id, waves[0], waves[1]] += 1
     return counts

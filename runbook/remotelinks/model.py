@@ -1,7 +1,7 @@
-"""A remote issue link as a value, and what makes two of them equal.
+"""What makes two records of a remote issue link equal, and what the ledger keeps of a link.
 
-In: Atlassian's record as received (`GET …/remotelink`, jira-rest.md B1). Out: the fields that are
-compared, the record itself, and a hash of everything that a client can write. Pure.
+In: Atlassian's record as received (`GET …/remotelink`, jira-rest.md B1). Out: what a client can write
+of it, a hash of that, and the fields in which two records differ. Pure.
 """
 
 import hashlib
@@ -14,48 +14,6 @@ from runbook.json_text import json_text
 HASH_DIGITS = 32  # of a content hash, as the ledger names links
 # Set by Jira, never by a client: a link that was removed and made again has others.
 _OF_JIRA = ("id", "self")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoteLink:
-    """One remote link of one issue; `record` is Atlassian's record as received, unknown fields too."""
-
-    link_id: int
-    global_id: str | None
-    relationship: str | None
-    url: str
-    title: str
-    record: Mapping[str, Any]
-
-    @property
-    def hash(self) -> str:
-        """Return the hash of the record without `id` and `self`; see `content_hash`."""
-        return content_hash(self.record)
-
-
-def link_of(record: Any) -> RemoteLink:
-    """Return the link that a record describes.
-
-    Raises:
-        ValueError: the record is no remote link: no object, no numeric `id`, or no `object`.
-    """
-    if not isinstance(record, Mapping):
-        raise ValueError("the record is no JSON object")  # noqa: TRY004 - one error for bad data
-    try:
-        link_id = int(record["id"])
-    except (KeyError, TypeError, ValueError):
-        raise ValueError("the record has no numeric `id`") from None
-    target = record.get("object")
-    if not isinstance(target, Mapping):
-        raise ValueError(f"link {link_id} has no `object`")  # noqa: TRY004 - one error for bad data
-    return RemoteLink(
-        link_id=link_id,
-        global_id=_text(record.get("globalId")),
-        relationship=_text(record.get("relationship")),
-        url=_text(target.get("url")) or "",
-        title=_text(target.get("title")) or "",
-        record=record,
-    )
 
 
 def writable(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -93,10 +51,6 @@ def _without_nothing(value: Any) -> Any:
         if (inner := _without_nothing(outer)) is not None
     }
     return kept or None
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,8 +100,8 @@ def normal_base(url: str) -> str:
         host, port = (parts.hostname or "").lower(), parts.port
     except ValueError:
         return url.strip().rstrip("/")
-    place = host if port in (None, 80, 443) else f"{host}:{port}"
-    return f"{place}{parts.path.rstrip('/')}"
+    authority = host if port in (None, 80, 443) else f"{host}:{port}"
+    return f"{authority}{parts.path.rstrip('/')}"
 
 
 def issue_id_of(global_id: str | None) -> int | None:

@@ -4,7 +4,6 @@ Where a link points is decided in `pointing`, by the target's key as known and a
 present issue id. What could not be looked at is `not_asked`, with the reason; it never counts as absent.
 """
 
-from collections.abc import Callable
 from typing import Literal
 
 from runbook.atlassian.jira import JiraSite
@@ -51,20 +50,9 @@ async def look(
 class RemoteLinkProber:
     """Look for known links on the sites of a plan, each with the account that the plan gives it."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        send: Send,
-        clock: Clock,
-        *,
-        limits: Limits | None = None,
-        random: Callable[[], float] = lambda: 0.5,
-    ) -> None:
-        self._plan = plan
-        self._send = send
-        self._clock = clock
-        self._limits = limits or Limits(clock)
-        self._random = random
+    def __init__(self, plan: Plan, send: Send, clock: Clock) -> None:
+        self._plan, self._send, self._clock = plan, send, clock
+        self._limits = Limits(clock)
 
     async def read(self, site: str, issue: str, target: str, destination: str) -> ProbeReading:
         """Return whether `issue` of `site` has a remote link to issue `target` of `destination`."""
@@ -73,12 +61,11 @@ class RemoteLinkProber:
         if holder is None or other is None:
             missing = site if holder is None else destination
             return ProbeReading(result="not_asked", detail=f"the plan has no site `{missing}`")
+        source, target_site = (self._client(end, exchanges) for end in (holder, other))
         try:
-            result, detail = await look(
-                self._client(holder, exchanges), self._client(other, exchanges), issue, target
-            )
+            result, detail = await look(source, target_site, issue, target)
         except RunbookError as problem:
-            return ProbeReading(result="not_asked", detail=str(problem), exchanges=tuple(exchanges))
+            result, detail = "not_asked", str(problem)
         return ProbeReading(result=result, detail=detail, exchanges=tuple(exchanges))
 
     def _client(self, site: Site, exchanges: list[Exchange]) -> JiraSite:
@@ -87,7 +74,6 @@ class RemoteLinkProber:
             send=self._send,
             clock=self._clock,
             limits=self._limits,
-            random=self._random,
             patience=_PATIENCE,
             watch=exchanges.append,
         )

@@ -3,34 +3,163 @@
 Jira offers no other way (jira-rest.md B6), so each site is read at the pace of its documented limit
 by one worker of its own. Work is cut into chunks of up to 1 000 issues, recorded when whole: a
 process that is killed goes on behind the last one. Absent, refused and failed issues are listed.
+
+In scope are the issues that the expected links name, where there are any; else the plan's projects;
+or what a JQL query says. Keys are those of the cloud: a renamed project's issues keep their numbers.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
 
 from runbook.atlassian.errors import JiraRefusedError, NotDocumentedError, NotReachedError
 from runbook.atlassian.jira import JiraSite, Resolution
-from runbook.atlassian.limits import Limits
-from runbook.atlassian.outcomes import Patience
 from runbook.clock import Clock
-from runbook.errors import RemoteError, RunbookError
-from runbook.http import Send
+from runbook.errors import RemoteError, RunbookError, UsageError
 from runbook.plan.model import Plan, Site
-from runbook.remotelinks.model import link_of
+from runbook.remotelinks.expected import BadRow, read_expected
+from runbook.remotelinks.mapping import PlanMap
 from runbook.remotelinks.pointing import Addresses
-from runbook.remotelinks.scope import Scope
 from runbook.remotelinks.snapshot_file import (
     Chunk,
     IssueState,
     ReadIssue,
     ResolvedRow,
     SnapshotFile,
+    create_snapshot,
+    link_row,
 )
+
+ScopeKind = Literal["expected", "projects", "jql"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What is read: `keys` or `jql` per site; `targets` are further keys to resolve per site.
+
+    `source` is `{file, sha256}` of the expected links.
+    `bad_rows` and `unplaced` rows of that file are in nobody's scope.
+    """
+
+    kind: ScopeKind
+    sites: tuple[Site, ...]
+    keys: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    jql: Mapping[str, str] = field(default_factory=dict)
+    targets: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    source: Mapping[str, str] | None = None
+    bad_rows: tuple[BadRow, ...] = ()
+    unplaced: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the scope as the snapshot file names it; a file of another scope is another snapshot."""
+        return {
+            "kind": self.kind,
+            "sites": [site.url for site in self.sites],
+            "jql": dict(self.jql),
+            "expected": None if self.source is None else dict(self.source),
+        }
+
+
+def scope_of(
+    plan: Plan,
+    *,
+    links: Path | None = None,
+    sites: Iterable[str] = (),
+    jql: str | None = None,
+    everything: bool = False,
+) -> Scope:
+    """Return the scope of a snapshot.
+
+    `links` names expected links other than the plan's; `sites` restricts to some sites; `everything`
+    reads the plan's projects although there are expected links.
+
+    Raises:
+        UsageError: a site is not in the plan, nothing says what to read, or the CSV cannot be read.
+    """
+    chosen = _chosen(plan, tuple(sites))
+    if jql is not None:
+        return Scope(kind="jql", sites=chosen, jql={site.url: jql for site in chosen})
+    if links is None and plan.expected is not None:
+        links = Path(plan.file).parent / plan.expected
+    if links is not None and not everything:
+        return _expected_scope(plan, chosen, links)
+    bare = [site.url for site in chosen if not site.projects]
+    if bare:
+        raise UsageError(
+            f"nothing says which issues of `{bare[0]}` to read: the plan names no projects for it",
+            hint="add `projects` to the site, or give `--links CSV`, or `--site URL --jql JQL`",
+        )
+    return Scope(
+        kind="projects", sites=chosen, jql={site.url: _projects_jql(site) for site in chosen}
+    )
+
+
+def _chosen(plan: Plan, urls: tuple[str, ...]) -> tuple[Site, ...]:
+    if not urls:
+        return plan.sites
+    wanted = [url.rstrip("/").lower() for url in urls]
+    known = {site.url.lower(): site for site in plan.sites}
+    unknown = [url for url in wanted if url not in known]
+    if unknown:
+        raise UsageError(
+            f"the plan has no site `{unknown[0]}`",
+            hint="its sites are " + ", ".join(f"`{site.url}`" for site in plan.sites),
+        )
+    return tuple(known[url] for url in dict.fromkeys(wanted))
+
+
+def _expected_scope(plan: Plan, chosen: tuple[Site, ...], links: Path) -> Scope:
+    plan_map, file = PlanMap(plan), read_expected(links)
+    urls = {site.url for site in chosen}
+    keys: dict[str, set[str]] = {url: set() for url in urls}
+    targets: dict[str, set[str]] = {url: set() for url in urls}
+    bad: list[BadRow] = []
+    unplaced = 0
+    for row in file:
+        if isinstance(row, BadRow):
+            bad.append(row)
+            continue
+        route = plan_map.route(row)
+        if route.source is None or route.target is None:
+            unplaced += 1
+        if route.same_site:
+            continue
+        for end in (route.source, route.target):
+            if end is not None and end.site.url in urls:
+                keys[end.site.url].add(end.key)
+        if route.target is not None and route.target.site.url in urls:
+            targets[route.target.site.url].add(route.target.key)
+    return Scope(
+        kind="expected",
+        sites=chosen,
+        keys={url: _in_order(found) for url, found in keys.items()},
+        targets={url: _in_order(found) for url, found in targets.items()},
+        source=file.as_json(),
+        bad_rows=tuple(bad),
+        unplaced=unplaced,
+    )
+
+
+def _in_order(keys: Iterable[str]) -> tuple[str, ...]:
+    def rank(key: str) -> tuple[str, int, str]:
+        project, _, number = key.rpartition("-")
+        return project, int(number) if number.isdigit() else 0, key
+
+    return tuple(sorted(keys, key=rank))
+
+
+def _projects_jql(site: Site) -> str:
+    # Quoted: a project key may be a word of the language, such as NO or NOT.
+    listed = ", ".join(f'"{project.key}"' for project in site.projects)
+    return f"project in ({listed}) ORDER BY key ASC"
+
 
 CHUNK_ISSUES = 1000
 # Requests of one site that may be under way or waiting for their place: 100/s at 1 s latency.
-LANES = 100
+WORKERS = 100
 # So many issues that fail one after the other are not the issues' fault.
 FAILURES_IN_A_ROW = 20
 
@@ -74,47 +203,34 @@ class Taken:
         return not self.errors and not self.states.get(IssueState.FAILED.value)
 
 
+def snapshot_of(path: Path, plan: Plan, scope: Scope, at: datetime) -> SnapshotFile:
+    """Make a snapshot file of a plan's scope, or open it to go on; see `create_snapshot`."""
+    return create_snapshot(path, plan=plan.name, digest=plan.digest, scope=scope.as_json(), at=at)
+
+
 async def take(
     plan: Plan,
     file: SnapshotFile,
     scope: Scope,
     *,
-    send: Send,
+    sites: Mapping[str, JiraSite],
     clock: Clock,
-    limits: Limits | None = None,
-    random: Callable[[], float] = lambda: 0.5,
-    patience: Patience | None = None,
     progress: SnapshotProgress | None = None,
-    lanes: int = LANES,
 ) -> Taken:
     """Read what is missing in `file`, all sites at once, and return what is in it then.
 
-    Errors of one site do not stop the others; calling it again goes on with what is missing.
+    `sites` maps a site's URL to its client. Errors of one site do not stop the others; calling it
+    again goes on with what is missing.
     """
-    shared = limits or Limits(clock)
     file.reopen_failed()
+    progress = progress or SnapshotProgress()
     readers = [
-        _SiteReader(
-            site=site,
-            jira=JiraSite.of(
-                site,
-                send=send,
-                clock=clock,
-                limits=shared,
-                random=random,
-                patience=patience,
-            ),
-            file=file,
-            clock=clock,
-            progress=progress or SnapshotProgress(),
-            lanes=lanes,
-        )
-        for site in scope.sites
+        _SiteReader(site.url, sites[site.url], file, clock, progress) for site in scope.sites
     ]
     errors = await _all(readers, lambda reader: reader.read(scope))
     if not errors:
         targets = _targets(plan, file, scope)
-        errors = await _all(readers, lambda reader: reader.resolve(targets[reader.site.url]))
+        errors = await _all(readers, lambda reader: reader.resolve(targets[reader.url]))
     states = file.states()
     taken = Taken(errors=errors, states=states, links=file.link_count())
     if not errors:
@@ -134,7 +250,7 @@ async def _all(
 
     ended = await asyncio.gather(*(attempted(reader) for reader in readers))
     return tuple(
-        (reader.site.url, error)
+        (reader.url, error)
         for reader, error in zip(readers, ended, strict=True)
         if error is not None
     )
@@ -148,22 +264,19 @@ class _Open:
     issues: dict[str, ReadIssue] = field(default_factory=dict)
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class _SiteReader:
-    """The one worker of a site."""
-
-    site: Site
+    url: str
     jira: JiraSite
     file: SnapshotFile
     clock: Clock
     progress: SnapshotProgress
-    lanes: int
     failures: int = 0
 
     async def read(self, scope: Scope) -> None:
         """Read every issue of the site that is in scope and not recorded yet."""
-        url = self.site.url
-        self.file.add_site(url, account=self.site.account, at=self.clock.now())
+        url = self.url
+        self.file.add_site(url, account=self.jira.account, at=self.clock.now())
         me = await self.jira.myself()
         info, _ = await self.jira.server_info()
         self.file.describe_site(
@@ -182,7 +295,7 @@ class _SiteReader:
 
     async def resolve(self, keys: Sequence[str]) -> None:
         """Resolve the keys of targets on this site; what its issues already tell is not asked again."""
-        url = self.site.url
+        url = self.url
         done = {row.asked for row in self.file.resolved(url)}
         known = {row.asked: row for row in self.file.issues(url)}
         rows: list[ResolvedRow] = []
@@ -216,10 +329,10 @@ class _SiteReader:
             raise QueryRefusedError(jql, said) from refusal
 
     async def _read_chunks(self, chunks: Sequence[Chunk]) -> None:
-        """Read chunks with all lanes; the next chunk begins while the last issues of one are out."""
+        """Read chunks with all workers; the next chunk begins while the last issues of one are out."""
         queue = _work(chunks)
-        lanes = min(self.lanes, sum(len(chunk.keys) for chunk in chunks))
-        tasks = [asyncio.create_task(self._lane(queue)) for _ in range(lanes)]
+        workers = min(WORKERS, sum(len(chunk.keys) for chunk in chunks))
+        tasks = [asyncio.create_task(self._worker(queue)) for _ in range(workers)]
         try:
             await asyncio.gather(*tasks)
         finally:
@@ -227,17 +340,18 @@ class _SiteReader:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _lane(self, queue: "Iterator[tuple[_Open, str]]") -> None:
+    async def _worker(self, queue: "Iterator[tuple[_Open, str]]") -> None:
         for open_chunk, key in queue:
             open_chunk.issues[key] = await self._issue(key)
-            self.progress.read(self.site.url)
+            self.progress.read(self.url)
             if len(open_chunk.issues) == len(open_chunk.chunk.keys):
                 await self._record(open_chunk)
 
     async def _issue(self, key: str) -> ReadIssue:
         """Return one issue with its links, or why it has none."""
         try:
-            links = [link_of(record) for record in await self.jira.remote_links(key)]
+            records = await self.jira.remote_links(key)
+            links = [link_row(self.url, key, record) for record in records]
         except JiraRefusedError as refusal:
             state = IssueState.ABSENT if refusal.status == 404 else IssueState.REFUSED
             return ReadIssue(asked=key, state=state, detail=str(refusal))
@@ -270,7 +384,7 @@ class _SiteReader:
             for issue in issues
         ]
         self.file.record_chunk(done.chunk, named, self.clock.now())
-        self.progress.recorded(self.site.url, done.chunk)
+        self.progress.recorded(self.url, done.chunk)
 
 
 def _work(chunks: Sequence[Chunk]) -> Iterator[tuple[_Open, str]]:

@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple, Self
 from runbook.clock import isoformat_utc
 from runbook.errors import UsageError
 from runbook.json_text import json_text
-from runbook.remotelinks.model import RemoteLink, content_hash
+from runbook.remotelinks.model import content_hash
 from runbook.text import encodable
 
 APPLICATION_ID = 0x52424B53  # "RBKS"
@@ -47,18 +47,6 @@ class IssueState(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadIssue:
-    """One issue as it was read: `key` and `id` are the present ones, where they could be resolved."""
-
-    asked: str
-    state: IssueState
-    key: str | None = None
-    id: int | None = None
-    detail: str = ""
-    links: tuple[RemoteLink, ...] = ()
-
-
 class IssueRow(NamedTuple):
     """A row of the table `issue`."""
 
@@ -82,6 +70,46 @@ class LinkRow(NamedTuple):
     title: str
     record: str
     hash: str
+
+
+def link_row(site: str, issue: str, record: Any) -> LinkRow:
+    """Return the row of a record of an issue's remote link.
+
+    Raises:
+        ValueError: the record is no remote link: no object, no numeric `id`, or no `object`.
+    """
+    if not isinstance(record, Mapping):
+        raise ValueError("the record is no JSON object")  # noqa: TRY004 - one error for bad data
+    try:
+        link_id = int(record["id"])
+    except (KeyError, TypeError, ValueError):
+        raise ValueError("the record has no numeric `id`") from None
+    target = record.get("object")
+    if not isinstance(target, Mapping):
+        raise ValueError(f"link {link_id} has no `object`")  # noqa: TRY004 - one error for bad data
+    return LinkRow(
+        site,
+        issue,
+        link_id,
+        _held(record.get("globalId")),
+        _held(record.get("relationship")),
+        _held(target.get("url")) or "",
+        _held(target.get("title")) or "",
+        json_text(record),
+        content_hash(record),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadIssue:
+    """One issue as it was read: `key` and `id` are the present ones, where they could be resolved."""
+
+    asked: str
+    state: IssueState
+    key: str | None = None
+    id: int | None = None
+    detail: str = ""
+    links: tuple[LinkRow, ...] = ()
 
 
 class ResolvedRow(NamedTuple):
@@ -163,21 +191,19 @@ class SnapshotFile:
     def issues(self, site: str | None = None, *, state: str | None = None) -> Iterator[IssueRow]:
         """Yield issues by site and key as asked."""
         where, values = _where(site=site, state=state)
-        for row in self._rows(f"SELECT * FROM issue{where} ORDER BY site, asked", values):  # noqa: S608
-            yield IssueRow(*row)
+        query = f"SELECT * FROM issue{where} ORDER BY site, asked"  # noqa: S608
+        return map(IssueRow._make, self._rows(query, values))
 
     def links(self, site: str | None = None, issue: str | None = None) -> Iterator[LinkRow]:
         """Yield links by site, issue as asked and link id."""
         where, values = _where(site=site, issue=issue)
         query = f"SELECT * FROM link{where} ORDER BY site, issue, link_id"  # noqa: S608
-        for row in self._rows(query, values):
-            yield LinkRow(*row)
+        return map(LinkRow._make, self._rows(query, values))
 
-    def resolved(self, site: str | None = None) -> Iterator[ResolvedRow]:
-        """Yield the targets' keys that were resolved, by site and key as asked."""
-        where, values = _where(site=site)
-        for row in self._rows(f"SELECT * FROM resolved{where} ORDER BY site, asked", values):  # noqa: S608
-            yield ResolvedRow(*row)
+    def resolved(self, site: str) -> Iterator[ResolvedRow]:
+        """Yield the targets' keys that were resolved on a site, by key as asked."""
+        query = "SELECT * FROM resolved WHERE site = ? ORDER BY asked"
+        return map(ResolvedRow._make, self._rows(query, (site,)))
 
     def states(self, site: str | None = None) -> dict[str, int]:
         """Return how many issues are in each state; the numbers add up to those looked at."""
@@ -222,10 +248,8 @@ class SnapshotFile:
 
     def open_chunks(self, site: str) -> tuple[Chunk, ...]:
         """Return the chunks of a site that are not recorded yet, in order."""
-        rows = self._rows(
-            "SELECT number, keys FROM chunk WHERE site = ? AND done_at IS NULL ORDER BY number",
-            (site,),
-        )
+        query = "SELECT number, keys FROM chunk WHERE site = ? AND done_at IS NULL ORDER BY number"
+        rows = self._rows(query, (site,))
         return tuple(Chunk(site=site, number=n, keys=tuple(json.loads(keys))) for n, keys in rows)
 
     def chunk_sizes(self, site: str) -> tuple[int, int]:
@@ -255,7 +279,7 @@ class SnapshotFile:
             )
             db.executemany(
                 "INSERT OR REPLACE INTO link VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (_link_row(chunk.site, read.asked, link) for read in issues for link in read.links),
+                (link for read in issues for link in read.links),
             )
             db.execute(
                 "UPDATE chunk SET done_at = ? WHERE site = ? AND number = ?",
@@ -299,15 +323,9 @@ class SnapshotFile:
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with _translated(self.path):
+        with _translated(self.path), self._db:
             self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
+            yield self._db
 
 
 def create_snapshot(
@@ -319,17 +337,15 @@ def create_snapshot(
         UsageError: the path cannot be written, holds something else, or a snapshot of another scope.
     """
     if path.is_file() and path.stat().st_size > 0:
-        held = _opened(path, read_only=False)
-        try:
+        with contextlib.ExitStack() as on_error:
+            held = on_error.enter_context(_opened(path, read_only=False))
             meta = held.meta()
             if (meta.plan, meta.scope) != (plan, scope):
                 raise UsageError(
                     f"`{path}` holds a snapshot of another scope (plan `{meta.plan}`, {_scope_words(meta.scope)})",
                     hint="name a new file with `-o`, or repeat the command that began this one to go on with it",
                 )
-        except BaseException:
-            held.close()
-            raise
+            on_error.pop_all()
         return held
     if not path.parent.is_dir():
         raise UsageError(
@@ -337,26 +353,20 @@ def create_snapshot(
             hint="create it, or name another file with `-o`",
         )
     _make_private(path)
-    with _translated(path):
-        db = sqlite3.connect(path, timeout=10.0, isolation_level=None)
-        try:
-            values = (
-                ("format", str(FORMAT)),
-                ("plan", plan),
-                ("digest", digest),
-                ("scope", json.dumps(scope, sort_keys=True, ensure_ascii=False)),
-                ("created_at", isoformat_utc(at)),
-            )
-            db.execute("BEGIN EXCLUSIVE")
-            for statement in _SCHEMA.split(";"):
-                db.execute(statement)
-            db.executemany("INSERT INTO meta VALUES (?, ?)", values)
-            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            db.execute(f"PRAGMA user_version = {FORMAT}")
-            db.execute("COMMIT")
-        except BaseException:
-            db.close()
-            raise
+    values = {
+        "format": str(FORMAT),
+        "plan": plan,
+        "digest": digest,
+        "scope": json.dumps(scope, sort_keys=True, ensure_ascii=False),
+        "created_at": isoformat_utc(at),
+    }
+    with _connected(path) as db, db:
+        db.execute("BEGIN EXCLUSIVE")
+        for statement in _SCHEMA.split(";"):
+            db.execute(statement)
+        db.executemany("INSERT INTO meta VALUES (?, ?)", values.items())
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute(f"PRAGMA user_version = {FORMAT}")
     return SnapshotFile(path, db)
 
 
@@ -381,27 +391,32 @@ def open_snapshot(path: Path) -> SnapshotFile:
 
 
 def _opened(path: Path, *, read_only: bool) -> SnapshotFile:
-    with _translated(path):
-        db = sqlite3.connect(path, timeout=10.0, isolation_level=None)
-        try:
-            if read_only:
-                db.execute("PRAGMA query_only = ON")
-            application = db.execute("PRAGMA application_id").fetchone()[0]
-            version = db.execute("PRAGMA user_version").fetchone()[0]
-            if application != APPLICATION_ID:
-                raise UsageError(
-                    f"`{path}` is a database, but no snapshot of runbook",
-                    hint="name a file that `runbook snapshot` wrote, or a new one",
-                )
-            if version != FORMAT:
-                raise UsageError(
-                    f"`{path}` has snapshot format {version}; this version reads format {FORMAT}",
-                    hint="use the version of runbook that wrote it",
-                )
-        except BaseException:
-            db.close()
-            raise
+    with _connected(path) as db:
+        if read_only:
+            db.execute("PRAGMA query_only = ON")
+        application = db.execute("PRAGMA application_id").fetchone()[0]
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if application != APPLICATION_ID:
+            raise UsageError(
+                f"`{path}` is a database, but no snapshot of runbook",
+                hint="name a file that `runbook snapshot` wrote, or a new one",
+            )
+        if version != FORMAT:
+            raise UsageError(
+                f"`{path}` has snapshot format {version}; this version reads format {FORMAT}",
+                hint="use the version of runbook that wrote it",
+            )
     return SnapshotFile(path, db)
+
+
+@contextlib.contextmanager
+def _connected(path: Path) -> Iterator[sqlite3.Connection]:
+    """Yield a connection that stays open unless something fails meanwhile."""
+    with _translated(path), contextlib.ExitStack() as on_error:
+        db = sqlite3.connect(path, timeout=10.0, isolation_level=None)
+        on_error.callback(db.close)
+        yield db
+        on_error.pop_all()
 
 
 @contextlib.contextmanager
@@ -428,22 +443,8 @@ def _where(**values: str | None) -> tuple[str, list[str]]:
     return " WHERE " + " AND ".join(f"{name} = ?" for name in given), list(given.values())
 
 
-def _link_row(site: str, issue: str, link: RemoteLink) -> LinkRow:
-    return LinkRow(
-        site,
-        issue,
-        link.link_id,
-        _held(link.global_id),
-        _held(link.relationship),
-        encodable(link.url),
-        encodable(link.title),
-        json_text(link.record),
-        content_hash(link.record),
-    )
-
-
-def _held(text: str | None) -> str | None:
-    return None if text is None else encodable(text)
+def _held(value: Any) -> str | None:
+    return None if value is None else encodable(str(value))
 
 
 def _scope_words(scope: Mapping[str, Any]) -> str:

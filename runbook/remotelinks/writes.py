@@ -55,9 +55,13 @@ class Intent:
     """A write, ready to be sent; `before` is the record that is there, which it replaces or removes."""
 
     write: LinkWrite
-    link_id: str | None
     global_id: str | None
     before: Record | None
+
+    @property
+    def link_id(self) -> str | None:
+        """Return the id of the link that is there, None where there is none."""
+        return None if self.before is None else str(self.before.get("id"))
 
     @property
     def after(self) -> Mapping[str, Any] | None:
@@ -110,10 +114,9 @@ class WriteLog:
         exchange: Any = None,
         *,
         link_id: str | None = None,
-        record: Record | None = None,
-        replaced: bool = False,
+        **found: Any,
     ) -> None:
-        """Record what became of a write."""
+        """Record what became of a write; `found` are `record` and `replaced` of `WriteEnded`."""
         ended = WriteEnded(
             purpose=self.purpose,
             write=name,
@@ -121,14 +124,13 @@ class WriteLog:
             link_id=link_id,
             detail=detail,
             exchange=exchange,
-            record=record,
-            replaced=replaced,
+            **found,
         )
         self.ledger.append(ended, run=self.run)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Leave:
+class Skip:
     """Do not write, and why; `link_id` names the link that stands there instead."""
 
     reason: str
@@ -149,7 +151,7 @@ class Order(ABC):
     global_id: str | None
 
     @abstractmethod
-    def decide(self, links: Sequence[Record]) -> Intent | Leave:
+    def decide(self, links: Sequence[Record]) -> Intent | Skip:
         """Return what to do, given the links that are on the issue now."""
 
     @abstractmethod
@@ -312,10 +314,10 @@ class Writer:
         for site in dict.fromkeys(order.site for order in orders):
             await self.sites[site].myself()
         waiting = iter(by_issue.values())
-        lanes = min(WRITERS, len(by_issue))
-        await asyncio.gather(*(self._lane(waiting) for _ in range(lanes)))
+        writers = min(WRITERS, len(by_issue))
+        await asyncio.gather(*(self._worker(waiting) for _ in range(writers)))
 
-    async def _lane(self, waiting: Iterator[list[Order]]) -> None:
+    async def _worker(self, waiting: Iterator[list[Order]]) -> None:
         for orders in waiting:
             for order in orders:
                 if self.outcomes.stopped_by is not None:
@@ -347,7 +349,7 @@ class Writer:
             if look == ATTEMPTS:
                 return self._say(order, "unknown", f"no answer to {ATTEMPTS} attempts")
             decision = order.decide(links)
-            if isinstance(decision, Leave):
+            if isinstance(decision, Skip):
                 reason = decision.reason
                 self.log.end(order.name, "skipped", reason, link_id=decision.link_id)
                 return self._say(order, "skipped", reason)
@@ -371,13 +373,11 @@ class Writer:
             self._say(order, "unknown", str(unknown))
             return False
         except JiraRefusedError as refusal:
-            gone = removal and refusal.status == 404
-            if gone:
-                gone = await self._is_gone(jira, order, intended, refusal)
-            self._refused[order.site] = 0 if gone else self._refused[order.site] + 1
-            if gone:
+            if removal and await self._is_gone(jira, order, intended, refusal):
+                self._refused[order.site] = 0
                 self._ended(order, name, "skipped", "it was gone already", refusal.exchange)
             else:
+                self._refused[order.site] += 1
                 self._ended(order, name, "refused", str(refusal), refusal.exchange)
             return True
         except _STOPPING as problem:
@@ -403,12 +403,14 @@ class Writer:
     async def _is_gone(
         self, jira: JiraSite, order: Order, intended: WriteIntended, refusal: JiraRefusedError
     ) -> bool:
-        """Return whether a link answered with 404 is no longer there, and the 404 no loss of access.
+        """Return whether a refusal is a 404 because the link is gone, and no loss of access.
 
         Raises:
             LoginLostError, NotReachedError, NotDocumentedError: it could not be looked up; the write
             is recorded as refused.
         """
+        if refusal.status != 404:
+            return False
         try:
             await jira.confirm_login()
             links = await jira.remote_links(order.issue)
@@ -467,14 +469,13 @@ def checked_record(value: Any, where: str) -> Mapping[str, Any]:
         raise UsageError(f"{where} holds a list, not one link", hint="name a file with one record")
     if not isinstance(value, dict):
         raise UsageError(f"{where} holds no JSON object", hint=hint)
-    target = value.get("object")
+    target, global_id = value.get("object"), value.get("globalId")
     if not isinstance(target, dict):
         raise UsageError(f"{where} has no `object`", hint=hint)
     for name in ("url", "title"):
         if not isinstance(target.get(name), str) or not target[name].strip():
             raise UsageError(f"{where} has no `object.{name}`", hint=hint)
-    global_id = value.get("globalId")
-    if global_id is not None and not isinstance(global_id, str):
+    if not isinstance(global_id, str | None):
         raise UsageError(f"the `globalId` of {where} is no text", hint=hint)
     if global_id is not None and len(global_id) > GLOBAL_ID_LIMIT:
         raise UsageError(
@@ -495,15 +496,10 @@ async def plan_set(
     if link_id is not None:
         before = await site.remote_link(issue, link_id)
         write = update_write(issue, link_id, record)
-        return Intent(write=write, link_id=str(link_id), global_id=global_id, before=before)
+        return Intent(write=write, global_id=global_id, before=before)
     found = await _with_global_id(site, issue, global_id) if global_id else []
-    there = found[0] if found else None
-    return Intent(
-        write=create_write(issue, record),
-        link_id=None if there is None else str(there.get("id")),
-        global_id=global_id,
-        before=there,
-    )
+    write = create_write(issue, record)
+    return Intent(write=write, global_id=global_id, before=found[0] if found else None)
 
 
 async def plan_delete(
@@ -526,12 +522,7 @@ async def plan_delete(
             )
         before = found[0]
         write = delete_by_global_id_write(issue, global_id or "")
-    return Intent(
-        write=write,
-        link_id=str(before.get("id")),
-        global_id=before.get("globalId"),
-        before=before,
-    )
+    return Intent(write=write, global_id=before.get("globalId"), before=before)
 
 
 async def look_again(site: JiraSite, intent: Intent) -> None:
@@ -542,19 +533,15 @@ async def look_again(site: JiraSite, intent: Intent) -> None:
     """
     issue = intent.write.issue
     if intent.before is not None:
-        now: Record | None
         try:
             now = await site.remote_link(issue, intent.link_id or "")
+            same = _equal(now, intent.before)
         except JiraRefusedError as refusal:
             if refusal.status != 404:
                 raise
-            now = None
-    elif intent.global_id:
-        found = await _with_global_id(site, issue, intent.global_id)
-        now = found[0] if found else None
+            same = False
     else:
-        return
-    same = intent.before is None if now is None else _equal(now, intent.before)
+        same = not (intent.global_id and await _with_global_id(site, issue, intent.global_id))
     if not same:
         raise RemoteError(
             f"the link on `{issue}` was changed by somebody else meanwhile; nothing was written",

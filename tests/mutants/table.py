@@ -43,7 +43,7 @@ TRANSPORT = "runbook/atlassian/transport.py"
 REPAIR = "runbook/remotelinks/repair.py"
 ROLLBACK = "runbook/remotelinks/rollback.py"
 WRITES = "runbook/remotelinks/writes.py"
-BY_HAND = "runbook/remotelinks/single.py"
+SAME_TARGET = "            elif self.addresses.pointer_of(link).hits(*target):\n"
 START = "runbook/execute/selection.py"
 
 MUTANTS = (
@@ -129,8 +129,8 @@ MUTANTS = (
         ),
         (
             WRITES,
-            "            written = await jira.perform(go.write)\n",
-            "            written = await jira.perform(go.write)\n            self.ledger.append(intended, run=self.run)\n",
+            "            written = await jira.perform(intent.write)\n",
+            "            written = await jira.perform(intent.write)\n            self.log.ledger.append(intended, run=self.log.run)\n",
         ),
         tests="cli/test_repair.py cli/test_rollback.py flows/test_killed_links.py",
     ),
@@ -138,14 +138,9 @@ MUTANTS = (
         "M22",
         "the intent of `links set` and `links delete` is on disk before the request",
         (
-            BY_HAND,
-            "    ledger.append(\n        WriteIntended(\n",
-            "    intended = (\n        WriteIntended(\n",
-        ),
-        (
-            BY_HAND,
-            "        written = await site.perform(write)\n",
-            "        written = await site.perform(write)\n        ledger.append(intended)\n",
+            WRITES,
+            "    log.intend(jira, intent, name=name)\n    try:\n        written = await jira.perform(intent.write)\n",
+            "    try:\n        written = await jira.perform(intent.write)\n        log.intend(jira, intent, name=name)\n",
         ),
         tests="cli/test_links.py",
     ),
@@ -182,7 +177,7 @@ MUTANTS = (
     mutant(
         "N4",
         "the lease is kept up while links are written",
-        (WRITES, "            self.ledger.heartbeat()\n", "            pass\n"),
+        (WRITES, "            self.log.ledger.heartbeat()\n", "            pass\n"),
         tests="flows/test_lease.py",
     ),
     mutant(
@@ -285,7 +280,7 @@ MUTANTS = (
         "N10",
         "a link of an issue that was not read is not looked at, neither there nor missing",
         (
-            "runbook/remotelinks/comparison_join.py",
+            "runbook/remotelinks/comparison.py",
             'kind = Kind.SOURCE_ABSENT if state == "absent" else Kind.NOT_LOOKED_AT',
             'kind = Kind.SOURCE_ABSENT if state == "absent" else Kind.RECREATED',
         ),
@@ -410,19 +405,19 @@ MUTANTS = (
     mutant(
         "M6",
         "repair leaves an issue that holds a link to the same target",
-        (REPAIR, "            if self._same_target(link):\n", "            if False:\n"),
+        (REPAIR, SAME_TARGET, "            elif False:\n"),
         tests="cli/test_repair.py",
     ),
     mutant(
         "M6b",
-        # `_same_target` covers an equal globalId as well; only both together can be missed.
+        # The same target covers an equal globalId as well; only both together can be missed.
         "repair leaves a link of the same globalId or target",
         (
             REPAIR,
-            '            if link.get("globalId") == self.global_id:\n',
-            "            if False:\n",
+            '            elif link.get("globalId") == self.global_id:\n',
+            "            elif False:\n",
         ),
-        (REPAIR, "            if self._same_target(link):\n", "            if False:\n"),
+        (REPAIR, SAME_TARGET, "            elif False:\n"),
         tests="cli/test_repair.py cli/test_rollback.py",
     ),
     mutant(
@@ -445,7 +440,7 @@ MUTANTS = (
         ),
         (
             ROLLBACK,
-            "        if content_hash(now)[:HASH_DIGITS] != one.hash:\n",
+            "        if content_hash(now)[:HASH_DIGITS] != candidate.link.hash:\n",
             "        if False:\n",
         ),
         tests="cli/test_rollback.py",
@@ -455,15 +450,15 @@ MUTANTS = (
         "an unexpected link is ours only if the run's account added it",
         (
             ROLLBACK,
-            "change.link_id != one.link_id or change.author_id != account:",
-            "change.link_id != one.link_id:",
+            "if added and in_time and change.author_id == account:",
+            "if added and in_time:",
         ),
         tests="cli/test_rollback.py",
     ),
     mutant(
         "N18",
         "rollback leaves a link that repair wrote over",
-        (ROLLBACK, "        if one.replaced:\n", "        if False:\n"),
+        (ROLLBACK, "        if candidate.replaced:\n", "        if False:\n"),
         tests="cli/test_rollback.py",
     ),
     mutant(
@@ -471,7 +466,7 @@ MUTANTS = (
         "a link that was there before the run is never removed",
         (
             ROLLBACK,
-            "        then = self.before.record(one.site, one.link_id)\n",
+            "        then = self.before.links.get((site, link.link_id))\n",
             "        then = None\n",
         ),
         tests="cli/test_rollback.py",
@@ -479,7 +474,7 @@ MUTANTS = (
     mutant(
         "N20",
         "`links` leaves a link that changed since it was shown",
-        (BY_HAND, "    if not same:\n", "    if False:\n"),
+        (WRITES, "    if not same:\n        raise", "    if False:\n        raise"),
         tests="cli/test_links.py",
     ),
     # Guarantee 6: what is handed in is data and decides nothing.

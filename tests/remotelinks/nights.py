@@ -96,7 +96,9 @@ class Night(Evening):
 
     def made(self, *, site: str = ENG) -> LostLink:
         """Return one end of a lost link that a job recreated."""
-        return next(one for one in self.world.lost_links if one.source_site == site and one.link_id)
+        return next(
+            link for link in self.world.lost_links if link.source_site == site and link.link_id
+        )
 
     def records(self) -> dict[tuple[str, str], list[dict[str, Any]]]:
         """Return every link of every issue, without ids: what a rollback must bring back."""
@@ -123,14 +125,14 @@ class Night(Evening):
 
 def counts(document: Any, job: str) -> dict[str, int]:
     """Return the counts of a job that are not zero, and hold that the kinds add up."""
-    for one in document["jobs"]:
+    for counted in document["jobs"]:
         kinds = {
             name: value
-            for name, value in one.items()
+            for name, value in counted.items()
             if name not in ("id", "expected", "duplicate", "unexpected")
         }
-        assert sum(kinds.values()) == one["expected"]
-    (found,) = [one for one in document["jobs"] if one["id"] == job]
+        assert sum(kinds.values()) == counted["expected"]
+    (found,) = [counted for counted in document["jobs"] if counted["id"] == job]
     return {name: value for name, value in found.items() if name != "id" and value}
 
 

@@ -13,7 +13,7 @@ from runbook.remotelinks.compare import (
     Found,
     Kind,
     Wanted,
-    judge,
+    classify,
 )
 from runbook.remotelinks.pointing import Addresses
 
@@ -225,23 +225,23 @@ CASES: dict[str, tuple[list[Wanted], list[Found], list[Kind]]] = {
 
 @pytest.mark.parametrize(("wanted", "found", "kinds"), CASES.values(), ids=CASES.keys())
 def test_kinds(wanted: list[Wanted], found: list[Found], kinds: list[Kind]) -> None:
-    verdicts = judge(wanted, found, ADDRESSES, JOBS)
-    assert sorted(verdict.kind for verdict in verdicts) == sorted(kinds)
-    assert sorted(v.row for v in verdicts if v.row is not None) == [w.row for w in wanted]
+    classified = classify(wanted, found, ADDRESSES, JOBS)
+    assert sorted(finding.kind for finding in classified) == sorted(kinds)
+    assert sorted(v.row for v in classified if v.row is not None) == [w.row for w in wanted]
 
 
 def test_a_sample_says_nothing_of_links_besides() -> None:
-    verdicts = judge(
+    classified = classify(
         [want()], [link(), link(link_id=2), link(**OTHER)], ADDRESSES, JOBS, besides=False
     )
-    assert [verdict.kind for verdict in verdicts] == [Kind.RECREATED]
+    assert [finding.kind for finding in classified] == [Kind.RECREATED]
 
 
 def test_the_order_of_links_does_not_matter() -> None:
     found = [weblink(link_id=1), link(link_id=2), link(link_id=3, relationship="relates to")]
     wanted = [want(row=1), want(row=2, label="relates to")]
-    forward = judge(wanted, found, ADDRESSES, JOBS)
-    backward = judge(wanted, found[::-1], ADDRESSES, JOBS)
+    forward = classify(wanted, found, ADDRESSES, JOBS)
+    backward = classify(wanted, found[::-1], ADDRESSES, JOBS)
     assert Counter((v.row, v.kind) for v in forward) == Counter((v.row, v.kind) for v in backward)
 
 
@@ -287,9 +287,9 @@ def test_every_expected_link_gets_exactly_one_kind(
 ) -> None:
     wanted = [row._replace(row=number) for number, row in enumerate(wanted)]
     found = [link._replace(link_id=number) for number, link in enumerate(found)]
-    verdicts = judge(wanted, found, ADDRESSES, JOBS)
-    assert sorted(v.row for v in verdicts if v.kind in KINDS) == list(range(len(wanted)))
-    besides = [v.link.link_id for v in verdicts if v.kind in BESIDES]
+    classified = classify(wanted, found, ADDRESSES, JOBS)
+    assert sorted(v.row for v in classified if v.kind in KINDS) == list(range(len(wanted)))
+    besides = [v.link.link_id for v in classified if v.kind in BESIDES]
     assert len(besides) == len(set(besides))
-    claimed = {v.link.link_id for v in verdicts if v.kind in KINDS and v.link is not None}
+    claimed = {v.link.link_id for v in classified if v.kind in KINDS and v.link is not None}
     assert not claimed & set(besides)

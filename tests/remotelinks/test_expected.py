@@ -74,9 +74,9 @@ def test_a_row_is_not_taken_and_listed_with_its_line_for(
 ) -> None:
     text = f'{HEADER}\nENG-1,OPS-2,"two\nlines",outward\n{row}\nENG-3,OPS-4,blocks,inward\n'
     rows = list(read_expected(written(tmp_path, text)))
-    bad = [one for one in rows if isinstance(one, BadRow)]
+    bad = [row for row in rows if isinstance(row, BadRow)]
     assert len(rows) == 3
-    assert [one.line for one in bad] == [4]
+    assert [row.line for row in bad] == [4]
     assert reason in bad[0].reason
     assert bad[0].reason.isprintable()
     assert rows[-1] == ("ENG-3", "OPS-4", "blocks", "inward", 5)

@@ -55,13 +55,13 @@ def test_the_data_centers_key_wins_over_a_new_projects_key() -> None:
 
 
 def test_a_row_goes_to_the_job_of_its_direction() -> None:
-    places = PlanMap(PLAN)
-    assert places.route(row("ENG-1", "OPS-1")).job.id == "eng-to-ops"
-    assert places.route(row("OPS-1", "ENG-1")).job.id == "ops-to-eng"
+    plan_map = PlanMap(PLAN)
+    assert plan_map.route(row("ENG-1", "OPS-1")).job.id == "eng-to-ops"
+    assert plan_map.route(row("OPS-1", "ENG-1")).job.id == "ops-to-eng"
 
 
 def test_a_row_without_a_job_says_why() -> None:
-    places = PlanMap(PLAN)
+    plan_map = PlanMap(PLAN)
     reasons = {
         ("ENG-1", "PLT-2"): "both ends are on one site: a local link",
         ("ENG-1", "HR-2"): f"the plan has no job from `{ENG}` to `{HR}`",
@@ -69,7 +69,7 @@ def test_a_row_without_a_job_says_why() -> None:
         ("HR-2", "XYZ-1"): "project `XYZ` is on no site of the plan",
     }
     for ends, why in reasons.items():
-        route = places.route(row(*ends))
+        route = plan_map.route(row(*ends))
         assert (route.job, route.why) == (None, why)
 
 

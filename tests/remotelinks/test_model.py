@@ -1,5 +1,6 @@
 """What makes two records of a remote link equal, and what is sent of one."""
 
+import json
 from typing import Any
 
 import pytest
@@ -12,9 +13,9 @@ from runbook.remotelinks.model import (
     RecordedLink,
     content_hash,
     differences,
-    link_of,
     writable,
 )
+from runbook.remotelinks.snapshot_file import link_row
 
 RECORD = {
     "id": 10000,
@@ -33,11 +34,12 @@ records = st.dictionaries(st.text(max_size=6), json_values, max_size=6)
 
 
 def test_a_record_is_read_with_its_unknown_fields() -> None:
-    link = link_of(RECORD | {"odd": [1]})
+    link = link_row("https://x.example", "ENG-1", RECORD | {"odd": [1]})
     assert (link.link_id, link.global_id, link.title) == (10000, "appId=5&issueId=7", "X-1")
-    assert link.record["odd"] == [1]
-    assert "self" not in writable(link.record)
-    assert "id" not in writable(link.record)
+    record = json.loads(link.record)
+    assert record["odd"] == [1]
+    assert "self" not in writable(record)
+    assert "id" not in writable(record)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +47,7 @@ def test_a_record_is_read_with_its_unknown_fields() -> None:
 )
 def test_what_is_no_link_is_refused(record: Any) -> None:
     with pytest.raises(ValueError, match=r"."):
-        link_of(record)
+        link_row("https://x.example", "ENG-1", record)
 
 
 def test_a_new_id_and_fields_that_say_nothing_change_no_hash() -> None:

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from runbook.atlassian.jira import IssueRef
 from runbook.atlassian.transport import HttpTransport
 from runbook.clock import VirtualClock
-from runbook.remotelinks.compare import Found, Kind, Wanted, judge
+from runbook.remotelinks.compare import Found, Kind, Wanted, classify
+from runbook.remotelinks.comparison import MissingRow
 from runbook.remotelinks.pointing import OLD, Addresses, issue_id_of, normal_base
 from runbook.remotelinks.probe import RemoteLinkProber
 from runbook.remotelinks.repair import CreateOrder
-from runbook.remotelinks.writes import Intent, Leave
+from runbook.remotelinks.writes import Intent, Skip
 from runbook.simulator.app import make_app
 from runbook.simulator.populate import world_of
 from runbook.simulator.world import World
@@ -138,8 +139,8 @@ def verified(record: dict[str, Any], issue_id: int) -> Kind:
     target = record["object"]
     found = Found(5, record["globalId"], "blocks", target["url"], "a link", None, None, ours=True)
     wanted = Wanted(1, "eng-to-ops", OPS, ("OPS-7",), issue_id, True, False, "blocks")
-    verdicts = judge([wanted], [found], ADDRESSES, {}, besides=False)
-    (kind,) = [verdict.kind for verdict in verdicts]
+    classified = classify([wanted], [found], ADDRESSES, {}, besides=False)
+    (kind,) = [finding.kind for finding in classified]
     return kind
 
 
@@ -147,15 +148,14 @@ def order(issue_id: int, global_id: str = "appId=ours&issueId=1") -> CreateOrder
     target = f"{OPS}/browse/OPS-7"
     return CreateOrder(
         name="l1.1",
-        job="eng-to-ops",
         site=ENG,
         issue="ENG-1",
         target=target,
         global_id=global_id,
+        row=MissingRow(
+            1, "eng-to-ops", ENG, "ENG-1", OPS, None, "OPS-7", "OPS-7", issue_id, "blocks", "", 0
+        ),
         record={"globalId": global_id, "object": {"url": target, "title": "OPS-7"}},
-        target_site=OPS,
-        keys=("OPS-7",),
-        issue_id=issue_id,
         addresses=ADDRESSES,
     )
 
@@ -170,7 +170,7 @@ def test_probe_verify_and_repair_agree_whether_a_link_points_to_an_issue(
     answers = {
         "probe": probed(world, clock) == "present",
         "verify": verified(record, issue_id) is Kind.RECREATED,
-        "repair": isinstance(order(issue_id).decide([record]), Leave),
+        "repair": isinstance(order(issue_id).decide([record]), Skip),
     }
     assert answers == dict.fromkeys(answers, case[2])
 
@@ -178,7 +178,7 @@ def test_probe_verify_and_repair_agree_whether_a_link_points_to_an_issue(
 def test_repair_leaves_a_link_of_its_global_id_alone_wherever_it_points() -> None:
     there = {"id": 5, "globalId": "g", "object": {"url": ELSEWHERE, "title": "somebody's"}}
     left = order(10007, "g").decide([there])
-    assert isinstance(left, Leave)
+    assert isinstance(left, Skip)
     assert left.link_id == "5"
     assert isinstance(order(10007, "h").decide([there]), Intent)
 

@@ -9,14 +9,15 @@ from typing import Any
 import httpx
 import pytest
 
+from runbook.atlassian.jira import JiraSite
+from runbook.atlassian.limits import Limits
 from runbook.atlassian.outcomes import Patience
 from runbook.atlassian.transport import HttpTransport
 from runbook.clock import VirtualClock
 from runbook.errors import ExitCode, UsageError
 from runbook.plan.model import Plan
 from runbook.remotelinks import snapshot as snapshot_module
-from runbook.remotelinks.scope import Scope, scope_of
-from runbook.remotelinks.snapshot import Taken, take
+from runbook.remotelinks.snapshot import Scope, Taken, scope_of, take
 from runbook.remotelinks.snapshot_file import create_snapshot, open_snapshot
 from runbook.simulator.app import make_app
 from runbook.simulator.faults import Fault, FaultKind
@@ -57,14 +58,18 @@ class Scene:
                 self.file, plan="p", digest="d", scope=scope.as_json(), at=self.clock.now()
             ) as file:
                 try:
-                    return await take(
-                        self.plan,
-                        file,
-                        scope,
-                        send=transport,
-                        clock=self.clock,
-                        patience=Patience(attempts=2, limited_attempts=3),
-                    )
+                    limits = Limits(self.clock)
+                    sites = {
+                        site.url: JiraSite.of(
+                            site,
+                            send=transport,
+                            clock=self.clock,
+                            limits=limits,
+                            patience=Patience(attempts=2, limited_attempts=3),
+                        )
+                        for site in self.plan.sites
+                    }
+                    return await take(self.plan, file, scope, sites=sites, clock=self.clock)
                 finally:
                     await transport.aclose()
 

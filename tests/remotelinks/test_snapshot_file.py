@@ -9,19 +9,21 @@ from typing import Any
 import pytest
 
 from runbook.errors import UsageError
-from runbook.remotelinks.model import link_of
 from runbook.remotelinks.snapshot_file import (
     IssueState,
     ReadIssue,
     SnapshotFile,
     create_snapshot,
+    link_row,
     open_snapshot,
 )
 
 AT = datetime(2026, 11, 22, 19, 0, tzinfo=UTC)
 ENG = "https://contoso-eng.atlassian.net"
 SCOPE = {"kind": "projects", "sites": [ENG], "jql": {}, "expected": None}
-LINK = link_of({"id": 7, "globalId": "g", "object": {"url": "u", "title": "t"}, "odd": 1})
+LINK = link_row(
+    ENG, "A-1", {"id": 7, "globalId": "g", "object": {"url": "u", "title": "t"}, "odd": 1}
+)
 
 
 def begun(path: Path, **changes: Any) -> SnapshotFile:
@@ -52,7 +54,7 @@ def test_a_chunk_is_recorded_whole_and_twice_makes_no_difference(tmp_path: Path)
 def test_a_chunk_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
     with begun(tmp_path / "s") as file:
         file.plan_chunks(ENG, [["A-1"]])
-        broken = read("A-1", links=(LINK, link_of({"id": 2**70, "object": {}})))
+        broken = read("A-1", links=(LINK, link_row(ENG, "A-1", {"id": 2**70, "object": {}})))
         with pytest.raises(OverflowError):
             file.record_chunk(file.open_chunks(ENG)[0], [broken], AT)
         assert file.link_count() == 0

@@ -16,23 +16,23 @@ from runbook.windows import WINDOW, Pair, WindowState, pair_of
 _Ends = tuple[str, str, str]
 
 
-class Unserved(NamedTuple):
+class WindowGap(NamedTuple):
     """Why no submission served a pair of waves; `later` says that the next round can still do it."""
 
     detail: str
     later: bool
 
 
-class UnservedPairs:
+class WindowGaps:
     """The pairs of waves of a run that no accepted, or perhaps accepted, submission served."""
 
     def __init__(self, plan: Plan, view: RunView, now: datetime) -> None:
         self._map = PlanMap(plan)
         self._moments = {job.id: served_at(job) for job in view.jobs}
         self._now = now
-        self._known: dict[_Ends, Unserved | None] = {}
+        self._known: dict[_Ends, WindowGap | None] = {}
 
-    def of(self, job: str, source_key: str, target_key: str) -> Unserved | None:
+    def of(self, job: str, source_key: str, target_key: str) -> WindowGap | None:
         """Return why the pair of a link was not served, None where it was, or where no wave is known.
 
         Keys are those on the cloud sites, as the plan maps them.
@@ -60,14 +60,14 @@ class UnservedPairs:
             waves.append(wave)
         return pair_of(job, *waves, use_planned=use_planned)
 
-    def _judged(self, pair: Pair, ends: _Ends) -> Unserved | None:
+    def _judged(self, pair: Pair, ends: _Ends) -> WindowGap | None:
         moments = self._moments.get(pair.job, ())
         if any(pair.servable(moment) for moment in moments):
             return None
         named = f"{pair.from_wave.name} -> {pair.to_wave.name}"
         planned = self._pair(*ends, use_planned=True) or pair
         if WindowState.NEVER in (pair.state(self._now), planned.state(self._now)):
-            return Unserved(f"{named} is open at no moment; only repair helps", later=False)
+            return WindowGap(f"{named} is open at no moment; only repair helps", later=False)
         if not moments:
             why = f"no submission for {named} was accepted"
         elif pair.opens is not None and pair.opens <= max(moments):
@@ -75,8 +75,8 @@ class UnservedPairs:
         else:
             why = f"{named} was not in at the last submission"
         if _over(pair, self._now):
-            return Unserved(f"{why}; its window is closed; only repair helps", later=False)
-        return Unserved(f"{why}; the next round serves it", later=True)
+            return WindowGap(f"{why}; its window is closed; only repair helps", later=False)
+        return WindowGap(f"{why}; the next round serves it", later=True)
 
 
 def _over(pair: Pair, now: datetime) -> bool:

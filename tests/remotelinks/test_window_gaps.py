@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from runbook.plan.model import Instance, Plan, Project, Site, Wave
-from runbook.remotelinks.unserved import UnservedPairs
+from runbook.remotelinks.window_gaps import WindowGaps
 from runbook.view import runs_of
 from tests.evening import START, answered, intended, lost, not_sent, recorded, run_started
 
@@ -38,10 +38,10 @@ def second(**dates: datetime) -> Wave:
     return Wave(name="wave-2", projects=("PLAT",), **dates)
 
 
-def pairs(of: Plan, *events: object, now: datetime = START + timedelta(hours=1)) -> UnservedPairs:
+def pairs(of: Plan, *events: object, now: datetime = START + timedelta(hours=1)) -> WindowGaps:
     said = [("eng-to-ops", event) for event in events]
     (view,) = runs_of(recorded(run_started(of), *said))
-    return UnservedPairs(of, view, now)
+    return WindowGaps(of, view, now)
 
 
 SENT = (intended(), answered())
