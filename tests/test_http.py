@@ -10,8 +10,7 @@ import httpx
 import pytest
 
 from runbook.atlassian import transport
-from runbook.atlassian.endpoint import checked_endpoint
-from runbook.atlassian.transport import ANSWER_LIMIT_BYTES, HttpTransport
+from runbook.atlassian.transport import ANSWER_LIMIT_BYTES, HttpTransport, checked_endpoint
 from runbook.clock import VirtualClock
 from runbook.errors import CredentialError, UsageError
 from runbook.http import Answer, Lost, NotSent, Outcome, Request

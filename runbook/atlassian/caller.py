@@ -19,8 +19,13 @@ from runbook.atlassian.errors import (
 )
 from runbook.atlassian.limits import Call
 from runbook.atlassian.login import Login
-from runbook.atlassian.outcomes import Meaning, meaning_of_read, meaning_of_write
-from runbook.atlassian.retry import RetryingSender, Settled
+from runbook.atlassian.retry import (
+    Meaning,
+    RetryingSender,
+    Settled,
+    meaning_of_read,
+    meaning_of_write,
+)
 from runbook.http import Answer, Exchange, Request, exchange_of
 from runbook.json_text import json_text
 

@@ -6,20 +6,25 @@ connections to an origin lie on a stack, and the one used last is taken first (d
 proxy a connection is a pool of one of httpcore's, which speaks CONNECT.
 """
 
+import os
 import ssl
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
+from urllib.request import getproxies, proxy_bypass
 
 import httpcore
 import httpx
 
-from runbook.atlassian.proxies import Proxies
+from runbook.errors import UsageError
 
 # An idle connection is not used again after this: servers and firewalls close theirs after a minute
 # or more, and one that was closed meanwhile would lose a request.
 _IDLE_S = 30.0
 _IDLE_CONNECTIONS = 128
+
+_PROXY_HINT = "give it as `http://[user:password@]host:port`; `NO_PROXY` names hosts that need none"
 
 _Connection = httpcore.AsyncHTTPConnection | httpcore.AsyncConnectionPool
 
@@ -46,6 +51,55 @@ class AnswerTooLargeError(Exception):
 
     def __init__(self, limit_bytes: int) -> None:
         super().__init__(f"the answer is larger than {limit_bytes} bytes")
+
+
+@dataclass(slots=True)
+class Proxies:
+    """The proxies of the environment as it is at the first question."""
+
+    _addresses: Mapping[str, str] | None = None
+    _read: dict[str, httpx.Proxy] = field(default_factory=dict)
+
+    def to(self, scheme: str, host: str) -> httpx.Proxy | None:
+        """Return the proxy that leads to a host, None where it is reached directly.
+
+        Raises:
+            UsageError: the proxy is none that speaks HTTP, or its address cannot be read.
+        """
+        if self._addresses is None:
+            self._addresses = getproxies()
+        if not self._addresses:
+            return None
+        kind = scheme if self._addresses.get(scheme) else "all"
+        address = self._addresses.get(kind)
+        if not address or proxy_bypass(host):
+            return None
+        if kind not in self._read:
+            self._read[kind] = _proxy(address if "://" in address else f"http://{address}", kind)
+        return self._read[kind]
+
+
+def _proxy(address: str, kind: str) -> httpx.Proxy:
+    named = _named(kind)
+    try:
+        url = httpx.URL(address)
+        # `from None`, since the words of the cause may repeat the password.
+        given = httpx.Proxy(url) if url.scheme in ("http", "https") and url.host else None
+    except (httpx.InvalidURL, ValueError):
+        raise UsageError(f"{named} holds no address of a proxy", hint=_PROXY_HINT) from None
+    if given is None:
+        scheme = url.scheme if url.scheme.isalnum() else "?"
+        raise UsageError(
+            f"{named} names a proxy of the kind `{scheme}://`, which this tool does not speak",
+            hint=f"name the HTTP proxy of your network instead: {_PROXY_HINT}",
+        )
+    return given
+
+
+def _named(kind: str) -> str:
+    name = f"{kind}_proxy"
+    variable = next((key for key in (name, name.upper()) if os.environ.get(key)), None)
+    return f"the system's setting of a proxy for {kind}" if variable is None else f"`{variable}`"
 
 
 @dataclass(slots=True)

@@ -14,8 +14,8 @@ from runbook.atlassian.errors import JiraRefusedError, LoginLostError
 from runbook.atlassian.jira import JiraSite, Record
 from runbook.atlassian.jira_values import member_in, number_of
 from runbook.atlassian.limits import Limits
-from runbook.atlassian.outcomes import Patience
-from runbook.atlassian.tenant import PATH, ask_site_id, site_id_in
+from runbook.atlassian.login import SITE_ID_PATH, ask_site_id, site_id_in
+from runbook.atlassian.retry import Patience
 from runbook.checks.online import (
     NotTold,
     OldBase,
@@ -150,7 +150,7 @@ async def _ask_site_id(url: str, send: Send, clock: Clock) -> tuple[Told[str] | 
     if found is not None:
         return Told(found, at), ""
     if isinstance(outcome, Answer):
-        return NotTold(f"`{PATH}` answered {outcome.status} without an id"), ""
+        return NotTold(f"`{SITE_ID_PATH}` answered {outcome.status} without an id"), ""
     return NotTold("the site does not answer"), outcome.reason
 
 

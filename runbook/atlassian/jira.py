@@ -37,8 +37,7 @@ from runbook.atlassian.jira_values import (
 )
 from runbook.atlassian.limits import Limits
 from runbook.atlassian.login import Login, Me
-from runbook.atlassian.outcomes import Patience
-from runbook.atlassian.retry import RetryingSender
+from runbook.atlassian.retry import Patience, RetryingSender
 from runbook.clock import Clock
 from runbook.http import Answer, Exchange, Outcome, Request, Send, exchange_of
 from runbook.plan.model import Site

@@ -20,11 +20,10 @@ from runbook.atlassian.errors import (
     what,
 )
 from runbook.atlassian.limits import Call
-from runbook.atlassian.outcomes import Meaning, login_lost, meaning_of_read
-from runbook.atlassian.retry import RetryingSender
-from runbook.atlassian.tenant import ask_site_id, site_id_in
-from runbook.http import Answer, Outcome, Request, exchange_of
+from runbook.atlassian.retry import Meaning, RetryingSender, login_lost, meaning_of_read
+from runbook.http import Answer, Outcome, Request, Send, exchange_of
 
+SITE_ID_PATH = "/_edge/tenant_info"
 GATEWAY = "https://api.atlassian.com/ex/jira"
 _THREE_CAUSES = (
     "likely causes in order: e-mail and token do not belong together, the token has expired, "
@@ -164,3 +163,20 @@ class Login:
             exchange_of(self._myself_request(base), outcome),
             hint=hint,
         )
+
+
+def site_id_in(outcome: Outcome) -> str | None:
+    """Return the id that an answer of the page tells, None where it tells none."""
+    if not isinstance(outcome, Answer) or not 200 <= outcome.status < 300:
+        return None
+    try:
+        body = outcome.json()
+    except ValueError:
+        return None
+    found = body.get("cloudId") if isinstance(body, dict) else None
+    return found if isinstance(found, str) and found else None
+
+
+async def ask_site_id(send: Send, site: str, *, timeout_s: float = 60.0) -> Outcome:
+    """Return what a site answers to the question for its id."""
+    return await send(Request(method="GET", url=f"{site}{SITE_ID_PATH}", timeout_s=timeout_s))

@@ -7,6 +7,7 @@ echoes is ever cut, encoded or kept.
 """
 
 import asyncio
+import ipaddress
 import logging
 import re
 import ssl
@@ -309,3 +310,31 @@ def _origin(scheme: str, netloc: str) -> tuple[Origin, str]:
         raise httpx.InvalidURL(f"`{scheme}://{netloc}` is no address of a web server")
     port = url.port or (443 if url.scheme == "https" else 80)
     return Origin(url.scheme, url.raw_host.decode("ascii"), port), url.netloc.decode("ascii")
+
+
+def checked_endpoint(text: str) -> str:
+    """Return a loopback endpoint without its trailing slash.
+
+    Raises:
+        UsageError: it is not `http://` plus an address of this machine, or has a path.
+    """
+    hint = "for example `--endpoint http://127.0.0.1:8080`, as `runbook rehearse --serve` prints it"
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise UsageError(f"the endpoint is no address: {text!r}", hint=hint) from None
+    if parts.scheme != "http" or not host or not _is_loopback(host):
+        raise UsageError(f"the endpoint is not loopback: `{text}`", hint=hint)
+    if parts.path not in ("", "/") or parts.query or parts.fragment or "@" in parts.netloc:
+        raise UsageError(f"the endpoint has more than an address and a port: `{text}`", hint=hint)
+    return text.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from runbook.atlassian.login import SITE_ID_PATH, site_id_in
 from runbook.atlassian.retry import backoff_s
-from runbook.atlassian.tenant import PATH, site_id_in
 from runbook.clock import Clock
 from runbook.errors import CredentialError, PlanError, RemoteError
 from runbook.execute.submit_rules import likely_causes, words_of
@@ -68,12 +68,14 @@ async def identify_sites(plan: Plan, send: Send, clock: Clock) -> tuple[Identifi
 
 
 async def _identify(site: str, send: Send, clock: Clock) -> Identified:
-    request = Request(method="GET", url=f"{site}{PATH}", headers=(("Accept", "application/json"),))
+    request = Request(
+        method="GET", url=f"{site}{SITE_ID_PATH}", headers=(("Accept", "application/json"),)
+    )
     answer = await _answered(request, send, clock, who=f"site `{site}`")
     site_id = site_id_in(answer)
     if site_id is None:
         raise RemoteError(
-            f"site `{site}` does not say its id: answer {answer.status} of `{PATH}` holds no `cloudId` ({words_of(answer) or 'empty'})",
+            f"site `{site}` does not say its id: answer {answer.status} of `{SITE_ID_PATH}` holds no `cloudId` ({words_of(answer) or 'empty'})",
             hint="is it a Jira Cloud site, and spelled as in the browser? a proxy may answer in its place",
         )
     return Identified(site=site, site_id=site_id, request=request, answer=answer)

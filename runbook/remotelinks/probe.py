@@ -9,7 +9,7 @@ from typing import Literal
 
 from runbook.atlassian.jira import JiraSite
 from runbook.atlassian.limits import Limits
-from runbook.atlassian.outcomes import Patience
+from runbook.atlassian.retry import Patience
 from runbook.clock import Clock
 from runbook.errors import RunbookError
 from runbook.http import Exchange, ProbeReading, Send

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from runbook.atlassian.errors import JiraRefusedError, NotDocumentedError, NotReachedError
 from runbook.atlassian.jira import JiraSite, Resolution
 from runbook.atlassian.limits import Limits
-from runbook.atlassian.outcomes import Patience
+from runbook.atlassian.retry import Patience
 from runbook.clock import Clock
 from runbook.errors import RemoteError, RunbookError
 from runbook.http import Send

@@ -9,7 +9,7 @@ import httpx
 
 from runbook.atlassian.jira import JiraSite
 from runbook.atlassian.limits import Limits
-from runbook.atlassian.outcomes import Patience
+from runbook.atlassian.retry import Patience
 from runbook.atlassian.transport import HttpTransport
 from runbook.clock import VirtualClock
 from runbook.http import Answer, Outcome, Request

@@ -107,7 +107,7 @@ MUTANTS = (
         "M12",
         "a write that ends with 408 is unknown, not refused",
         (
-            "runbook/atlassian/outcomes.py",
+            "runbook/atlassian/retry.py",
             "300 <= status < 400 or status == 408 or status >= 500",
             "300 <= status < 400 or status >= 500",
         ),
@@ -364,7 +364,7 @@ MUTANTS = (
         "M11",
         "an endpoint is an address of this machine",
         (
-            "runbook/atlassian/endpoint.py",
+            TRANSPORT,
             "or not host or not _is_loopback(host):",
             "or not host:",
         ),

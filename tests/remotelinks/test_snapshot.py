@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from runbook.atlassian.outcomes import Patience
+from runbook.atlassian.retry import Patience
 from runbook.atlassian.transport import HttpTransport
 from runbook.clock import VirtualClock
 from runbook.errors import ExitCode, UsageError
