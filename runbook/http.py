@@ -75,6 +75,14 @@ class Answer:
             raise ValueError(f"the body is nested more than {DEEPEST} levels deep")
         return value
 
+    def json_object(self) -> dict[str, Any]:
+        """Return the parsed body where it is a JSON object, else an empty one."""
+        try:
+            value = self.json()
+        except ValueError:
+            return {}
+        return value if isinstance(value, dict) else {}
+
     def is_html(self) -> bool:
         """Return whether the body is a web page: a login page or a proxy, never an API."""
         start = self.body[:512].lstrip().lower()

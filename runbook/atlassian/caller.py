@@ -1,23 +1,16 @@
-"""One site's requests: paced, repeated where that is safe, and decided.
+"""One site's requests: within its limits, repeated where that is safe, and understood.
 
-`Caller.read` and `Caller.write` are the only two ways to talk to a Jira site. Both send the
-credential always, count against the limits, and raise what `runbook.atlassian.errors` names.
+`Caller.read` and `Caller.write` are the only two ways to talk to a Jira site. Both always send the
+credential, count against the limits, and raise the errors of `runbook.atlassian.errors`.
 """
 
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from runbook.atlassian.errors import (
-    JiraRefusedError,
-    NotReachedError,
-    login_was_lost,
-    not_reached,
-    odd_answer,
-    what,
-    write_unknown,
-)
-from runbook.atlassian.limits import Call
+from runbook.atlassian.errors import JiraRefusedError, error_of, login_was_lost, odd_answer
+from runbook.atlassian.jira_values import LinkWrite
+from runbook.atlassian.limits import LimitedRequest
 from runbook.atlassian.login import Login
 from runbook.atlassian.retry import (
     Meaning,
@@ -38,19 +31,23 @@ Query = Sequence[tuple[str, str]]
 class Caller:
     """Send requests to one site as one account."""
 
-    def __init__(self, sender: RetryingSender, login: Login, *, fresh_writes: bool) -> None:
+    def __init__(self, sender: RetryingSender, login: Login) -> None:
         self.login = login
         self._sender = sender
-        self._fresh_writes = fresh_writes
         self._not_found = 0
 
     async def read(
-        self, method: str, endpoint: str, path: str, *, query: Query = (), body: Any = None
+        self, path: str, *, endpoint: str = "", query: Query = (), body: Any = None
     ) -> tuple[Any, Answer]:
-        """Return the JSON of a request that changes nothing, and its answer; repeated until there is one."""
-        call = Call(site=self.login.site, method=method, endpoint=endpoint)
+        """Return the JSON of a request that changes nothing, and its answer.
+
+        A `body` makes it a POST, as Jira's questions with long arguments are. `endpoint` is the
+        template that the limits know, where it is not the path itself.
+        """
+        method = "GET" if body is None else "POST"
         request = self._built(await self.login.base(), method, path, query, body)
-        settled = await self._sender.settle(call, request, meaning_of_read)
+        counted = LimitedRequest(site=self.login.site, method=method, endpoint=endpoint or path)
+        settled = await self._sender.settle(counted, request, meaning_of_read)
         if settled.meaning is Meaning.GOOD:
             self._not_found = 0
             try:
@@ -61,44 +58,30 @@ class Caller:
             await self._count_not_found(settled.answer.status)
         raise await self._error_of(request, settled)
 
-    async def write(
-        self,
-        method: str,
-        endpoint: str,
-        path: str,
-        *,
-        issue: str,
-        query: Query = (),
-        body: Any = None,
-    ) -> tuple[Answer, Exchange]:
+    async def write(self, write: LinkWrite) -> tuple[Answer, Exchange]:
         """Send a request that changes one issue, at most once beyond doubt, and return its answer.
 
         Raises:
             WriteUnknownError: it may have arrived; nothing was repeated.
         """
-        call = Call(site=self.login.site, method=method, endpoint=endpoint, issue=issue)
-        base = await self.login.base()
-        request = self._built(base, method, path, query, body, fresh=self._fresh_writes)
-        settled = await self._sender.settle(call, request, meaning_of_write)
+        request = self._built(
+            await self.login.base(), write.method, write.path, write.query, write.body, fresh=True
+        )
+        counted = LimitedRequest(
+            site=self.login.site, method=write.method, endpoint=write.endpoint, issue=write.issue
+        )
+        settled = await self._sender.settle(counted, request, meaning_of_write)
         if settled.meaning is Meaning.GOOD:
             return settled.answer, exchange_of(request, settled.answer)
         raise await self._error_of(request, settled)
 
-    def request_json(
-        self, method: str, path: str, *, query: Query = (), body: Any = None
-    ) -> dict[str, Any]:
-        """Return a request as the ledger keeps it, before it is sent."""
-        return self._built(self.login.base_if_known(), method, path, query, body).as_json()
+    def request_json(self, write: LinkWrite) -> dict[str, Any]:
+        """Return a write as the ledger keeps it, before it is sent."""
+        base = self.login.base_if_known()
+        return self._built(base, write.method, write.path, write.query, write.body).as_json()
 
     def _built(
-        self,
-        base: str,
-        method: str,
-        path: str,
-        query: Query,
-        body: Any,
-        *,
-        fresh: bool = False,
+        self, base: str, method: str, path: str, query: Query, body: Any, *, fresh: bool = False
     ) -> Request:
         # quote, not quote_plus: every reserved character of a globalId must be percent-encoded.
         # Half a character, as a server's own JSON may hold it, cannot be encoded: it is passed on.
@@ -121,42 +104,19 @@ class Caller:
         Raises:
             LoginLostError: the site no longer takes the credential.
         """
-        outcome = settled.outcome
-        match settled.meaning:
-            case Meaning.REFUSED if not settled.answer.is_html():
-                return JiraRefusedError(
-                    what(request), settled.answer, exchange_of(request, outcome)
-                )
-            case Meaning.REFUSED | Meaning.ODD:
-                return odd_answer(request, outcome)
-            case Meaning.UNAUTHORIZED:
-                # Either the whole login is lost, or this one request lies beyond the token's scopes.
-                await self.login.confirm()
-                return JiraRefusedError(
-                    what(request),
-                    settled.answer,
-                    exchange_of(request, outcome),
-                    hint="the login itself works, so the token's scopes do not cover this: a token with scopes needs read:jira-work, write:jira-work and read:jira-user",
-                )
-            case Meaning.LOGIN_LOST:
-                return login_was_lost(self.login.site, request, outcome)
-            case Meaning.LIMITED:
-                reason = settled.answer.header("ratelimit-reason")
-                return NotReachedError(
-                    f"{what(request)} is limited by the site (429{f', {reason}' if reason else ''}), which asks to wait {settled.wait_s:.0f} s",
-                    exchange_of(request, outcome),
-                    answer=settled.answer,
-                    hint="run the same command again later; other clients of the site may use up its limit",
-                )
-            case Meaning.NOT_SENT | Meaning.PASSING:
-                return not_reached(request, outcome, settled.times)
-            case _:
-                return write_unknown(request, outcome)
+        if settled.meaning is Meaning.LOGIN_LOST:
+            return login_was_lost(self.login.site, request, settled.answer)
+        if settled.meaning is Meaning.UNAUTHORIZED:
+            # Either the whole login is lost, or this one request lies beyond the token's scopes.
+            await self.login.confirm()
+            return JiraRefusedError(
+                request,
+                settled.answer,
+                hint="the login itself works, so the token's scopes do not cover this: a token with scopes needs read:jira-work, write:jira-work and read:jira-user",
+            )
+        return error_of(request, settled)
 
     async def _count_not_found(self, status: int) -> None:
-        if status != 404:
-            self._not_found = 0
-            return
-        self._not_found += 1
-        if self._not_found % NOT_FOUND_BURST == 0:
+        self._not_found = self._not_found + 1 if status == 404 else 0
+        if self._not_found and self._not_found % NOT_FOUND_BURST == 0:
             await self.login.confirm()

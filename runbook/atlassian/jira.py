@@ -7,54 +7,35 @@ remote-link operations carry whole records, since a field left out of a write be
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from typing import Any, Self
+from typing import Any
 
 from runbook.atlassian.caller import Caller, Query
 from runbook.atlassian.errors import JiraRefusedError, NotDocumentedError
 from runbook.atlassian.jira_values import (
-    GLOBAL_ID_LIMIT,
-    LIST,
-    ONE,
+    LINK,
+    LINKS,
     IssueRef,
     LinkWrite,
     Record,
     Resolution,
     Written,
-    create_write,
-    delete_by_global_id_write,
-    delete_write,
     issue_in,
     issue_path,
+    links_path,
     list_in,
-    list_path,
     matched,
     member_in,
     number_of,
-    one_path,
     record_in,
-    update_write,
     written_id,
 )
 from runbook.atlassian.limits import Limits
-from runbook.atlassian.login import Login, Me
+from runbook.atlassian.login import Login
 from runbook.atlassian.retry import Patience, RetryingSender
+from runbook.checks.online import CurrentUser
 from runbook.clock import Clock
 from runbook.http import Answer, Exchange, Outcome, Request, Send, exchange_of
 from runbook.plan.model import Site
-
-__all__ = [
-    "GLOBAL_ID_LIMIT",
-    "IssueRef",
-    "JiraSite",
-    "LinkWrite",
-    "Record",
-    "Resolution",
-    "Written",
-    "create_write",
-    "delete_by_global_id_write",
-    "delete_write",
-    "update_write",
-]
 
 _SEARCH_PAGE = 5000
 _BULK_PAGE = 100  # the documented number; newer texts allow more (jira-rest.md B6)
@@ -62,24 +43,21 @@ _PROJECT_PAGE = 50
 
 
 class JiraSite:
-    """One Jira Cloud site, as one account.
+    """One Jira Cloud site, as the account that the plan names for it.
 
     `limits` is shared by everything in the process that talks to sites. `random` draws from 0 to 1;
-    `watch` gets every exchange; `site_id` saves asking for the cloud id when the token has scopes.
+    `watch` gets every exchange; a `site.site_id` saves asking for it when the token has scopes.
     """
 
     def __init__(
         self,
+        site: Site,
         *,
         send: Send,
-        url: str,
-        account: str,
         clock: Clock,
         limits: Limits,
         random: Callable[[], float] = lambda: 0.5,
         patience: Patience | None = None,
-        site_id: str | None = None,
-        fresh_writes: bool = True,
         watch: Callable[[Exchange], None] | None = None,
     ) -> None:
         sender = RetryingSender(
@@ -89,43 +67,17 @@ class JiraSite:
             random=random,
             patience=patience or Patience(),
         )
-        self.url = url.rstrip("/")
-        self.account = account
-        self._login = Login(sender, site=url, account=account, site_id=site_id)
-        self._caller = Caller(sender, self._login, fresh_writes=fresh_writes)
-
-    @classmethod
-    def of(
-        cls,
-        site: Site,
-        *,
-        send: Send,
-        clock: Clock,
-        limits: Limits,
-        random: Callable[[], float] = lambda: 0.5,
-        patience: Patience | None = None,
-        watch: Callable[[Exchange], None] | None = None,
-    ) -> Self:
-        """Return a client of a plan's site, as the account that the plan names for it."""
-        return cls(
-            send=send,
-            url=site.url,
-            account=site.account,
-            clock=clock,
-            limits=limits,
-            random=random,
-            patience=patience,
-            site_id=site.site_id,
-            watch=watch,
-        )
+        self.url = site.url.rstrip("/")
+        self._login = Login(sender, site)
+        self._caller = Caller(sender, self._login)
 
     # Who we are
 
-    async def myself(self) -> Me:
+    async def myself(self) -> CurrentUser:
         """Return the account that the site sees, and by which host it is reached."""
         return await self._login.me()
 
-    async def confirm_login(self) -> Me:
+    async def confirm_login(self) -> CurrentUser:
         """Ask again who we are; raises `LoginLostError` where the site no longer knows us."""
         return await self._login.confirm()
 
@@ -133,19 +85,19 @@ class JiraSite:
 
     async def remote_links(self, issue: str) -> tuple[Record, ...]:
         """Return every remote link of an issue."""
-        body, _ = await self._caller.read("GET", LIST, list_path(issue))
+        body, _ = await self._caller.read(links_path(issue), endpoint=LINKS)
         # The document allows a single object here, too.
         return tuple(map(record_in, body if isinstance(body, list) else [body]))
 
     async def remote_link(self, issue: str, link_id: int | str) -> Record:
         """Return one remote link by its id."""
-        body, _ = await self._caller.read("GET", ONE, one_path(issue, link_id))
+        body, _ = await self._caller.read(links_path(issue, link_id), endpoint=LINK)
         return record_in(body)
 
     async def remote_link_by_global_id(self, issue: str, global_id: str) -> Record:
         """Return one remote link by its `globalId`; documented as a single object."""
         query = (("globalId", global_id),)
-        body, _ = await self._caller.read("GET", LIST, list_path(issue), query=query)
+        body, _ = await self._caller.read(links_path(issue), endpoint=LINKS, query=query)
         if isinstance(body, list):
             matching = [link for link in body if record_in(link).get("globalId") == global_id]
             body = matching[0] if matching else None
@@ -153,9 +105,7 @@ class JiraSite:
 
     def request_json(self, write: LinkWrite) -> dict[str, Any]:
         """Return the request of a write as the ledger keeps it; settle the login first (`myself`)."""
-        return self._caller.request_json(
-            write.method, write.path, query=write.query, body=write.body
-        )
+        return self._caller.request_json(write)
 
     async def perform(self, write: LinkWrite) -> Written:
         """Send one write.
@@ -165,67 +115,53 @@ class JiraSite:
             WriteUnknownError: it may have arrived.
             NotReachedError: it was never sent, or not accepted (429).
         """
-        answer, exchange = await self._caller.write(
-            write.method,
-            write.endpoint,
-            write.path,
-            issue=write.issue,
-            query=write.query,
-            body=write.body,
-        )
+        answer, exchange = await self._caller.write(write)
         if write.method != "POST":
             return Written(link_id=None, created=False, exchange=exchange)
-        return Written(
-            link_id=written_id(answer, exchange),
-            created=answer.status == 201,
-            exchange=exchange,
-        )
+        link_id = written_id(answer, exchange)
+        return Written(link_id=link_id, created=answer.status == 201, exchange=exchange)
 
     # Issues
 
     async def search(
-        self, jql: str, *, fields: Sequence[str] = ("key",)
-    ) -> AsyncIterator[IssueRef]:
-        """Yield the issues of a bounded JQL query.
-
-        Eventually consistent: never proof that something is absent.
-        """
-        async for issue in self.search_records(jql, fields=fields):
-            yield issue_in(issue)
-
-    async def search_records(
         self, jql: str, *, fields: Sequence[str] = ("key",), page: int = _SEARCH_PAGE
     ) -> AsyncIterator[Record]:
-        """Yield the records of a bounded JQL query, page by page by token.
+        """Yield the records of a bounded JQL query, page by page.
+
+        Eventually consistent: never proof that something is absent.
 
         Raises:
             NotDocumentedError: a token comes back that was there before, so that the pages never end.
         """
+        body = {"jql": jql, "maxResults": page, "fields": list(fields)}
+        async for answer, repeated in self._pages("search/jql", body):
+            for issue in list_in(answer, "issues"):
+                yield record_in(issue)
+            if repeated:
+                raise NotDocumentedError(
+                    f"`{self.url}` repeats a page of its search: the list of issues cannot be read to its end",
+                    hint="run the same command again; narrow it with `--jql` if it stays",
+                )
+
+    async def _pages(self, path: str, body: Record) -> AsyncIterator[tuple[Record, bool]]:
+        """Yield each page, and whether the next one was there before, so that this is the last."""
         token: str | None = None
         seen: set[str] = set()
         while True:
-            body: dict[str, Any] = {"jql": jql, "maxResults": page, "fields": list(fields)}
-            if token is not None:
-                body["nextPageToken"] = token
-            answer, _ = await self._caller.read("POST", "search/jql", "search/jql", body=body)
-            for issue in list_in(answer, "issues"):
-                yield record_in(issue)
-            token = answer.get("nextPageToken")
-            if not token or answer.get("isLast") is True:
+            told = {} if token is None else {"nextPageToken": token}
+            answer, _ = await self._caller.read(path, body=body | told)
+            token = record_in(answer).get("nextPageToken")
+            token = None if answer.get("isLast") is True else token
+            yield answer, bool(token) and token in seen
+            if not token or token in seen:
                 return
-            if token in seen:
-                raise NotDocumentedError(
-                    f"`{self.url}` repeats a page of its search: the list of issues cannot be read to its end",
-                    {},
-                    hint="run the same command again; narrow it with `--jql` if it stays",
-                )
             seen.add(token)
 
     async def issue(self, key: str) -> IssueRef | None:
         """Return an issue by a key it has or had, or by its id; None where it is absent or not visible."""
         try:
             body, _ = await self._caller.read(
-                "GET", "issue/{issue}", issue_path(key), query=(("fields", "key"),)
+                issue_path(key), endpoint="issue/{issue}", query=(("fields", "key"),)
             )
         except JiraRefusedError as refusal:
             if refusal.status == 404:
@@ -264,10 +200,7 @@ class JiraSite:
     async def bulk_fetch(self, keys: Sequence[str]) -> tuple[IssueRef, ...]:
         """Return the issues of up to 100 keys or ids that are there and visible, with their present keys."""
         body, _ = await self._caller.read(
-            "POST",
-            "issue/bulkfetch",
-            "issue/bulkfetch",
-            body={"issueIdsOrKeys": list(keys), "fields": ["key"]},
+            "issue/bulkfetch", body={"issueIdsOrKeys": list(keys), "fields": ["key"]}
         )
         return tuple(map(issue_in, list_in(body, "issues")))
 
@@ -275,22 +208,12 @@ class JiraSite:
         self, issues: Sequence[str], *, field_ids: Sequence[str] = ()
     ) -> AsyncIterator[Record]:
         """Yield `{issueId, changeHistories}` records of up to 1 000 issues; up to 10 field ids narrow them."""
-        token: str | None = None
-        seen: set[str] = set()
-        while True:
-            body: dict[str, Any] = {"issueIdsOrKeys": list(issues), "maxResults": 1000}
-            if field_ids:
-                body["fieldIds"] = list(field_ids)
-            if token is not None:
-                body["nextPageToken"] = token
-            path = "changelog/bulkfetch"
-            answer, _ = await self._caller.read("POST", path, path, body=body)
+        body: Record = {"issueIdsOrKeys": list(issues), "maxResults": 1000}
+        if field_ids:
+            body["fieldIds"] = list(field_ids)
+        async for answer, _ in self._pages("changelog/bulkfetch", body):
             for log in list_in(answer, "issueChangeLogs"):
                 yield record_in(log)
-            token = answer.get("nextPageToken")
-            if not token or token in seen:
-                return
-            seen.add(token)
 
     # Read-only questions about the site
 
@@ -302,18 +225,13 @@ class JiraSite:
         """Return the site's settings, `issueLinkingEnabled` among them."""
         return await self._object("configuration")
 
-    async def my_permissions(
-        self, permissions: Sequence[str], *, project: str | None = None
-    ) -> dict[str, bool]:
-        """Return which permissions the account has: in a project, or in any where none is named.
+    async def my_permissions(self, permissions: Sequence[str]) -> dict[str, bool]:
+        """Return which permissions the account has, in any project.
 
         Raises:
             NotDocumentedError: the answer does not say so of each of them.
         """
-        query = [("permissions", ",".join(permissions))]
-        if project is not None:
-            query.append(("projectKey", project))
-        body, _ = await self._object("mypermissions", query)
+        body, _ = await self._object("mypermissions", [("permissions", ",".join(permissions))])
         held = member_in(body, "permissions", dict)
         return {
             name: member_in(member_in(held, name, dict), "havePermission", bool)
@@ -330,16 +248,8 @@ class JiraSite:
         Raises:
             NotDocumentedError: the answer does not list permissions with their projects.
         """
-        body, _ = await self._caller.read(
-            "POST",
-            "permissions/check",
-            "permissions/check",
-            body={
-                "projectPermissions": [
-                    {"permissions": list(permissions), "projects": list(projects)}
-                ]
-            },
-        )
+        asked = {"permissions": list(permissions), "projects": list(projects)}
+        body, _ = await self._caller.read("permissions/check", body={"projectPermissions": [asked]})
         granted: dict[str, frozenset[int]] = dict.fromkeys(permissions, frozenset())
         for grant in member_in(body, "projectPermissions", list):
             ids = member_in(grant, "projects", list)
@@ -351,11 +261,8 @@ class JiraSite:
         records: list[Record] = []
         for start in range(0, len(keys), _PROJECT_PAGE):
             query = [("keys", key) for key in keys[start : start + _PROJECT_PAGE]]
-            query += [
-                ("status", "live"),
-                ("status", "archived"),
-                ("maxResults", str(_PROJECT_PAGE)),
-            ]
+            query += [("status", "live"), ("status", "archived")]
+            query.append(("maxResults", str(_PROJECT_PAGE)))
             body, _ = await self._object("project/search", query)
             records += map(record_in, member_in(body, "values", list))
         return tuple(records)
@@ -366,7 +273,7 @@ class JiraSite:
         return body
 
     async def _object(self, path: str, query: Query = ()) -> tuple[Record, Answer]:
-        body, answer = await self._caller.read("GET", path, path, query=query)
+        body, answer = await self._caller.read(path, query=query)
         return record_in(body), answer
 
 

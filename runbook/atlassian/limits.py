@@ -1,7 +1,7 @@
 """Keep to Jira's documented rate limits, and pause what a 429 tells to pause.
 
 Three limits are independent of each other (jira-rest.md B5): a token bucket per site, method and
-endpoint template; writes per issue; and, for apps only, a quota per hour. `Pace` and `IssueWrites`
+endpoint template; writes per issue; and, for apps only, a quota per hour. `RequestPace` and `IssueWrites`
 decide when the next request may leave and read no clock; `Limits` waits.
 """
 
@@ -54,7 +54,7 @@ def documented_rate_per_s(method: str, endpoint: str) -> float:
 
 
 @dataclass(slots=True)
-class Pace:
+class RequestPace:
     """When the next request of one endpoint may leave: a token bucket, kept as one moment.
 
     Moments are seconds of a monotonic clock. `rate_per_s` falls by half for each 429 and comes back
@@ -113,7 +113,7 @@ class IssueWrites:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class LimitedRequest:
     """What a request counts against: `endpoint` is a template, `issue` is set for writes of one."""
 
     site: str
@@ -131,71 +131,71 @@ class Limits:
     def __init__(self, clock: Clock, *, rate_cap_per_s: float | None = None) -> None:
         self._clock = clock
         self._cap = rate_cap_per_s
-        self._paces: dict[tuple[str, str, str], Pace] = {}
+        self._paces: dict[tuple[str, str, str], RequestPace] = {}
         self._writes: dict[tuple[str, str], IssueWrites] = {}
         self._paused_until_s: dict[tuple[str, ...], float] = {}
 
-    async def enter(self, call: Call) -> None:
+    async def enter(self, request: LimitedRequest) -> None:
         """Return when the request may leave."""
         while True:
             now_s = self._clock.monotonic_s()
-            paused_s = self._paused(call)
+            paused_s = self._paused(request)
             if paused_s > now_s:
                 await self._clock.sleep(paused_s - now_s)
                 continue
-            at_s = self._reserve(call, now_s)
+            at_s = self._reserve(request, now_s)
             if at_s <= now_s:
                 return
             await self._clock.sleep(at_s - now_s)
             # Others may have met a 429 while this one waited for its place.
-            if self._paused(call) <= self._clock.monotonic_s():
+            if self._paused(request) <= self._clock.monotonic_s():
                 return
 
-    def refused(self, call: Call, reason: str | None, wait_s: float) -> Pauses:
+    def refused(self, request: LimitedRequest, reason: str | None, wait_s: float) -> Pauses:
         """Pause what a 429 pauses for `wait_s` seconds, and slow its endpoint down."""
         scope = paused_by(reason)
         now_s = self._clock.monotonic_s()
-        key = _pause_key(call, scope)
+        key = _pause_key(request, scope)
         was_s = self._paused_until_s.get(key, 0.0)
         if scope is Pauses.ENDPOINT and was_s <= now_s:
             # Of many requests that were under way together, the first one counts.
-            self._pace(call).slow_down(now_s)
+            self._pace(request).slow_down(now_s)
         self._paused_until_s[key] = max(was_s, now_s + wait_s)
         return scope
 
-    def _paused(self, call: Call) -> float:
+    def _paused(self, request: LimitedRequest) -> float:
         if not self._paused_until_s:
             return 0.0
-        return max(self._paused_until_s.get(_pause_key(call, scope), 0.0) for scope in Pauses)
+        return max(self._paused_until_s.get(_pause_key(request, scope), 0.0) for scope in Pauses)
 
-    def _reserve(self, call: Call, now_s: float) -> float:
-        at_s = self._pace(call).reserve(now_s)
-        if call.issue is None:
+    def _reserve(self, request: LimitedRequest, now_s: float) -> float:
+        at_s = self._pace(request).reserve(now_s)
+        if request.issue is None:
             return at_s
         if len(self._writes) > 10_000:
             self._writes = {
                 key: writes for key, writes in self._writes.items() if not writes.idle(now_s)
             }
-        writes = self._writes.setdefault((call.site, call.issue), IssueWrites())
+        writes = self._writes.setdefault((request.site, request.issue), IssueWrites())
         return max(at_s, writes.reserve(at_s))
 
-    def _pace(self, call: Call) -> Pace:
-        key = (call.site, call.method, call.endpoint)
+    def _pace(self, request: LimitedRequest) -> RequestPace:
+        key = (request.site, request.method, request.endpoint)
         pace = self._paces.get(key)
         if pace is None:
-            rate = documented_rate_per_s(call.method, call.endpoint)
+            rate = documented_rate_per_s(request.method, request.endpoint)
             rate = rate if self._cap is None else min(rate, self._cap)
-            pace = self._paces[key] = Pace(rate, max(1.0, rate * _BURST_SHARE))
+            pace = self._paces[key] = RequestPace(rate, max(1.0, rate * _BURST_SHARE))
         return pace
 
 
-def _pause_key(call: Call, scope: Pauses) -> tuple[str, ...]:
+def _pause_key(request: LimitedRequest, scope: Pauses) -> tuple[str, ...]:
     match scope:
         case Pauses.ALL_SITES:
             return ()
         case Pauses.SITE:
-            return (call.site,)
+            return (request.site,)
         case Pauses.ENDPOINT:
-            return (call.site, call.method, call.endpoint)
+            return (request.site, request.method, request.endpoint)
         case Pauses.ISSUE:
-            return (call.site, "issue", call.issue or "", "")
+            return (request.site, "issue", request.issue or "", "")

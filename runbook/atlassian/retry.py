@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum, auto
 
-from runbook.atlassian.limits import Call, Limits
+from runbook.atlassian.limits import LimitedRequest, Limits
 from runbook.clock import Clock
 from runbook.http import Answer, Lost, NotSent, Outcome, Request, Send
 
@@ -133,7 +133,7 @@ class RetryingSender:
     patience: Patience
 
     async def settle(
-        self, call: Call, request: Request, meaning_of: Callable[[Outcome], Meaning]
+        self, counted: LimitedRequest, request: Request, meaning_of: Callable[[Outcome], Meaning]
     ) -> Settled:
         """Send a request within the limits until its outcome is one that waiting does not mend.
 
@@ -142,7 +142,7 @@ class RetryingSender:
         """
         failed = limited = 0
         while True:
-            await self.limits.enter(call)
+            await self.limits.enter(counted)
             outcome = await self.send(request)
             meaning = meaning_of(outcome)
             if meaning not in (Meaning.NOT_SENT, Meaning.PASSING, Meaning.LIMITED):
@@ -157,15 +157,17 @@ class RetryingSender:
             told_s = None if answer is None else retry_after_s(answer, self.clock.now())
             wait_s = backoff_s(times, told_s, self.random())
             if meaning is Meaning.LIMITED and answer is not None:
-                self.limits.refused(call, answer.header("ratelimit-reason"), wait_s)
+                self.limits.refused(counted, answer.header("ratelimit-reason"), wait_s)
             why = f"answer {answer.status}" if answer else getattr(outcome, "reason", "")
             if times >= most or wait_s > self.patience.longest_wait_s:
-                _log.info("%s %s given up: %s (%d times)", call.method, call.endpoint, why, times)
+                _log.info(
+                    "%s %s given up: %s (%d times)", counted.method, counted.endpoint, why, times
+                )
                 return Settled(outcome=outcome, meaning=meaning, times=times, wait_s=wait_s)
             _log.info(
                 "%s %s again in %.1f s: %s (%d of %d)",
-                call.method,
-                call.endpoint,
+                counted.method,
+                counted.endpoint,
                 wait_s,
                 why,
                 times,
@@ -215,7 +217,7 @@ def retry_after_s(answer: Answer, now: datetime) -> float | None:
 def _wait_s(text: str, now: datetime) -> float | None:
     number = _number(text)
     if number is None:
-        moment = _moment(text)
+        moment = moment_in(text)
         if moment is None:
             return None
         number = (moment - now).total_seconds()
@@ -234,7 +236,8 @@ def _number(text: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _moment(text: str) -> datetime | None:
+def moment_in(text: str) -> datetime | None:
+    """Return the moment that a header names as ISO 8601 or as an HTTP date, None for anything else."""
     for read in (datetime.fromisoformat, parsedate_to_datetime):
         try:
             moment = read(text)

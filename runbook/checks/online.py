@@ -46,7 +46,7 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Who:
+class CurrentUser:
     """The account that a site sees; `via` is `site` or `gateway` (a token with scopes)."""
 
     account_id: str
@@ -85,7 +85,7 @@ class SiteFacts:
     account: str
     unreachable: str
     site_id: Told[str] | NotTold
-    login: Told[Who] | Refused | NotTold
+    login: Told[CurrentUser] | Refused | NotTold
     server: Told[Server] | NotTold
     administers: Told[bool] | NotTold
     linking: Told[bool] | NotTold

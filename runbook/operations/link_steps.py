@@ -68,7 +68,7 @@ class LinkPorts:
         if self.send is None:
             return
         for site in self.plan.sites:
-            self.sites[site.url] = JiraSite.of(
+            self.sites[site.url] = JiraSite(
                 site,
                 send=self.send,
                 clock=self.clock,

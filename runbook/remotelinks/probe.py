@@ -82,7 +82,7 @@ class RemoteLinkProber:
         return ProbeReading(result=result, detail=detail, exchanges=tuple(exchanges))
 
     def _client(self, site: Site, exchanges: list[Exchange]) -> JiraSite:
-        return JiraSite.of(
+        return JiraSite(
             site,
             send=self._send,
             clock=self._clock,

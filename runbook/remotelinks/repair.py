@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runbook.atlassian.errors import JiraRefusedError
-from runbook.atlassian.jira import JiraSite, Record, create_write
+from runbook.atlassian.jira import JiraSite
+from runbook.atlassian.jira_values import Record, create_write
 from runbook.errors import UsageError
 from runbook.plan.model import Plan
 from runbook.remotelinks.comparison import Comparison, MissingRow

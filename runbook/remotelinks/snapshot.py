@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from runbook.atlassian.errors import JiraRefusedError, NotDocumentedError, NotReachedError
-from runbook.atlassian.jira import JiraSite, Resolution
+from runbook.atlassian.jira import JiraSite
+from runbook.atlassian.jira_values import Resolution, issue_in
 from runbook.atlassian.limits import Limits
 from runbook.atlassian.retry import Patience
 from runbook.clock import Clock
@@ -96,7 +97,7 @@ async def take(
     readers = [
         _SiteReader(
             site=site,
-            jira=JiraSite.of(
+            jira=JiraSite(
                 site,
                 send=send,
                 clock=clock,
@@ -208,7 +209,7 @@ class _SiteReader:
 
     async def _searched(self, jql: str) -> tuple[str, ...]:
         try:
-            return tuple([issue.key async for issue in self.jira.search(jql)])
+            return tuple([issue_in(issue).key async for issue in self.jira.search(jql)])
         except JiraRefusedError as refusal:
             if refusal.status != 400:
                 raise

@@ -13,8 +13,8 @@ from runbook.atlassian.errors import (
     NotReachedError,
     WriteUnknownError,
 )
-from runbook.atlassian.jira import (
-    JiraSite,
+from runbook.atlassian.jira import JiraSite
+from runbook.atlassian.jira_values import (
     create_write,
     delete_by_global_id_write,
     delete_write,

@@ -15,7 +15,7 @@ import pytest
 
 from runbook.atlassian import transport as transport_module
 from runbook.atlassian.connection_pool import ConnectionPool, Origin
-from runbook.atlassian.jira import create_write, delete_by_global_id_write
+from runbook.atlassian.jira_values import create_write, delete_by_global_id_write
 from runbook.atlassian.transport import HttpTransport
 from runbook.clock import SystemClock
 from runbook.errors import CredentialError, UsageError
@@ -103,7 +103,7 @@ def get(fresh: bool = False, url: str = f"{ENG}/rest/api/3/x") -> Work:
 @pytest.mark.parametrize("fresh", [False, True], ids=["kept", "fresh"])
 def test_a_global_id_goes_out_percent_encoded(fresh: bool) -> None:
     async def work(transport: HttpTransport) -> None:
-        site = client(transport, SystemClock(), fresh_writes=fresh)  # type: ignore[arg-type]
+        site = client(transport, SystemClock())  # type: ignore[arg-type]
         if fresh:
             await site.perform(delete_by_global_id_write("ENG-1", NASTY))
         else:

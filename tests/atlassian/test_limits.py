@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from runbook.atlassian.limits import (
     PER_ISSUE_WRITES,
-    Call,
     IssueWrites,
+    LimitedRequest,
     Limits,
-    Pace,
     Pauses,
+    RequestPace,
     documented_rate_per_s,
     paused_by,
 )
@@ -21,8 +21,8 @@ from runbook.clock import VirtualClock
 LIST = "issue/{issue}/remotelink"
 
 
-def read(site: str = "a", endpoint: str = LIST) -> Call:
-    return Call(site=site, method="GET", endpoint=endpoint)
+def read(site: str = "a", endpoint: str = LIST) -> LimitedRequest:
+    return LimitedRequest(site=site, method="GET", endpoint=endpoint)
 
 
 @given(
@@ -33,7 +33,7 @@ def read(site: str = "a", endpoint: str = LIST) -> Call:
 def test_no_stretch_of_time_holds_more_than_the_bucket_and_its_refill(
     rate: float, burst: float, gaps: list[float]
 ) -> None:
-    pace, now_s, left = Pace(rate, burst), 0.0, []
+    pace, now_s, left = RequestPace(rate, burst), 0.0, []
     for gap_s in gaps:
         now_s += gap_s
         left.append(pace.reserve(now_s))
@@ -71,15 +71,15 @@ def test_the_reason_decides_what_pauses(case: tuple[str | None, Pauses]) -> None
     assert paused_by(reason) is pauses
 
 
-def entered(limits: Limits, clock: VirtualClock, *calls: Call) -> list[float]:
+def entered(limits: Limits, clock: VirtualClock, *requests: LimitedRequest) -> list[float]:
     """Return when each of several requests that come at once may leave."""
 
-    async def one(call: Call) -> float:
-        await limits.enter(call)
+    async def left_at(request: LimitedRequest) -> float:
+        await limits.enter(request)
         return clock.monotonic_s()
 
     async def all_of_them() -> list[float]:
-        return list(await asyncio.gather(*map(one, calls)))
+        return list(await asyncio.gather(*map(left_at, requests)))
 
     return asyncio.run(all_of_them())
 
@@ -120,7 +120,7 @@ def test_a_429_pauses_what_it_is_about_and_nothing_else(
 ) -> None:
     reason, expected = case
     limits = Limits(clock)
-    write = Call(site="a", method="POST", endpoint=LIST, issue="ENG-1")
+    write = LimitedRequest(site="a", method="POST", endpoint=LIST, issue="ENG-1")
     limits.refused(write if "issue" in reason else read(), reason, 30.0)
     calls = (read(), read("a", "myself"), read("b"), write)
     assert entered(limits, clock, *calls) == pytest.approx(expected, abs=0.5)
