@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpcore
 import pytest
 
 from runbook.atlassian import transport as transport_module
@@ -335,24 +334,6 @@ def test_headers_that_come_twice_stay_two(fresh: bool) -> None:
     outcome = through(Listener(twice), get(fresh))
     assert isinstance(outcome, Answer)
     assert [text for name, text in outcome.headers if name == "retry-after"] == ["30", "90"]
-
-
-def leaves(kind: type[Exception]) -> set[type[Exception]]:
-    below = [each for each in kind.__subclasses__() if each.__module__.startswith("httpcore")]
-    return {kind}.union(*(leaves(each) for each in below)) if below else {kind}
-
-
-def test_every_error_of_the_kept_connections_is_placed_exactly_once() -> None:
-    import inspect
-
-    known = {
-        kind
-        for _, kind in inspect.getmembers(httpcore, inspect.isclass)
-        if issubclass(kind, Exception)
-    }
-    placed = [*transport_module.POOL_NOT_SENT, *transport_module.POOL_MAY_HAVE_ARRIVED]
-    assert len(placed) == len(set(placed))
-    assert known == set(placed)
 
 
 @pytest.fixture
