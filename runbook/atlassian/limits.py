@@ -7,7 +7,7 @@ decide when the next request may leave and read no clock; `Limits` waits.
 
 from collections import deque
 from dataclasses import dataclass, field
-from enum import StrEnum
+from typing import Literal
 
 from runbook.clock import Clock
 
@@ -29,23 +29,17 @@ _RECOVER_EVERY_S = 5.0
 _RECOVER_FACTOR = 1.25
 
 
-class Pauses(StrEnum):
-    """What a 429 pauses."""
-
-    ALL_SITES = "all sites"
-    SITE = "site"
-    ENDPOINT = "endpoint"
-    ISSUE = "issue"
+PauseScope = Literal["all sites", "site", "endpoint", "issue"]
 
 
-def paused_by(reason: str | None) -> Pauses:
+def paused_by(reason: str | None) -> PauseScope:
     """Return what pauses for a `RateLimit-Reason`; only the endpoint where it is absent or not known."""
     words = (reason or "").lower()
     if "quota-global" in words:
-        return Pauses.ALL_SITES
+        return "all sites"
     if "quota" in words:
-        return Pauses.SITE
-    return Pauses.ISSUE if "per-issue" in words else Pauses.ENDPOINT
+        return "site"
+    return "issue" if "per-issue" in words else "endpoint"
 
 
 def documented_rate_per_s(method: str, endpoint: str) -> float:
@@ -151,22 +145,21 @@ class Limits:
             if self._paused(request) <= self._clock.monotonic_s():
                 return
 
-    def refused(self, request: LimitedRequest, reason: str | None, wait_s: float) -> Pauses:
+    def refused(self, request: LimitedRequest, reason: str | None, wait_s: float) -> None:
         """Pause what a 429 pauses for `wait_s` seconds, and slow its endpoint down."""
         scope = paused_by(reason)
         now_s = self._clock.monotonic_s()
-        key = _pause_key(request, scope)
+        key = _pause_keys(request)[scope]
         was_s = self._paused_until_s.get(key, 0.0)
-        if scope is Pauses.ENDPOINT and was_s <= now_s:
+        if scope == "endpoint" and was_s <= now_s:
             # Of many requests that were under way together, the first one counts.
             self._pace(request).slow_down(now_s)
         self._paused_until_s[key] = max(was_s, now_s + wait_s)
-        return scope
 
     def _paused(self, request: LimitedRequest) -> float:
         if not self._paused_until_s:
             return 0.0
-        return max(self._paused_until_s.get(_pause_key(request, scope), 0.0) for scope in Pauses)
+        return max(self._paused_until_s.get(key, 0.0) for key in _pause_keys(request).values())
 
     def _reserve(self, request: LimitedRequest, now_s: float) -> float:
         at_s = self._pace(request).reserve(now_s)
@@ -181,21 +174,19 @@ class Limits:
 
     def _pace(self, request: LimitedRequest) -> RequestPace:
         key = (request.site, request.method, request.endpoint)
-        pace = self._paces.get(key)
-        if pace is None:
+        if key not in self._paces:
             rate = documented_rate_per_s(request.method, request.endpoint)
             rate = rate if self._cap is None else min(rate, self._cap)
-            pace = self._paces[key] = RequestPace(rate, max(1.0, rate * _BURST_SHARE))
-        return pace
+            self._paces[key] = RequestPace(rate, max(1.0, rate * _BURST_SHARE))
+        return self._paces[key]
 
 
-def _pause_key(request: LimitedRequest, scope: Pauses) -> tuple[str, ...]:
-    match scope:
-        case Pauses.ALL_SITES:
-            return ()
-        case Pauses.SITE:
-            return (request.site,)
-        case Pauses.ENDPOINT:
-            return (request.site, request.method, request.endpoint)
-        case Pauses.ISSUE:
-            return (request.site, "issue", request.issue or "", "")
+def _pause_keys(request: LimitedRequest) -> dict[PauseScope, tuple[str, ...]]:
+    """Return under which key each kind of pause that meets a request is kept."""
+    site = request.site
+    return {
+        "all sites": (),
+        "site": (site,),
+        "endpoint": (site, request.method, request.endpoint),
+        "issue": (site, "issue", request.issue or "", ""),
+    }
