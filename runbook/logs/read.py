@@ -13,6 +13,7 @@ import json
 import re
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,16 +26,16 @@ MOST_MEMBERS = 200
 MOST_ROWS = 2_000_000
 _SNIFFED_LINES = 50
 
-ROLES = ("issue", "old", "new", "status", "type", "at")
 # Words that name a role, the surest first. A column plays at most one role, a role has one column.
 _ROLE_WORDS: dict[str, tuple[str, ...]] = {
+    "issue": ("issue key", "issue", "work item", "workitem", "key", "entity key", "page"),
     "old": ("old", "from", "before", "previous", "original", "former"),
     "new": ("new", "to", "after", "updated url", "current", "replacement", "target"),
-    "issue": ("issue key", "issue", "work item", "workitem", "key", "entity key", "page"),
     "status": ("status", "result", "outcome", "state"),
     "type": ("type", "kind", "entity type", "entity"),
     "at": ("timestamp", "date", "time", "when", "updated at", "created", "modified", "updated"),
 }
+ROLES = tuple(_ROLE_WORDS)
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
 
 
@@ -60,12 +61,12 @@ def read_log(data: bytes, mapping: Mapping[str, str] | None = None) -> Log:
     columns: dict[str, None] = {}
     rows: list[Mapping[str, str]] = []
     headless = False
-    for name, part in unpacked(data):
+    for name, part in _unpacked(data):
         text = _decoded(part, notes)
-        found = _json_rows(text)
+        found, without_header = _json_rows(text), False
         if found is None:
             found, without_header = _csv_rows(text)
-            headless = headless or without_header
+        headless = headless or without_header
         if name:
             notes.append(f"`{name}` of the archive holds {len(found)} rows")
         rows += found
@@ -84,19 +85,13 @@ def read_log(data: bytes, mapping: Mapping[str, str] | None = None) -> Log:
 # Bytes to text
 
 
-def unpacked(data: bytes) -> list[tuple[str, bytes]]:
-    """Return the files inside a zip or gzip with their names, or the data itself without one.
-
-    Raises:
-        UsageError: it is damaged, encrypted, holds no file, or unpacks to more than 256 MiB.
-    """
+def _unpacked(data: bytes) -> list[tuple[str, bytes]]:
+    """Return the files inside a zip or gzip with their names, or the data itself without one."""
     if data[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
         return _unzipped(data)
     if data[:2] == b"\x1f\x8b":
         return [("", _gunzipped(data))]
-    if len(data) > MOST_BYTES:
-        raise _too_large()
-    return [("", data)]
+    return [("", _refuse_too_large(data))]
 
 
 def _unzipped(data: bytes) -> list[tuple[str, bytes]]:
@@ -113,10 +108,8 @@ def _unzipped(data: bytes) -> list[tuple[str, bytes]]:
                 raise UsageError(f"the zip holds {len(members)} files, at most {MOST_MEMBERS}")
             for member in members:
                 with archive.open(member) as stream:
-                    part = stream.read(left + 1)
+                    part = _refuse_too_large(stream.read(left + 1), left)
                 left -= len(part)
-                if left < 0:
-                    raise _too_large()
                 if part[:2] == b"\x1f\x8b":
                     part = _gunzipped(part)
                 parts.append((member.filename, part))
@@ -137,16 +130,17 @@ def _gunzipped(data: bytes) -> bytes:
         raise UsageError(
             f"the gzip file cannot be read: {problem}", hint="download it again"
         ) from problem
-    if len(part) > MOST_BYTES:
-        raise _too_large()
+    return _refuse_too_large(part)
+
+
+def _refuse_too_large(part: bytes, most: int | None = None) -> bytes:
+    """Return `part` again, as long as it has at most so many bytes."""
+    if len(part) > (MOST_BYTES if most is None else most):
+        raise UsageError(
+            f"the log is larger than {MOST_BYTES // 1024**2} MiB when unpacked",
+            hint="import it in parts",
+        )
     return part
-
-
-def _too_large() -> UsageError:
-    return UsageError(
-        f"the log is larger than {MOST_BYTES // 1024**2} MiB when unpacked",
-        hint="import it in parts",
-    )
 
 
 def _decoded(data: bytes, notes: list[str]) -> str:
@@ -190,31 +184,19 @@ def _json_rows(text: str) -> list[dict[str, str]] | None:
 
 
 def _json_lines(text: str) -> list[dict[str, str]] | None:
-    rows = []
-    for line in text.splitlines():
-        if not line.strip():
-            continue
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError):
-            return None
-        if not isinstance(value, dict):
-            return None
-        rows.append(_flat(value))
-    return rows
+    try:
+        values = [json.loads(line) for line in text.splitlines() if line.strip()]
+    except (ValueError, RecursionError):
+        return None
+    return list(map(_flat, values)) if all(isinstance(value, dict) for value in values) else None
 
 
 def _objects(value: Any, *, depth: int) -> list[dict[str, Any]] | None:
     if isinstance(value, list):
         return [row for row in value if isinstance(row, dict)] or ([] if not value else None)
     if isinstance(value, dict) and depth:
-        lists = (
-            _objects(member, depth=depth - 1)
-            for member in value.values()
-            if isinstance(member, list | dict)
-        )
-        found = [rows for rows in lists if rows is not None]
-        return max(found, key=len) if found else None
+        found = [_objects(member, depth=depth - 1) for member in value.values()]
+        return max((rows for rows in found if rows is not None), key=len, default=None)
     return None
 
 
@@ -279,11 +261,11 @@ def _is_header(cells: list[str]) -> bool:
 
 
 def _unique(names: list[str]) -> list[str]:
-    seen: dict[str, int] = {}
+    seen = Counter[str]()
     result = []
     for position, name in enumerate(names, start=1):
         plain = name or f"column {position}"
-        seen[plain] = seen.get(plain, 0) + 1
+        seen[plain] += 1
         result.append(plain if seen[plain] == 1 else f"{plain} ({seen[plain]})")
     return result
 
@@ -293,7 +275,6 @@ def _unique(names: list[str]) -> list[str]:
 
 def _roles(columns: Iterable[str], mapping: Mapping[str, str]) -> dict[str, str]:
     columns = tuple(columns)
-    roles: dict[str, str] = {}
     for role, column in mapping.items():
         if role not in ROLES:
             raise UsageError(
@@ -304,7 +285,7 @@ def _roles(columns: Iterable[str], mapping: Mapping[str, str]) -> dict[str, str]
                 f"the log has no column `{column}`",
                 hint=f"its columns are {', '.join(f'`{name}`' for name in columns[:20])}",
             )
-        roles[role] = column
+    roles = dict(mapping)
     ranked = sorted(
         (rank, position, role, column)
         for position, column in enumerate(columns)
@@ -321,13 +302,9 @@ def _role_rank(role: str, column: str) -> int:
     """Return how well a column's name fits a role: 1 is best, 0 is not at all."""
     words = [word.lower() for word in _WORD.findall(column)]
     text = " ".join(words)
-    best = 0
-    for position, wanted in enumerate(_ROLE_WORDS[role]):
-        if text == wanted:
-            rank = 1 + position
-        elif f" {wanted} " in f" {text} ":
-            rank = 20 + 2 * position + len(words)
-        else:
-            continue
-        best = min(best, rank) if best else rank
-    return best
+    ranks = [
+        1 + position if text == wanted else 20 + 2 * position + len(words)
+        for position, wanted in enumerate(_ROLE_WORDS[role])
+        if f" {wanted} " in f" {text} "
+    ]
+    return min(ranks, default=0)

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from runbook.errors import UsageError
 from runbook.http import Send
 from runbook.ledger.handover_events import LogKept
-from runbook.logs.fetch import BY_HAND, download, filled, takes_job_id
+from runbook.logs.fetch import BY_HAND, download, filled
 from runbook.logs.read import read_log
 from runbook.logs.rows import Earlier, JobSpan, attribute, fingerprint
 from runbook.operations.find_run import find_run, read_runs, runs_in
@@ -138,9 +138,9 @@ async def fetch_logs(
     fetched = []
     for log in wanted:
         say(f"fetching the {log.kind} log of {printable(log.site)}")
-        got = await download(send, log.url, account=log.account, hosts=hosts)
+        data = await download(send, log.url, account=log.account, hosts=hosts)
         fetched.append(
-            FetchedLog(kind=log.kind, site=log.site, source=got.source, data=got.data, mapping={})
+            FetchedLog(kind=log.kind, site=log.site, source=log.url, data=data, mapping={})
         )
     return fetched
 
@@ -275,7 +275,7 @@ def _wanted(
         for job in view.jobs:
             if (sites and job.job.site not in sites) or not job.submissions:
                 continue
-            if takes_job_id(template) and job.uuid is None:
+            if "{jobId}" in template and job.uuid is None:
                 say(
                     f"note: job `{printable(job.id)}` has no id, so its {kind} log cannot be asked for"
                 )

@@ -315,7 +315,7 @@ def answer(status: int = 200, body: bytes = b"a,b\n", **headers: str) -> Answer:
 
 
 def fetched(send: Answers, url: str = URL) -> bytes:
-    return asyncio.run(download(send, url, account="default", hosts=HOSTS)).data
+    return asyncio.run(download(send, url, account="default", hosts=HOSTS))
 
 
 def test_a_redirect_to_another_host_gets_no_credential():
