@@ -13,8 +13,7 @@ from runbook.errors import UsageError
 from runbook.http import Send
 from runbook.ledger.handover_events import LogKept
 from runbook.logs.fetch import BY_HAND, download, filled
-from runbook.logs.read import read_log
-from runbook.logs.rows import Earlier, JobSpan, attribute, fingerprint
+from runbook.logs.read import Earlier, JobSpan, attribute, fingerprint, read_log
 from runbook.operations.find_run import find_run, read_runs, runs_in
 from runbook.operations.root import Root
 from runbook.plan import load_plan_bytes

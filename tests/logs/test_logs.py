@@ -16,8 +16,7 @@ from runbook.errors import CredentialError, RemoteError, RunbookError, UsageErro
 from runbook.http import Answer, Lost, NotSent
 from runbook.logs import read as logs_module
 from runbook.logs.fetch import download, filled
-from runbook.logs.read import read_log
-from runbook.logs.rows import (
+from runbook.logs.read import (
     NO_JOB,
     NOTHING_SAID,
     SEVERAL,
@@ -26,6 +25,7 @@ from runbook.logs.rows import (
     attribute,
     fingerprint,
     moment_of,
+    read_log,
 )
 
 HEADER = ["Issue key", "Old link", "New link", "Result", "Date"]
