@@ -20,8 +20,8 @@ import re
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -75,34 +75,6 @@ class JobSpan:
     destination: str
     submitted: datetime
     ended: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Earlier:
-    """What earlier imports of the same log of the same site held."""
-
-    at: datetime | None = None
-    fingerprints: frozenset[str] = frozenset()
-
-
-@dataclass(slots=True)
-class Attribution:
-    """Rows per job; the counts, those seen before and those unattributed add up to the rows."""
-
-    jobs: dict[str, int] = field(default_factory=dict)
-    seen_before: int = 0
-    unattributed: dict[str, int] = field(default_factory=dict)
-    status: dict[str, int] = field(default_factory=dict)
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the counts as the ledger keeps them."""
-        return {
-            "jobs": self.jobs,
-            "seen_before": self.seen_before,
-            "unattributed": sum(self.unattributed.values()),
-            "because": self.unattributed,
-            "status": self.status,
-        }
 
 
 def read_log(data: bytes, mapping: Mapping[str, str] | None = None) -> Log:
@@ -369,22 +341,42 @@ def _role_rank(role: str, column: str) -> int:
 # Rows to jobs
 
 
-def attribute(log: Log, jobs: Iterable[JobSpan], earlier: Earlier) -> Attribution:
-    """Return how many rows of a log belong to each job, and why the rest belongs to none."""
+def attribute(
+    log: Log,
+    jobs: Iterable[JobSpan],
+    *,
+    imported_at: datetime | None = None,
+    known: Container[str] = (),
+) -> dict[str, Any]:
+    """Return how many rows of a log belong to each job, and why the rest belongs to none.
+
+    `imported_at` is when a log of this kind of this site was last imported, `known` holds the
+    fingerprints of the rows that such logs had. The counts are as the ledger keeps them: those of
+    `jobs`, `seen_before` and `unattributed` add up to the rows.
+    """
     jobs = tuple(jobs)
-    result = Attribution(jobs={job.id: 0 for job in jobs})
-    since_import = [job for job in jobs if earlier.at is not None and job.submitted > earlier.at]
+    counts = {job.id: 0 for job in jobs}
+    because: dict[str, int] = {}
+    status: dict[str, int] = {}
+    seen_before = 0
+    since_import = [job for job in jobs if imported_at is not None and job.submitted > imported_at]
     for row in log.rows:
-        if fingerprint(row) in earlier.fingerprints:
-            result.seen_before += 1
+        if fingerprint(row) in known:
+            seen_before += 1
             continue
-        _count(result.status, row.get(log.roles.get("status", ""), ""))
+        _count(status, row.get(log.roles.get("status", ""), ""))
         found = _job_of(log, row, jobs, since_import)
         if isinstance(found, JobSpan):
-            result.jobs[found.id] += 1
+            counts[found.id] += 1
         else:
-            _count(result.unattributed, found)
-    return result
+            _count(because, found)
+    return {
+        "jobs": counts,
+        "seen_before": seen_before,
+        "unattributed": sum(because.values()),
+        "because": because,
+        "status": status,
+    }
 
 
 def fingerprint(row: Mapping[str, str]) -> str:
