@@ -102,18 +102,18 @@ def messages_of(answer: Answer) -> tuple[str, ...]:
     said: list[str] = []
     listed = body.get("errorMessages")
     if isinstance(listed, list):
-        said += [str(text) for text in listed]
+        said += map(str, listed)
     named = body.get("errors")
     if isinstance(named, dict):
         said += [f"{name}: {text}" for name, text in named.items()]
     elif isinstance(named, list):
-        said += [
-            str(error.get("message", error)) if isinstance(error, dict) else str(error)
-            for error in named
-        ]
+        texts = (
+            error.get("message", error) if isinstance(error, dict) else error for error in named
+        )
+        said += map(str, texts)
     if not said:
         names = ("message", "errorMessage", "error", "detail")
-        said += [str(body[name]) for name in names if isinstance(body.get(name), str)]
+        said += [body[name] for name in names if isinstance(body.get(name), str)]
     return tuple(shortened(text, _LIMIT_CHARACTERS) for text in said if text.strip())
 
 

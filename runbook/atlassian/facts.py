@@ -193,12 +193,12 @@ async def _administers(jira: JiraSite) -> bool:
 
 
 async def _linking(jira: JiraSite) -> bool:
-    settings, _ = await jira.configuration()
+    settings, _ = await jira.get("configuration")
     return member_in(settings, "issueLinkingEnabled", bool)
 
 
 async def _near_limit(jira: JiraSite) -> tuple[tuple[str, int], ...]:
-    report = await jira.limit_report()
+    report, _ = await jira.get("issue/limit/report", (("isReturningKeys", "true"),))
     found: dict[str, int] = {}
     for group in ("issuesApproachingLimit", "issuesBreachingLimit"):
         # A field of which no issue is near its limit is left out of the group, the group never.

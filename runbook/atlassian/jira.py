@@ -219,11 +219,12 @@ class JiraSite:
 
     async def server_info(self) -> tuple[Record, Answer]:
         """Return the site's `baseUrl`, `displayUrl`, `serverTitle` and so on, and the answer itself."""
-        return await self._object("serverInfo")
+        return await self.get("serverInfo")
 
-    async def configuration(self) -> tuple[Record, Answer]:
-        """Return the site's settings, `issueLinkingEnabled` among them."""
-        return await self._object("configuration")
+    async def get(self, path: str, query: Query = ()) -> tuple[Record, Answer]:
+        """Return a JSON object of the site, such as its `configuration`, and the answer itself."""
+        body, answer = await self._caller.read(path, query=query)
+        return record_in(body), answer
 
     async def my_permissions(self, permissions: Sequence[str]) -> dict[str, bool]:
         """Return which permissions the account has, in any project.
@@ -231,7 +232,7 @@ class JiraSite:
         Raises:
             NotDocumentedError: the answer does not say so of each of them.
         """
-        body, _ = await self._object("mypermissions", [("permissions", ",".join(permissions))])
+        body, _ = await self.get("mypermissions", [("permissions", ",".join(permissions))])
         held = member_in(body, "permissions", dict)
         return {
             name: member_in(member_in(held, name, dict), "havePermission", bool)
@@ -263,18 +264,9 @@ class JiraSite:
             query = [("keys", key) for key in keys[start : start + _PROJECT_PAGE]]
             query += [("status", "live"), ("status", "archived")]
             query.append(("maxResults", str(_PROJECT_PAGE)))
-            body, _ = await self._object("project/search", query)
+            body, _ = await self.get("project/search", query)
             records += map(record_in, member_in(body, "values", list))
         return tuple(records)
-
-    async def limit_report(self) -> Record:
-        """Return which issues approach or breach the limits, by issue key."""
-        body, _ = await self._object("issue/limit/report", (("isReturningKeys", "true"),))
-        return body
-
-    async def _object(self, path: str, query: Query = ()) -> tuple[Record, Answer]:
-        body, answer = await self._caller.read(path, query=query)
-        return record_in(body), answer
 
 
 def _watched(send: Send, watch: Callable[[Exchange], None]) -> Send:

@@ -153,26 +153,20 @@ class RetryingSender:
             else:
                 failed += 1
                 times, most = failed, self.patience.attempts
-            answer = outcome if isinstance(outcome, Answer) else None
-            told_s = None if answer is None else retry_after_s(answer, self.clock.now())
+            told_s = None
+            if isinstance(outcome, Answer):
+                told_s = retry_after_s(outcome, self.clock.now())
             wait_s = backoff_s(times, told_s, self.random())
-            if meaning is Meaning.LIMITED and answer is not None:
-                self.limits.refused(counted, answer.header("ratelimit-reason"), wait_s)
-            why = f"answer {answer.status}" if answer else getattr(outcome, "reason", "")
+            if isinstance(outcome, Answer) and meaning is Meaning.LIMITED:
+                self.limits.refused(counted, outcome.header("ratelimit-reason"), wait_s)
+            why = f"answer {outcome.status}" if isinstance(outcome, Answer) else outcome.reason
             if times >= most or wait_s > self.patience.longest_wait_s:
                 _log.info(
                     "%s %s given up: %s (%d times)", counted.method, counted.endpoint, why, times
                 )
                 return Settled(outcome=outcome, meaning=meaning, times=times, wait_s=wait_s)
-            _log.info(
-                "%s %s again in %.1f s: %s (%d of %d)",
-                counted.method,
-                counted.endpoint,
-                wait_s,
-                why,
-                times,
-                most,
-            )
+            again = f"again in {wait_s:.1f} s: {why} ({times} of {most})"
+            _log.info("%s %s %s", counted.method, counted.endpoint, again)
             await self.clock.sleep(wait_s)
 
 

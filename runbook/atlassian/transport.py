@@ -89,7 +89,9 @@ class HttpTransport:
         connect_timeout_s: float = 10.0,
         mask: Mask | None = None,
     ) -> None:
-        if endpoint is None and sockets is None:
+        # Neither a stand-in nor a test: real hosts get real credentials.
+        real = endpoint is None and sockets is None
+        if real:
             for account in accounts:
                 _refuse_practice(account)
         self._accounts = {account.profile: account for account in accounts}
@@ -99,7 +101,6 @@ class HttpTransport:
         self._sockets = sockets
         self._in_process = None if sockets is None else sockets()
         self._connect_timeout_s = connect_timeout_s
-        real = endpoint is None and sockets is None
         self._pool = ConnectionPool(
             tls=_tls_context(ca_bundle) if real else None,
             trust_env=endpoint is None,
@@ -224,13 +225,10 @@ def _tls_context(ca_bundle: Path | None) -> ssl.SSLContext:
 
 
 def _log_outcome(request: Request, outcome: Outcome, took_s: float, how: str) -> None:
-    match outcome:
-        case Answer(status=status):
-            what = f"{status}, {how}"
-        case NotSent(reason=reason):
-            what = f"not sent: {reason}"
-        case Lost(reason=reason):
-            what = f"lost: {reason}"
+    if isinstance(outcome, Answer):
+        what = f"{outcome.status}, {how}"
+    else:
+        what = f"{'lost' if isinstance(outcome, Lost) else 'not sent'}: {outcome.reason}"
     # Without the query, which may hold what people wrote.
     parts = urlsplit(request.url)
     took_ms = round(1000 * took_s)
@@ -238,10 +236,9 @@ def _log_outcome(request: Request, outcome: Outcome, took_s: float, how: str) ->
 
 
 def _reason(problem: Exception, request: Request) -> str:
-    words = str(problem)
-    if not words and isinstance(problem, httpcore.TimeoutException):
-        words = "no answer in time"
-    return f"{_to(request)}: {words or type(problem).__name__}"
+    timed_out = isinstance(problem, httpcore.TimeoutException)
+    words = str(problem) or ("no answer in time" if timed_out else type(problem).__name__)
+    return f"{_to(request)}: {words}"
 
 
 def _to(request: Request) -> str:

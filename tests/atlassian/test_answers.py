@@ -36,7 +36,7 @@ READS: dict[str, Operation] = {
     "get by id": lambda site: site.remote_link("ENG-1", 7),
     "get by globalId": lambda site: site.remote_link_by_global_id("ENG-1", "g=1&i=2"),
     "bulk fetch": lambda site: site.bulk_fetch(["ENG-1"]),
-    "settings": lambda site: site.configuration(),
+    "settings": lambda site: site.get("configuration"),
 }
 WRITES: dict[str, Operation] = {
     "create": lambda site: site.perform(create_write("ENG-1", RECORD)),

@@ -207,7 +207,7 @@ def test_read_only_questions_are_answered(on_site: Callable[..., Any]) -> None:
         info, told = await site.server_info()
         assert info["baseUrl"] == ENG
         assert told.header("date")
-        assert (await site.configuration())[0]["issueLinkingEnabled"] is True
+        assert (await site.get("configuration"))[0]["issueLinkingEnabled"] is True
         held = await site.my_permissions(("ADMINISTER", "LINK_ISSUES"))
         assert held == {"ADMINISTER": True, "LINK_ISSUES": True}
         projects = await site.projects(["ENG", "PLAT", "NIX"])
@@ -215,7 +215,7 @@ def test_read_only_questions_are_answered(on_site: Callable[..., Any]) -> None:
         assert sorted(project["key"] for project in projects) == ["ENG", "PLAT"]
         granted = await site.check_permissions(("BROWSE_PROJECTS",), ids)
         assert granted == {"BROWSE_PROJECTS": frozenset(ids)}
-        assert await site.limit_report()
+        assert await site.get("issue/limit/report", (("isReturningKeys", "true"),))
         await site.perform(create_write("ENG-1", RECORD))
         logs = [log async for log in site.changelogs(["ENG-1"])]
         assert [len(log["changeHistories"]) for log in logs] == [1]
