@@ -4,6 +4,7 @@ The answers are kept as exchanges, so that the ledger holds them once the run be
 """
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -19,6 +20,7 @@ from runbook.plan.model import Plan
 
 NO_JOB = "00000000-0000-0000-0000-000000000000"
 ATTEMPTS = 4
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +129,9 @@ async def _answered(request: Request, send: Send, clock: Clock, *, who: str) -> 
         if isinstance(outcome, Answer) and outcome.status < 500 and outcome.status != 429:
             break
         # In the middle of the spread: one process alone need not step out of others' way.
-        await clock.sleep(backoff_s(attempt, None, chance=0.5))
+        wait_s = backoff_s(attempt, None, chance=0.5)
+        _log.info("%s is asked again in %.1f s (%d of %d)", who, wait_s, attempt, ATTEMPTS)
+        await clock.sleep(wait_s)
         outcome = await send(request)
     if isinstance(outcome, Answer):
         return outcome
