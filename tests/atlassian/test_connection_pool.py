@@ -278,6 +278,58 @@ def test_a_connection_that_failed_is_not_used_again() -> None:
     assert listener.connections == 2
 
 
+class Early(Listener):
+    """A server that answers the first request before its body has arrived."""
+
+    reads_on = True
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.connections:
+            await super().__call__(reader, writer)
+            return
+        self.connections += 1
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}")
+        await writer.drain()
+        if self.reads_on:
+            with contextlib.suppress(ConnectionError):
+                while await reader.read(1 << 16):
+                    pass
+        writer.close()
+
+
+class EarlyAndGone(Early):
+    """The same, gone before the body has arrived, so that the system may drop the answer."""
+
+    reads_on = False
+
+
+EARLY = {
+    "and reads on": (Early, (Answer,)),
+    "and hangs up": (EarlyAndGone, (Answer, Lost)),
+}
+
+
+@pytest.mark.parametrize("case", EARLY.values(), ids=EARLY.keys())
+def test_an_early_answer_counts_and_its_connection_is_not_used_again(
+    case: tuple[type[Early], tuple[type[Outcome], ...]],
+) -> None:
+    """Whoever answers while the body is still being written has had the request."""
+    server, expected = case
+    listener = server(OK)
+
+    async def work(transport: HttpTransport) -> list[Outcome]:
+        large = Request(method="POST", url=f"{ENG}/x", body=b" " * 8_000_000, timeout_s=5)
+        return [await transport(large), await get()(transport)]
+
+    first, second = through(listener, work)
+    assert isinstance(first, expected)
+    assert not isinstance(first, Answer) or first.status == 413
+    assert isinstance(second, Answer)
+    assert second.status == 200
+    assert listener.connections == 2
+
+
 class Dripping(Listener):
     """A server that begins an answer and goes on byte by byte, for ever."""
 
