@@ -8,9 +8,15 @@ remote-link operations carry whole records, since a field left out of a write be
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any
+from urllib.parse import quote, urlencode
 
-from runbook.atlassian.caller import Caller, Query
-from runbook.atlassian.errors import JiraRefusedError, NotDocumentedError
+from runbook.atlassian.errors import (
+    JiraRefusedError,
+    NotDocumentedError,
+    error_of,
+    login_was_lost,
+    odd_answer,
+)
 from runbook.atlassian.jira_values import (
     LINK,
     LINKS,
@@ -29,17 +35,29 @@ from runbook.atlassian.jira_values import (
     record_in,
     written_id,
 )
-from runbook.atlassian.limits import Limits
+from runbook.atlassian.limits import LimitedRequest, Limits
 from runbook.atlassian.login import Login
-from runbook.atlassian.retry import Patience, RetryingSender
+from runbook.atlassian.retry import (
+    Meaning,
+    Patience,
+    RetryingSender,
+    Settled,
+    meaning_of_read,
+    meaning_of_write,
+)
 from runbook.checks.online import CurrentUser
 from runbook.clock import Clock
 from runbook.http import Answer, Exchange, Outcome, Request, Send, exchange_of
+from runbook.json_text import json_text
 from runbook.plan.model import Site
+
+Query = Sequence[tuple[str, str]]
 
 _SEARCH_PAGE = 5000
 _BULK_PAGE = 100  # the documented number; newer texts allow more (jira-rest.md B6)
 _PROJECT_PAGE = 50
+# So many 404 in a row may mean that the site takes us for nobody (jira-rest.md B8).
+_NOT_FOUND_BURST = 10
 
 
 class JiraSite:
@@ -68,8 +86,9 @@ class JiraSite:
             patience=patience or Patience(),
         )
         self.url = site.url.rstrip("/")
+        self._sender = sender
         self._login = Login(sender, site)
-        self._caller = Caller(sender, self._login)
+        self._not_found = 0
 
     # Who we are
 
@@ -85,37 +104,46 @@ class JiraSite:
 
     async def remote_links(self, issue: str) -> tuple[Record, ...]:
         """Return every remote link of an issue."""
-        body, _ = await self._caller.read(links_path(issue), endpoint=LINKS)
+        body, _ = await self._read(links_path(issue), endpoint=LINKS)
         # The document allows a single object here, too.
         return tuple(map(record_in, body if isinstance(body, list) else [body]))
 
     async def remote_link(self, issue: str, link_id: int | str) -> Record:
         """Return one remote link by its id."""
-        body, _ = await self._caller.read(links_path(issue, link_id), endpoint=LINK)
+        body, _ = await self._read(links_path(issue, link_id), endpoint=LINK)
         return record_in(body)
 
     async def remote_link_by_global_id(self, issue: str, global_id: str) -> Record:
         """Return one remote link by its `globalId`; documented as a single object."""
         query = (("globalId", global_id),)
-        body, _ = await self._caller.read(links_path(issue), endpoint=LINKS, query=query)
+        body, _ = await self._read(links_path(issue), endpoint=LINKS, query=query)
         if isinstance(body, list):
             matching = [link for link in body if record_in(link).get("globalId") == global_id]
             body = matching[0] if matching else None
         return record_in(body)
 
     def request_json(self, write: LinkWrite) -> dict[str, Any]:
-        """Return the request of a write as the ledger keeps it; settle the login first (`myself`)."""
-        return self._caller.request_json(write)
+        """Return a write as the ledger keeps it, before it is sent; call `myself` first."""
+        base = self._login.base_if_known()
+        return self._request(base, write.method, write.path, write.query, write.body).as_json()
 
     async def perform(self, write: LinkWrite) -> Written:
-        """Send one write.
+        """Send one write, at most once beyond doubt.
 
         Raises:
             JiraRefusedError: nothing was changed.
-            WriteUnknownError: it may have arrived.
+            WriteUnknownError: it may have arrived; nothing was repeated.
             NotReachedError: it was never sent, or not accepted (429).
         """
-        answer, exchange = await self._caller.write(write)
+        base = await self._login.base()
+        request = self._request(base, write.method, write.path, write.query, write.body, fresh=True)
+        counted = LimitedRequest(
+            site=self.url, method=write.method, endpoint=write.endpoint, issue=write.issue
+        )
+        settled = await self._sender.settle(counted, request, meaning_of_write)
+        if settled.meaning is not Meaning.GOOD:
+            raise await self._error_of(request, settled)
+        answer, exchange = settled.answer, exchange_of(request, settled.answer)
         if write.method != "POST":
             return Written(link_id=None, created=False, exchange=exchange)
         link_id = written_id(answer, exchange)
@@ -149,7 +177,7 @@ class JiraSite:
         seen: set[str] = set()
         while True:
             told = {} if token is None else {"nextPageToken": token}
-            answer, _ = await self._caller.read(path, body=body | told)
+            answer, _ = await self._read(path, body=body | told)
             token = record_in(answer).get("nextPageToken")
             token = None if answer.get("isLast") is True else token
             yield answer, bool(token) and token in seen
@@ -160,7 +188,7 @@ class JiraSite:
     async def issue(self, key: str) -> IssueRef | None:
         """Return an issue by a key it has or had, or by its id; None where it is absent or not visible."""
         try:
-            body, _ = await self._caller.read(
+            body, _ = await self._read(
                 issue_path(key), endpoint="issue/{issue}", query=(("fields", "key"),)
             )
         except JiraRefusedError as refusal:
@@ -199,7 +227,7 @@ class JiraSite:
 
     async def bulk_fetch(self, keys: Sequence[str]) -> tuple[IssueRef, ...]:
         """Return the issues of up to 100 keys or ids that are there and visible, with their present keys."""
-        body, _ = await self._caller.read(
+        body, _ = await self._read(
             "issue/bulkfetch", body={"issueIdsOrKeys": list(keys), "fields": ["key"]}
         )
         return tuple(map(issue_in, list_in(body, "issues")))
@@ -223,7 +251,7 @@ class JiraSite:
 
     async def get(self, path: str, query: Query = ()) -> tuple[Record, Answer]:
         """Return a JSON object of the site, such as its `configuration`, and the answer itself."""
-        body, answer = await self._caller.read(path, query=query)
+        body, answer = await self._read(path, query=query)
         return record_in(body), answer
 
     async def my_permissions(self, permissions: Sequence[str]) -> dict[str, bool]:
@@ -250,7 +278,7 @@ class JiraSite:
             NotDocumentedError: the answer does not list permissions with their projects.
         """
         asked = {"permissions": list(permissions), "projects": list(projects)}
-        body, _ = await self._caller.read("permissions/check", body={"projectPermissions": [asked]})
+        body, _ = await self._read("permissions/check", body={"projectPermissions": [asked]})
         granted: dict[str, frozenset[int]] = dict.fromkeys(permissions, frozenset())
         for grant in member_in(body, "projectPermissions", list):
             ids = member_in(grant, "projects", list)
@@ -267,6 +295,71 @@ class JiraSite:
             body, _ = await self.get("project/search", query)
             records += map(record_in, member_in(body, "values", list))
         return tuple(records)
+
+    # Requests and what their answers mean
+
+    async def _read(
+        self, path: str, *, endpoint: str = "", query: Query = (), body: Any = None
+    ) -> tuple[Any, Answer]:
+        """Return the JSON of a request that changes nothing, and its answer.
+
+        A `body` makes it a POST, as Jira's questions with long arguments are. `endpoint` is the
+        template that the limits know, where it is not the path itself.
+        """
+        method = "GET" if body is None else "POST"
+        request = self._request(await self._login.base(), method, path, query, body)
+        counted = LimitedRequest(site=self.url, method=method, endpoint=endpoint or path)
+        settled = await self._sender.settle(counted, request, meaning_of_read)
+        if settled.meaning is Meaning.GOOD:
+            self._not_found = 0
+            try:
+                return settled.answer.json(), settled.answer
+            except ValueError as problem:
+                raise odd_answer(request, settled.answer) from problem
+        if settled.meaning is Meaning.REFUSED:
+            await self._count_not_found(settled.answer.status)
+        raise await self._error_of(request, settled)
+
+    def _request(
+        self, base: str, method: str, path: str, query: Query, body: Any, *, fresh: bool = False
+    ) -> Request:
+        # quote, not quote_plus: every reserved character of a globalId must be percent-encoded.
+        # Half a character, as a server's own JSON may hold it, cannot be encoded: it is passed on.
+        words = urlencode(query, quote_via=quote, safe="", errors="surrogatepass")
+        encoded = f"?{words}" if query else ""
+        raw = None if body is None else json_text(body, compact=False, sort_keys=False).encode()
+        kind = () if raw is None else (("Content-Type", "application/json"),)
+        return Request(
+            method=method,
+            url=f"{base}/rest/api/3/{path}{encoded}",
+            headers=(("Accept", "application/json"), *kind),
+            body=raw,
+            account=self._login.account,
+            fresh=fresh,
+        )
+
+    async def _error_of(self, request: Request, settled: Settled) -> Exception:
+        """Return the error that says why there is no good answer.
+
+        Raises:
+            LoginLostError: the site no longer takes the credential.
+        """
+        if settled.meaning is Meaning.LOGIN_LOST:
+            return login_was_lost(self.url, request, settled.answer)
+        if settled.meaning is Meaning.UNAUTHORIZED:
+            # Either the whole login is lost, or this one request lies beyond the token's scopes.
+            await self._login.confirm()
+            return JiraRefusedError(
+                request,
+                settled.answer,
+                hint="the login itself works, so the token's scopes do not cover this: a token with scopes needs read:jira-work, write:jira-work and read:jira-user",
+            )
+        return error_of(request, settled)
+
+    async def _count_not_found(self, status: int) -> None:
+        self._not_found = self._not_found + 1 if status == 404 else 0
+        if self._not_found and self._not_found % _NOT_FOUND_BURST == 0:
+            await self._login.confirm()
 
 
 def _watched(send: Send, watch: Callable[[Exchange], None]) -> Send:

@@ -1,8 +1,8 @@
-"""Keep to Jira's documented rate limits, and pause what a 429 tells to pause.
+"""Keep to Jira's documented rate limits, and pause what a 429 asks to pause.
 
 Three limits are independent of each other (jira-rest.md B5): a token bucket per site, method and
-endpoint template; writes per issue; and, for apps only, a quota per hour. `RequestPace` and `IssueWrites`
-decide when the next request may leave and read no clock; `Limits` waits.
+endpoint template; writes per issue; and, for apps only, a quota per hour. `RequestPace` and
+`IssueWrites` decide when the next request may leave and read no clock; `Limits` waits.
 """
 
 from collections import deque
@@ -22,13 +22,13 @@ _BY_ENDPOINT = {
 PER_ISSUE_WRITES: tuple[tuple[int, float], ...] = ((20, 2.0), (100, 30.0))
 
 # The server's bucket holds a second's worth of requests. Ours bursts a tenth of it, since requests
-# that leave evenly do not arrive evenly, and other clients of the site drink from the same bucket.
+# that leave evenly do not arrive evenly, and other clients of the site use the same bucket.
 _BURST_SHARE = 0.1
 _SLOWEST_SHARE = 0.05
 _RECOVER_EVERY_S = 5.0
 _RECOVER_FACTOR = 1.25
 
-
+# What a 429 pauses.
 PauseScope = Literal["all sites", "site", "endpoint", "issue"]
 
 
@@ -65,7 +65,7 @@ class RequestPace:
         self.rate_per_s = self.full_rate_per_s
 
     def reserve(self, now_s: float) -> float:
-        """Take the next place and return its moment, `now_s` where a token is there."""
+        """Reserve the next token and return when it may be used, `now_s` where one is there."""
         self._recover(now_s)
         interval_s = 1.0 / self.rate_per_s
         # `_level_s` is the moment at which the bucket is full again.
@@ -92,7 +92,7 @@ class IssueWrites:
     )
 
     def reserve(self, now_s: float) -> float:
-        """Take the next place and return its moment."""
+        """Reserve the next write and return when it may leave."""
         at_s = max(now_s, self._moments_s[-1]) if self._moments_s else now_s
         for count, window_s in PER_ISSUE_WRITES:
             if len(self._moments_s) >= count:
@@ -108,7 +108,7 @@ class IssueWrites:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitedRequest:
-    """What a request counts against: `endpoint` is a template, `issue` is set for writes of one."""
+    """What a request counts against; `endpoint` is a template, `issue` is the one that a write changes."""
 
     site: str
     method: str
@@ -141,7 +141,7 @@ class Limits:
             if at_s <= now_s:
                 return
             await self._clock.sleep(at_s - now_s)
-            # Others may have met a 429 while this one waited for its place.
+            # Another request may have met a 429 while this one waited.
             if self._paused(request) <= self._clock.monotonic_s():
                 return
 
