@@ -61,12 +61,12 @@ class EncodedForms:
     def _in_piece(self, data: bytes) -> Iterator[tuple[int, int]]:
         for form in self._literal:
             yield from _found(form, data)
-        plain, places = _unescaped(data)
-        written = [place for place, _ in places]
+        plain, offsets = _unescaped(data)
+        written = [offset for offset, _ in offsets]
 
         def at(offset: int, index: int) -> int:
-            place, began = places[index]
-            return began + offset - place
+            here, there = offsets[index]
+            return there + offset - here
 
         for form in (*self._literal, *self._shifted):
             for begin, end in _found(form, plain):
@@ -92,17 +92,17 @@ def _found(form: bytes, data: bytes) -> Iterator[tuple[int, int]]:
 
 def _unescaped(data: bytes) -> tuple[bytes, list[tuple[int, int]]]:
     """Return the data without escapes, and pairs of an offset there and the one in `data`."""
-    parts, places = bytearray(), list[tuple[int, int]]()
+    parts, offsets = bytearray(), list[tuple[int, int]]()
     last = 0
     for escape in _ESCAPE.finditer(data):
-        if escape.start() > last or not places:
-            places.append((len(parts), last))
+        if escape.start() > last or not offsets:
+            offsets.append((len(parts), last))
             parts += data[last : escape.start()]
-        places.append((len(parts), escape.start()))
+        offsets.append((len(parts), escape.start()))
         parts += _meant(escape.group())
         last = escape.end()
-    places.append((len(parts), last))
-    return bytes(parts + data[last:]), places
+    offsets.append((len(parts), last))
+    return bytes(parts + data[last:]), offsets
 
 
 def _meant(escape: bytes) -> bytes:

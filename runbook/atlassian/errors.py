@@ -1,17 +1,17 @@
-"""What can go wrong with a Jira request, as one small tree of errors.
+"""The errors of Jira requests.
 
 ```text
 RunbookError
 ├── RemoteError
-│   ├── JiraRefusedError      an answer that says no: 4xx
+│   ├── JiraRefusedError      Jira refused the request: 4xx
 │   ├── NotReachedError       no connection, no answer, or nothing but 429 and 5xx
-│   └── NotDocumentedError    an answer that is none of Jira's: a web page, a redirect, odd JSON
+│   └── NotDocumentedError    an answer that Jira does not document: a web page, a redirect, other JSON
 ├── CredentialError
-│   └── LoginLostError        the credential is refused, or was taken for nobody
-└── WriteUnknownError         a write that may have arrived: nobody can say
+│   └── LoginLostError        the credential is refused, or the request was taken as anonymous
+└── WriteUnknownError         a write that may have arrived, which cannot be known
 ```
 
-Each carries the exchange that tells, as the ledger keeps it.
+Each carries the exchange that caused it, as the ledger keeps it.
 """
 
 from urllib.parse import urlsplit
@@ -27,7 +27,7 @@ CAPTCHA_HINT = "sign in once in a browser and solve the CAPTCHA, then run the sa
 
 
 class _ExchangeError(RunbookError):
-    """What the errors below share: the exchange that tells, empty where it is not at hand."""
+    """Base of the errors below: it carries the exchange, which is empty where none is at hand."""
 
     def __init__(self, message: str, exchange: Exchange | None = None, *, hint: str = "") -> None:
         super().__init__(message, hint=hint)
@@ -35,7 +35,7 @@ class _ExchangeError(RunbookError):
 
 
 class JiraRefusedError(_ExchangeError, RemoteError):
-    """Jira said no: `status`, its own words in `messages`, its trace id in `trace`."""
+    """Jira refused a request; `messages` are its own words, `trace` is its id of the request."""
 
     def __init__(self, request: Request, answer: Answer, *, hint: str = "") -> None:
         self.status = answer.status
@@ -51,7 +51,7 @@ class JiraRefusedError(_ExchangeError, RemoteError):
 
 
 class NotReachedError(_ExchangeError, RemoteError):
-    """No usable answer came, however often it was asked; `answer` is the last one, where any came."""
+    """No attempt got a usable answer; `answer` is the last one, None where none came at all."""
 
     def __init__(self, message: str, request: Request, outcome: Outcome, *, hint: str) -> None:
         super().__init__(message, exchange_of(request, outcome), hint=hint)
@@ -63,11 +63,11 @@ class NotDocumentedError(_ExchangeError, RemoteError):
 
 
 class LoginLostError(_ExchangeError, CredentialError):
-    """The site does not take the credential, or answers as to nobody."""
+    """The site refuses the credential, or answers as if none had been sent."""
 
 
 class WriteUnknownError(_ExchangeError):
-    """A write left, and whether it arrived cannot be known."""
+    """A write was sent, and whether it arrived cannot be known."""
 
     exit_code = ExitCode.UNKNOWN
 
@@ -124,13 +124,13 @@ def what(request: Request) -> str:
 
 
 def error_of(request: Request, settled: Settled) -> RunbookError:
-    """Return the error for a request without a good answer; a lost login is for `Login` to tell."""
+    """Return the error for a request without a good answer; the caller handles a lost login."""
     outcome = settled.outcome
     match settled.meaning:
         case Meaning.REFUSED if not settled.answer.is_html():
             return JiraRefusedError(request, settled.answer)
-        case Meaning.REFUSED | Meaning.ODD:
-            return odd_answer(request, settled.answer)
+        case Meaning.REFUSED | Meaning.UNDOCUMENTED:
+            return undocumented_answer(request, settled.answer)
         case Meaning.LIMITED:
             reason = settled.answer.header("ratelimit-reason")
             return NotReachedError(
@@ -139,13 +139,13 @@ def error_of(request: Request, settled: Settled) -> RunbookError:
                 outcome,
                 hint="run the same command again later; other clients of the site may use up its limit",
             )
-        case Meaning.NOT_SENT | Meaning.PASSING:
+        case Meaning.NOT_SENT | Meaning.TRANSIENT:
             return _not_reached(request, outcome, settled.times)
         case _:
             return _write_unknown(request, outcome)
 
 
-def odd_answer(request: Request, answer: Answer) -> NotDocumentedError:
+def undocumented_answer(request: Request, answer: Answer) -> NotDocumentedError:
     """Return the error for an answer that Atlassian does not document."""
     if 300 <= answer.status < 400:
         target = urlsplit(answer.header("location") or "").hostname or "somewhere else"

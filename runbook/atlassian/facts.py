@@ -1,7 +1,7 @@
-"""Ask the sites what a plan needs to know: reads only, all sites at once.
+"""Ask the sites what the checks of a plan need to know: reads only, all sites at once.
 
-Every answer keeps when it was asked; every question without an answer keeps why. Nothing is raised
-for a site: what a person can cause or fix becomes a finding (`runbook.checks.online`).
+Every answer has the time of its question, and every question without an answer has a reason. No
+error is raised for a site: `runbook.checks.online` turns what a person can fix into findings.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ Value = TypeVar("Value")
 _PATIENCE = Patience(attempts=2, limited_attempts=3, longest_wait_s=60.0)
 _TIMEOUT_S = 20.0
 _SILENT = "the site does not answer"
-# What only a site that knows the account is asked; fields of `SiteFacts`.
+# The fields of `SiteFacts` that only a site which knows the account is asked for.
 _QUESTIONS = ("server", "administers", "linking", "near_limit", "clock_off_s", "projects")
 
 
@@ -63,7 +63,7 @@ async def ask(
 async def _ask_site(
     site: Site, send: Send, clock: Clock, limits: Limits, random: Callable[[], float]
 ) -> SiteFacts:
-    # Nobody knows yet whether the plan's site id is right, so the site is asked.
+    # The plan's site id is not checked yet, so the login does not rely on it.
     jira = JiraSite(
         replace(site, site_id=None),
         send=send,
@@ -106,7 +106,7 @@ async def _ask_site(
 async def _ask_login(
     jira: JiraSite, clock: Clock
 ) -> tuple[Told[CurrentUser] | Refused | NotTold, str]:
-    """Return who we are, and why the site did not answer as a Jira site, where it did not."""
+    """Return which account the site sees, and why it did not answer as a Jira site, where it did not."""
     at = clock.now()
     try:
         return Told(await jira.myself(), at), ""

@@ -15,7 +15,7 @@ from runbook.atlassian.errors import (
     NotDocumentedError,
     error_of,
     login_was_lost,
-    odd_answer,
+    undocumented_answer,
 )
 from runbook.atlassian.jira_values import (
     LINK,
@@ -56,7 +56,7 @@ Query = Sequence[tuple[str, str]]
 _SEARCH_PAGE = 5000
 _BULK_PAGE = 100  # the documented number; newer texts allow more (jira-rest.md B6)
 _PROJECT_PAGE = 50
-# So many 404 in a row may mean that the site takes us for nobody (jira-rest.md B8).
+# So many 404 in a row may mean that the site treats us as anonymous (jira-rest.md B8).
 _NOT_FOUND_BURST = 10
 
 
@@ -90,14 +90,14 @@ class JiraSite:
         self._login = Login(sender, site)
         self._not_found = 0
 
-    # Who we are
+    # The account
 
     async def myself(self) -> CurrentUser:
         """Return the account that the site sees, and by which host it is reached."""
         return await self._login.me()
 
     async def confirm_login(self) -> CurrentUser:
-        """Ask again who we are; raises `LoginLostError` where the site no longer knows us."""
+        """Ask the site again which account it sees; raise `LoginLostError` where that has changed."""
         return await self._login.confirm()
 
     # Remote links
@@ -128,11 +128,11 @@ class JiraSite:
         return self._request(base, write.method, write.path, write.query, write.body).as_json()
 
     async def perform(self, write: LinkWrite) -> Written:
-        """Send one write, at most once beyond doubt.
+        """Send one write; it is repeated only where it cannot have arrived.
 
         Raises:
             JiraRefusedError: nothing was changed.
-            WriteUnknownError: it may have arrived; nothing was repeated.
+            WriteUnknownError: it may have arrived.
             NotReachedError: it was never sent, or not accepted (429).
         """
         base = await self._login.base()
@@ -156,10 +156,10 @@ class JiraSite:
     ) -> AsyncIterator[Record]:
         """Yield the records of a bounded JQL query, page by page.
 
-        Eventually consistent: never proof that something is absent.
+        Search is eventually consistent, so it never proves that something is absent.
 
         Raises:
-            NotDocumentedError: a token comes back that was there before, so that the pages never end.
+            NotDocumentedError: the pages never end, since a page token comes back.
         """
         body = {"jql": jql, "maxResults": page, "fields": list(fields)}
         async for answer, repeated in self._pages("search/jql", body):
@@ -172,7 +172,7 @@ class JiraSite:
                 )
 
     async def _pages(self, path: str, body: Record) -> AsyncIterator[tuple[Record, bool]]:
-        """Yield each page, and whether the next one was there before, so that this is the last."""
+        """Yield each page, and whether it names a next page that was read before; then it is the last."""
         token: str | None = None
         seen: set[str] = set()
         while True:
@@ -198,12 +198,12 @@ class JiraSite:
         return issue_in(body)
 
     async def resolve(self, keys: Iterable[str]) -> Resolution:
-        """Return what keys (or ids, as text) resolve to now: moved and renamed issues are followed.
+        """Return the issues that keys (or ids, as text) lead to now; moved issues are followed.
 
-        All pages are asked for at once; give it a few thousand keys at most.
+        All pages are requested at once, so pass a few thousand keys at most.
 
-        Bulk fetch leaves out what it does not find and does not say which asked key became which, so
-        what remains is asked for once more without the others, then one by one.
+        Bulk fetch leaves out what it does not find and does not say which key became which, so the rest
+        is requested once more without the others, then one by one.
         """
         wanted = tuple(dict.fromkeys(keys))
         found: dict[str, IssueRef] = {}
@@ -315,7 +315,7 @@ class JiraSite:
             try:
                 return settled.answer.json(), settled.answer
             except ValueError as problem:
-                raise odd_answer(request, settled.answer) from problem
+                raise undocumented_answer(request, settled.answer) from problem
         if settled.meaning is Meaning.REFUSED:
             await self._count_not_found(settled.answer.status)
         raise await self._error_of(request, settled)
@@ -339,7 +339,7 @@ class JiraSite:
         )
 
     async def _error_of(self, request: Request, settled: Settled) -> Exception:
-        """Return the error that says why there is no good answer.
+        """Return the error that explains why there is no good answer.
 
         Raises:
             LoginLostError: the site no longer takes the credential.
@@ -347,7 +347,7 @@ class JiraSite:
         if settled.meaning is Meaning.LOGIN_LOST:
             return login_was_lost(self.url, request, settled.answer)
         if settled.meaning is Meaning.UNAUTHORIZED:
-            # Either the whole login is lost, or this one request lies beyond the token's scopes.
+            # Either the whole login is lost, or the token's scopes do not cover this one request.
             await self._login.confirm()
             return JiraRefusedError(
                 request,

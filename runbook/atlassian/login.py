@@ -1,15 +1,21 @@
-"""Who we are on a site, and by which host: found out, not guessed.
+"""Find out as which account a site sees us, and by which host it is reached.
 
 A plain API token works on the site's own host, one with scopes only through
-`https://api.atlassian.com/ex/jira/{cloudId}` (jira-rest.md B8). `GET myself` on the site tells; a 401
-there leads to the gateway. Nothing is read before a login is settled, since Jira answers anonymous
-requests too.
+`https://api.atlassian.com/ex/jira/{cloudId}` (jira-rest.md B8). `GET myself` on the site shows which
+one it is: after a 401 there, the gateway is tried. Nothing is read before the login is settled,
+since Jira answers anonymous requests too.
 """
 
 import asyncio
 from urllib.parse import quote
 
-from runbook.atlassian.errors import CAPTCHA_HINT, LoginLostError, error_of, messages_of, odd_answer
+from runbook.atlassian.errors import (
+    CAPTCHA_HINT,
+    LoginLostError,
+    error_of,
+    messages_of,
+    undocumented_answer,
+)
 from runbook.atlassian.limits import LimitedRequest
 from runbook.atlassian.retry import Meaning, RetryingSender, Settled, login_lost, meaning_of_read
 from runbook.checks.online import CurrentUser
@@ -25,7 +31,7 @@ _THREE_CAUSES = (
 
 
 class Login:
-    """One account's login on one site; settled once, confirmed when answers look anonymous."""
+    """One account's login on one site: settled once, and confirmed when answers look anonymous."""
 
     def __init__(self, sender: RetryingSender, site: Site) -> None:
         self.site = site.url.rstrip("/")
@@ -36,7 +42,7 @@ class Login:
         self._known: tuple[str, CurrentUser] | None = None
 
     async def base(self) -> str:
-        """Return the address before `/rest/api/3`, found out at the first call.
+        """Return the address before `/rest/api/3`; the first call finds it out.
 
         Raises:
             LoginLostError: neither the site nor the gateway takes the credential.
@@ -53,7 +59,7 @@ class Login:
         return (await self._settled())[1]
 
     async def confirm(self) -> CurrentUser:
-        """Ask again who we are.
+        """Ask the site again which account it sees, and return it.
 
         Raises:
             LoginLostError: the site no longer takes the credential, or sees somebody else.
@@ -101,7 +107,7 @@ class Login:
             raise error_of(request, settled)
         body = settled.answer.json_object()
         if not body.get("accountId"):
-            raise odd_answer(request, settled.answer)
+            raise undocumented_answer(request, settled.answer)
         return CurrentUser(
             account_id=str(body["accountId"]),
             email=body.get("emailAddress") or None,
@@ -125,7 +131,7 @@ def _has_status(outcome: Outcome, status: int) -> bool:
 
 
 def site_id_in(outcome: Outcome) -> str | None:
-    """Return the id that an answer of `/_edge/tenant_info` tells, None where it tells none."""
+    """Return the cloud id in an answer of `/_edge/tenant_info`, None where there is none."""
     if not isinstance(outcome, Answer) or not 200 <= outcome.status < 300:
         return None
     found = outcome.json_object().get("cloudId")
@@ -133,7 +139,7 @@ def site_id_in(outcome: Outcome) -> str | None:
 
 
 async def ask_site_id(send: Send, site: str, *, timeout_s: float = 60.0) -> Outcome:
-    """Return what a site answers to the question for its id.
+    """Ask a site for its cloud id and return the outcome.
 
     No credential is sent: the page needs none, and a host that is no cloud site must not get one.
     """

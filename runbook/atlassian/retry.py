@@ -5,8 +5,8 @@ have arrived (no connection) or was not accepted (429); 3xx, 408, 5xx, a time-ou
 connection leave it unknown, as they do for jobs.
 
 `Retry-After` comes in seconds or as an HTTP date, `X-RateLimit-Reset` as ISO 8601 (Jira), as seconds
-since 1970 or as seconds from now (jira-rest.md B5, links-api.md 1.4). What cannot be read counts as
-not said; the longest wish wins.
+since 1970 or as seconds from now (jira-rest.md B5, links-api.md 1.4). A value that cannot be read is
+ignored; the longest of the others counts.
 """
 
 import logging
@@ -23,7 +23,7 @@ from runbook.http import Answer, Lost, NotSent, Outcome, Request, Send
 
 FIRST_BACKOFF_S = 2.0
 LONGEST_BACKOFF_S = 30.0
-# Longer wishes are cut to this, so that a broken header cannot overflow a date.
+# Longer waits are cut to this, so that a broken header cannot overflow a date.
 LONGEST_S = 366 * 24 * 3600.0
 _EPOCH_FROM_S = 1_000_000_000.0  # a bare number above this is a moment, not a duration
 _EPOCH_FROM_MS = 1_000_000_000_000.0
@@ -42,14 +42,14 @@ class Meaning(Enum):
     LOGIN_LOST = auto()
     LIMITED = auto()
     NOT_SENT = auto()
-    PASSING = auto()
-    ODD = auto()
+    TRANSIENT = auto()
+    UNDOCUMENTED = auto()
     UNKNOWN = auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How long to go on: `attempts` at failures, `limited_attempts` at 429, no wait above `longest_wait_s`."""
+    """When to give up: after `attempts` failures, `limited_attempts` 429, or before a wait above `longest_wait_s`."""
 
     attempts: int = 5
     limited_attempts: int = 20
@@ -57,12 +57,12 @@ class Patience:
 
 
 def meaning_of_read(outcome: Outcome) -> Meaning:
-    """Return what an outcome says about a request that may be repeated at will."""
+    """Return what an outcome says about a request that may be repeated safely."""
     match outcome:
         case NotSent():
             return Meaning.NOT_SENT
         case Lost():
-            return Meaning.PASSING
+            return Meaning.TRANSIENT
         case Answer(status=status) as answer:
             if login_lost(answer):
                 return Meaning.LOGIN_LOST
@@ -71,9 +71,9 @@ def meaning_of_read(outcome: Outcome) -> Meaning:
             if status == 401:
                 return Meaning.UNAUTHORIZED
             if status == 408 or status >= 500:
-                return Meaning.PASSING
+                return Meaning.TRANSIENT
             if status < 200 or 300 <= status < 400 or answer.is_html():
-                return Meaning.ODD
+                return Meaning.UNDOCUMENTED
             return Meaning.GOOD if status < 300 else Meaning.REFUSED
 
 
@@ -97,7 +97,7 @@ def meaning_of_write(outcome: Outcome) -> Meaning:
 
 
 def login_lost(answer: Answer) -> bool:
-    """Return whether Jira took the request as nobody's although a credential was sent (jira-rest.md B8)."""
+    """Return whether Jira ignored the credential and took the request as anonymous (jira-rest.md B8)."""
     reason = (answer.header("x-seraph-loginreason") or "").upper()
     return any(word in reason for word in _SERAPH_LOST)
 
@@ -106,8 +106,8 @@ def login_lost(answer: Answer) -> bool:
 class Settled:
     """The last outcome of a request and what it means.
 
-    Where the request was given up, `times` says how often that kind of failure came, and `wait_s`
-    how long the next wait would have been.
+    Where the request was given up, `times` counts that kind of failure, and `wait_s` is how long the
+    next wait would have been.
     """
 
     outcome: Outcome
@@ -124,7 +124,7 @@ class Settled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryingSender:
-    """Send requests to sites, each as often as it takes to be answered; `random` draws from 0 to 1."""
+    """Send requests to sites, and repeat those that may be repeated; `random` draws from 0 to 1."""
 
     send: Send
     clock: Clock
@@ -135,9 +135,9 @@ class RetryingSender:
     async def settle(
         self, counted: LimitedRequest, request: Request, meaning_of: Callable[[Outcome], Meaning]
     ) -> Settled:
-        """Send a request within the limits until its outcome is one that waiting does not mend.
+        """Send a request within the limits until waiting cannot improve its outcome.
 
-        `meaning_of` decides what may be repeated: a failure that is `PASSING` for a read is
+        `meaning_of` decides what may be repeated: a failure that is `TRANSIENT` for a read is
         `UNKNOWN` for a write.
         """
         failed = limited = 0
@@ -145,7 +145,7 @@ class RetryingSender:
             await self.limits.enter(counted)
             outcome = await self.send(request)
             meaning = meaning_of(outcome)
-            if meaning not in (Meaning.NOT_SENT, Meaning.PASSING, Meaning.LIMITED):
+            if meaning not in (Meaning.NOT_SENT, Meaning.TRANSIENT, Meaning.LIMITED):
                 return Settled(outcome=outcome, meaning=meaning)
             if meaning is Meaning.LIMITED:
                 limited += 1
@@ -187,7 +187,7 @@ def backoff_s(
     computed_s: float = steps_s * (0.7 + 0.6 * chance)
     if told_s is None:
         return computed_s
-    # A little is added to what was told, so that those who wait do not all come at once.
+    # A little is added to what was told, so that waiting clients do not all return at once.
     return max(told_s + min(1.0, steps_s) * 0.5 * chance, computed_s if told_s == 0 else 0.0)
 
 
@@ -196,16 +196,16 @@ def retry_after_s(answer: Answer, now: datetime) -> float | None:
 
     Never negative, and never more than a year.
     """
-    wishes = [
-        wish
+    waits_s = [
+        wait_s
         for name in ("retry-after", "x-ratelimit-reset")
         for key, value in answer.headers
         if key == name
         # A proxy may have joined repeated headers; a date holds a comma of its own.
         for text in dict.fromkeys((value, *value.split(",")))
-        if (wish := _wait_s(text.strip(), now)) is not None
+        if (wait_s := _wait_s(text.strip(), now)) is not None
     ]
-    return max(wishes) if wishes else None
+    return max(waits_s, default=None)
 
 
 def _wait_s(text: str, now: datetime) -> float | None:

@@ -59,7 +59,7 @@ NOTHING_SAID = "neither time nor target tells"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Log:
-    """A parsed log: its columns, its rows by column, the column of each role, and what was odd."""
+    """A parsed log: its columns, its rows by column, the column of each role, and notes for the reader."""
 
     columns: tuple[str, ...]
     rows: tuple[Mapping[str, str], ...]
