@@ -256,14 +256,13 @@ def _csv_rows(text: str) -> tuple[list[dict[str, str]], bool]:
         raise UsageError(f"the CSV cannot be read: {problem}", hint="export it again") from problem
     if not lines:
         return [], False
+    width = max(map(len, lines))
+    lines = [[*line, *[""] * (width - len(line))] for line in lines]
     header = [cell.strip() for cell in lines[0]]
     named = _is_header(header)
-    width = max(map(len, lines))
-    names = _unique([*header, *[""] * (width - len(header))] if named else [""] * width)
-    return [
-        dict(zip(names, [*line, *[""] * (width - len(line))], strict=True))
-        for line in lines[1 if named else 0 :]
-    ], not named
+    names = _unique(header if named else [""] * width)
+    data = lines[1:] if named else lines
+    return [dict(zip(names, line, strict=True)) for line in data], not named
 
 
 def _delimiter(text: str) -> str:
