@@ -124,7 +124,7 @@ def ours(endpoint: str, sites: int) -> float:
         transport = HttpTransport(accounts=(account,), clock=clock, endpoint=endpoint)
         limits = Limits(clock)
         sites = {
-            site.url: JiraSite.of(site, send=transport, clock=clock, limits=limits)
+            site.url: JiraSite(site, send=transport, clock=clock, limits=limits)
             for site in plan.sites
         }
         taken = await take(plan, file, scope, sites=sites, clock=clock)

@@ -41,21 +41,14 @@ class EncodedForms:
 
     def __init__(self, plain: str) -> None:
         raw = plain.encode("utf-8", "surrogatepass")
-        self._raw = raw
         self._shifted = _base64_anywhere(raw)
         self._literal = frozenset(_literal_forms(plain, raw))
         self._longest = 16 * len(raw) + 64
         self._anchors = _anchors(raw, self._shifted)
 
-    def of(self, plain: str) -> bool:
-        """Return whether these are the forms of `plain`."""
-        return self._raw == plain.encode("utf-8", "surrogatepass")
-
     def maybe_in(self, data: bytes) -> bool:
         """Return whether a closer look is worth it; False is certain."""
-        if not self._anchors:
-            return bool(data)
-        return any(anchor in data for anchor in self._anchors)
+        return any(anchor in data for anchor in self._anchors) if self._anchors else bool(data)
 
     def matches(self, data: bytes) -> Iterator[tuple[int, int]]:
         """Yield where the secret stands: begin and end, in no order, overlapping."""
@@ -68,12 +61,12 @@ class EncodedForms:
     def _in_piece(self, data: bytes) -> Iterator[tuple[int, int]]:
         for form in self._literal:
             yield from _found(form, data)
-        plain, places = _unescaped(data)
-        written = [place for place, _ in places]
+        plain, offsets = _unescaped(data)
+        written = [offset for offset, _ in offsets]
 
         def at(offset: int, index: int) -> int:
-            place, began = places[index]
-            return began + offset - place
+            here, there = offsets[index]
+            return there + offset - here
 
         for form in (*self._literal, *self._shifted):
             for begin, end in _found(form, plain):
@@ -85,9 +78,9 @@ class EncodedForms:
 
 def letters_escaped(data: bytes) -> bool:
     """Return whether somebody escaped letters that need no escape, so that a quick look may miss them."""
-    if b"&#" in data:
-        return True
-    return any(start in data and form.search(data) for start, form in _ESCAPED_LETTERS)
+    return b"&#" in data or any(
+        start in data and form.search(data) for start, form in _ESCAPED_LETTERS
+    )
 
 
 def _found(form: bytes, data: bytes) -> Iterator[tuple[int, int]]:
@@ -99,17 +92,17 @@ def _found(form: bytes, data: bytes) -> Iterator[tuple[int, int]]:
 
 def _unescaped(data: bytes) -> tuple[bytes, list[tuple[int, int]]]:
     """Return the data without escapes, and pairs of an offset there and the one in `data`."""
-    parts, places = bytearray(), list[tuple[int, int]]()
+    parts, offsets = bytearray(), list[tuple[int, int]]()
     last = 0
     for escape in _ESCAPE.finditer(data):
-        if escape.start() > last or not places:
-            places.append((len(parts), last))
+        if escape.start() > last or not offsets:
+            offsets.append((len(parts), last))
             parts += data[last : escape.start()]
-        places.append((len(parts), escape.start()))
+        offsets.append((len(parts), escape.start()))
         parts += _meant(escape.group())
         last = escape.end()
-    places.append((len(parts), last))
-    return bytes(parts + data[last:]), places
+    offsets.append((len(parts), last))
+    return bytes(parts + data[last:]), offsets
 
 
 def _meant(escape: bytes) -> bytes:
@@ -146,19 +139,16 @@ _FOR_URLS = bytes.maketrans(b"+/", b"-_")
 def _literal_forms(plain: str, raw: bytes) -> Iterator[bytes]:
     in_json = json.dumps(plain)[1:-1]
     forms = {in_json, json.dumps(in_json)[1:-1], in_json.replace("/", "\\/")}
-    forms |= {json.dumps(plain, ensure_ascii=False)[1:-1]}
+    forms.add(json.dumps(plain, ensure_ascii=False)[1:-1])
     yield from (form.encode("utf-8", "surrogatepass") for form in forms)
     yield raw
     if plain.isascii():
         yield from (quote(plain, safe="").encode(), quote_plus(plain).encode())
-    yield raw.hex().encode()
-    yield raw.hex().upper().encode()
-    yield plain.encode("utf-16-le", "surrogatepass")
-    yield plain.encode("utf-16-be", "surrogatepass")
+    yield from (raw.hex().encode(), raw.hex().upper().encode())
+    yield from (plain.encode(codec, "surrogatepass") for codec in ("utf-16-le", "utf-16-be"))
     # Alone or at the front the first and last characters are known too.
     for coded in (base64.b64encode(raw), base64.urlsafe_b64encode(raw)):
-        yield coded
-        yield coded.rstrip(b"=")
+        yield from (coded, coded.rstrip(b"="))
 
 
 def _anchors(raw: bytes, shifted: tuple[bytes, ...]) -> tuple[bytes, ...]:

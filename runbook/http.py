@@ -75,19 +75,24 @@ class Answer:
             raise ValueError(f"the body is nested more than {DEEPEST} levels deep")
         return value
 
+    def json_object(self) -> dict[str, Any]:
+        """Return the parsed body where it is a JSON object, else an empty one."""
+        try:
+            value = self.json()
+        except ValueError:
+            return {}
+        return value if isinstance(value, dict) else {}
+
     def is_html(self) -> bool:
         """Return whether the body is a web page: a login page or a proxy, never an API."""
         start = self.body[:512].lstrip().lower()
-        kind = (self.header("content-type") or "").lower()
-        return bool(start) and (
-            start.startswith((b"<!doctype html", b"<html")) or "text/html" in kind
-        )
+        typed = "text/html" in (self.header("content-type") or "").lower()
+        return bool(start) and (typed or start.startswith((b"<!doctype html", b"<html")))
 
     def as_json(self) -> dict[str, Any]:
         """Return the answer as the ledger keeps it: bytes that are not text in base64."""
-        body: dict[str, Any]
         try:
-            body = {"body": self.body.decode("utf-8")}
+            body: dict[str, Any] = {"body": self.body.decode("utf-8")}
         except UnicodeDecodeError:
             body = {"body": None, "body_base64": base64.b64encode(self.body).decode("ascii")}
         return {

@@ -65,19 +65,19 @@ class Mask:
     """
 
     def __init__(self, accounts: tuple[Account, ...] = ()) -> None:
-        self._needles: tuple[EncodedForms, ...] = ()
+        self._forms: dict[str, EncodedForms] = {}
         for account in accounts:
             self.add(account)
 
     def add(self, account: Account) -> None:
         """Mask this account's token, alone and inside its basic-auth pair, from now on."""
         token = account.token.reveal()
-        if len(token) >= SHORTEST and not any(forms.of(token) for forms in self._needles):
-            self._needles = (*self._needles, EncodedForms(token))
+        if len(token) >= SHORTEST and token not in self._forms:
+            self._forms[token] = EncodedForms(token)
 
     def text(self, text: str) -> str:
         """Return `text` without any registered secret."""
-        if not self._needles:
+        if not self._forms:
             return text
         data = text.encode("utf-8", "surrogatepass")
         masked = self.data(data)
@@ -85,11 +85,10 @@ class Mask:
 
     def data(self, data: bytes) -> bytes:
         """Return bytes without any registered secret: `data` itself where there is none."""
-        if not any(forms.maybe_in(data) for forms in self._needles) and not (
-            self._needles and letters_escaped(data)
-        ):
+        forms = self._forms.values()
+        if not (any(form.maybe_in(data) for form in forms) or (forms and letters_escaped(data))):
             return data
-        matches = sorted(match for forms in self._needles for match in forms.matches(data))
+        matches = sorted(match for form in forms for match in form.matches(data))
         if not matches:
             return data
         parts, last = list[bytes](), 0

@@ -6,20 +6,25 @@ connections to an origin lie on a stack, and the one used last is taken first (d
 proxy a connection is a pool of one of httpcore's, which speaks CONNECT.
 """
 
+import os
 import ssl
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
+from urllib.request import getproxies, proxy_bypass
 
 import httpcore
 import httpx
 
-from runbook.atlassian.proxies import Proxies
+from runbook.errors import UsageError
 
 # An idle connection is not used again after this: servers and firewalls close theirs after a minute
 # or more, and one that was closed meanwhile would lose a request.
 _IDLE_S = 30.0
 _IDLE_CONNECTIONS = 128
+
+_PROXY_HINT = "give it as `http://[user:password@]host:port`; `NO_PROXY` names hosts that need none"
 
 _Connection = httpcore.AsyncHTTPConnection | httpcore.AsyncConnectionPool
 
@@ -59,7 +64,7 @@ class ConnectionPool:
     trust_env: bool = True
     body_limit_bytes: int = 64 * 1024 * 1024
     _idle: dict[Origin, list[_Connection]] = field(default_factory=dict)
-    _proxies: Proxies = field(default_factory=Proxies)
+    _proxies: Mapping[str, str] | None = None
 
     async def send(self, origin: Origin, request: httpcore.Request, *, fresh: bool) -> RawAnswer:
         """Send one request and return its whole answer, the body unpacked.
@@ -99,10 +104,17 @@ class ConnectionPool:
     def proxy(self, origin: Origin) -> httpx.Proxy | None:
         """Return the proxy to an origin, None where it is reached directly.
 
+        The variables are `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, in either case, as
+        they are at the first question. On Windows and macOS the system's own settings count too.
+
         Raises:
-            UsageError: the environment names a proxy that cannot be used.
+            UsageError: the environment names a proxy that does not speak HTTP or cannot be read.
         """
-        return self._proxies.to(origin.scheme, origin.host) if self.trust_env else None
+        if self._proxies is None:
+            self._proxies = getproxies() if self.trust_env else {}
+        kind = origin.scheme if self._proxies.get(origin.scheme) else "all"
+        address = self._proxies.get(kind)
+        return _proxy_at(address, kind) if address and not proxy_bypass(origin.host) else None
 
     async def _kept(self, origin: Origin) -> _Connection | None:
         idle = self._idle.get(origin, [])
@@ -146,3 +158,23 @@ def _unpacked(answer: RawAnswer, limit_bytes: int) -> RawAnswer:
     if unpacker.unconsumed_tail:
         raise AnswerTooLargeError(limit_bytes)
     return answer._replace(body=body)
+
+
+def _proxy_at(address: str, kind: str) -> httpx.Proxy:
+    """Return the proxy at an address, which may hold a password, so that no message repeats it."""
+    name = f"{kind}_proxy"
+    variable = next((key for key in (name, name.upper()) if os.environ.get(key)), None)
+    named = f"`{variable}`" if variable else f"the system's setting of a proxy for {kind}"
+    try:
+        url = httpx.URL(address if "://" in address else f"http://{address}")
+        # `from None`, since the words of the cause may repeat the password.
+        given = httpx.Proxy(url) if url.scheme in ("http", "https") and url.host else None
+    except (httpx.InvalidURL, ValueError):
+        raise UsageError(f"{named} holds no address of a proxy", hint=_PROXY_HINT) from None
+    if given is None:
+        scheme = url.scheme if url.scheme.isalnum() else "?"
+        raise UsageError(
+            f"{named} names a proxy of the kind `{scheme}://`, which this tool does not speak",
+            hint=f"name the HTTP proxy of your network instead: {_PROXY_HINT}",
+        )
+    return given

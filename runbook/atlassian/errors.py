@@ -1,61 +1,61 @@
-"""What can go wrong with a Jira request, as one small tree of errors.
+"""The errors of Jira requests.
 
 ```text
 RunbookError
 ├── RemoteError
-│   ├── JiraRefusedError      an answer that says no: 4xx
+│   ├── JiraRefusedError      Jira refused the request: 4xx
 │   ├── NotReachedError       no connection, no answer, or nothing but 429 and 5xx
-│   └── NotDocumentedError    an answer that is none of Jira's: a web page, a redirect, odd JSON
+│   └── NotDocumentedError    an answer that Jira does not document: a web page, a redirect, other JSON
 ├── CredentialError
-│   └── LoginLostError        the credential is refused, or was taken for nobody
-└── WriteUnknownError         a write that may have arrived: nobody can say
+│   └── LoginLostError        the credential is refused, or the request was taken as anonymous
+└── WriteUnknownError         a write that may have arrived, which cannot be known
 ```
 
-Each carries the exchange that tells, as the ledger keeps it.
+Each carries the exchange that caused it, as the ledger keeps it.
 """
 
 from urllib.parse import urlsplit
 
+from runbook.atlassian.retry import Meaning, Settled
 from runbook.errors import CredentialError, ExitCode, RemoteError, RunbookError
 from runbook.http import Answer, Exchange, NotSent, Outcome, Request, exchange_of
 from runbook.text import shortened
 
 _TRACE_HEADERS = ("atl-traceid", "atl-request-id", "x-arequestid")
 _LIMIT_CHARACTERS = 300
+CAPTCHA_HINT = "sign in once in a browser and solve the CAPTCHA, then run the same command again"
 
 
-class JiraRefusedError(RemoteError):
-    """Jira said no: `status`, its own words in `messages`, its trace id in `trace`."""
+class _ExchangeError(RunbookError):
+    """Base of the errors below: it carries the exchange, which is empty where none is at hand."""
 
-    def __init__(self, what: str, answer: Answer, exchange: Exchange, *, hint: str = "") -> None:
+    def __init__(self, message: str, exchange: Exchange | None = None, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.exchange = exchange or {}
+
+
+class JiraRefusedError(_ExchangeError, RemoteError):
+    """Jira refused a request; `messages` are its own words, `trace` is its id of the request."""
+
+    def __init__(self, request: Request, answer: Answer, *, hint: str = "") -> None:
         self.status = answer.status
         self.messages = messages_of(answer)
         self.trace = trace_of(answer)
-        self.exchange = exchange
         said = f": {'; '.join(self.messages)}" if self.messages else ""
         traced = f" (trace {self.trace})" if self.trace else ""
         super().__init__(
-            f"{what} was refused with {self.status}{said}{traced}",
+            f"{what(request)} was refused with {self.status}{said}{traced}",
+            exchange_of(request, answer),
             hint=hint or _HINTS.get(self.status, ""),
         )
 
 
-class _ExchangeError(RunbookError):
-    """What the errors below share: the exchange that tells."""
-
-    def __init__(self, message: str, exchange: Exchange, *, hint: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.exchange = exchange
-
-
 class NotReachedError(_ExchangeError, RemoteError):
-    """No usable answer came, however often it was asked; `answer` is the last one, where any came."""
+    """No attempt got a usable answer; `answer` is the last one, None where none came at all."""
 
-    def __init__(
-        self, message: str, exchange: Exchange, *, answer: Answer | None = None, hint: str = ""
-    ) -> None:
-        super().__init__(message, exchange, hint=hint)
-        self.answer = answer
+    def __init__(self, message: str, request: Request, outcome: Outcome, *, hint: str) -> None:
+        super().__init__(message, exchange_of(request, outcome), hint=hint)
+        self.answer = outcome if isinstance(outcome, Answer) else None
 
 
 class NotDocumentedError(_ExchangeError, RemoteError):
@@ -63,11 +63,11 @@ class NotDocumentedError(_ExchangeError, RemoteError):
 
 
 class LoginLostError(_ExchangeError, CredentialError):
-    """The site does not take the credential, or answers as to nobody."""
+    """The site refuses the credential, or answers as if none had been sent."""
 
 
 class WriteUnknownError(_ExchangeError):
-    """A write left, and whether it arrived cannot be known."""
+    """A write was sent, and whether it arrived cannot be known."""
 
     exit_code = ExitCode.UNKNOWN
 
@@ -102,18 +102,18 @@ def messages_of(answer: Answer) -> tuple[str, ...]:
     said: list[str] = []
     listed = body.get("errorMessages")
     if isinstance(listed, list):
-        said += [str(text) for text in listed]
+        said += map(str, listed)
     named = body.get("errors")
     if isinstance(named, dict):
         said += [f"{name}: {text}" for name, text in named.items()]
     elif isinstance(named, list):
-        said += [
-            str(error.get("message", error)) if isinstance(error, dict) else str(error)
-            for error in named
-        ]
+        texts = (
+            error.get("message", error) if isinstance(error, dict) else error for error in named
+        )
+        said += map(str, texts)
     if not said:
         names = ("message", "errorMessage", "error", "detail")
-        said += [str(body[name]) for name in names if isinstance(body.get(name), str)]
+        said += [body[name] for name in names if isinstance(body.get(name), str)]
     return tuple(shortened(text, _LIMIT_CHARACTERS) for text in said if text.strip())
 
 
@@ -123,66 +123,69 @@ def what(request: Request) -> str:
     return f"`{request.method} {parts.hostname}{parts.path}`"
 
 
-def not_reached(request: Request, outcome: Outcome, failed: int) -> NotReachedError:
-    """Return the error for a request that was tried `failed` times in vain."""
-    times = "once" if failed == 1 else f"{failed} times"
-    exchange = exchange_of(request, outcome)
-    if isinstance(outcome, Answer):
-        return NotReachedError(
-            f"{what(request)} answered {outcome.status}, asked {times}",
-            exchange,
-            answer=outcome,
-            hint="see status.atlassian.com, then run the same command again",
-        )
-    hint = outcome.hint if isinstance(outcome, NotSent) else ""
-    return NotReachedError(
-        f"{what(request)} was not answered, asked {times}: {outcome.reason}",
-        exchange,
-        hint=hint or "check the network, the VPN, and HTTPS_PROXY",
-    )
+def error_of(request: Request, settled: Settled) -> RunbookError:
+    """Return the error for a request without a good answer; the caller handles a lost login."""
+    outcome = settled.outcome
+    match settled.meaning:
+        case Meaning.REFUSED if not settled.answer.is_html():
+            return JiraRefusedError(request, settled.answer)
+        case Meaning.REFUSED | Meaning.UNDOCUMENTED:
+            return undocumented_answer(request, settled.answer)
+        case Meaning.LIMITED:
+            reason = settled.answer.header("ratelimit-reason")
+            return NotReachedError(
+                f"{what(request)} is limited by the site (429{f', {reason}' if reason else ''}), which asks to wait {settled.wait_s:.0f} s",
+                request,
+                outcome,
+                hint="run the same command again later; other clients of the site may use up its limit",
+            )
+        case Meaning.NOT_SENT | Meaning.TRANSIENT:
+            return _not_reached(request, outcome, settled.times)
+        case _:
+            return _write_unknown(request, outcome)
 
 
-def odd_answer(request: Request, outcome: Outcome) -> NotDocumentedError:
+def undocumented_answer(request: Request, answer: Answer) -> NotDocumentedError:
     """Return the error for an answer that Atlassian does not document."""
-    assert isinstance(outcome, Answer)  # noqa: S101 - only an answer can be odd
-    exchange = exchange_of(request, outcome)
-    if 300 <= outcome.status < 400:
-        target = urlsplit(outcome.header("location") or "").hostname or "somewhere else"
-        return NotDocumentedError(
-            f"{what(request)} was redirected ({outcome.status}) to {target}; redirects are not followed with credentials",
-            exchange,
-            hint="the site may have been renamed, or a proxy wants a login: check the address in a browser",
-        )
-    if outcome.is_html():
-        return NotDocumentedError(
-            f"{what(request)} answered {outcome.status} with a web page instead of JSON",
-            exchange,
-            hint="likely a proxy, a login page or an IP allowlist of the site: check the address in a browser from this machine",
-        )
-    return NotDocumentedError(
-        f"{what(request)} answered {outcome.status} with something other than the documented JSON",
-        exchange,
-        hint="check what stands between this machine and the site",
-    )
+    if 300 <= answer.status < 400:
+        target = urlsplit(answer.header("location") or "").hostname or "somewhere else"
+        said = f"was redirected ({answer.status}) to {target}; redirects are not followed with credentials"
+        hint = "the site may have been renamed, or a proxy wants a login: check the address in a browser"
+    elif answer.is_html():
+        said = f"answered {answer.status} with a web page instead of JSON"
+        hint = "likely a proxy, a login page or an IP allowlist of the site: check the address in a browser from this machine"
+    else:
+        said = f"answered {answer.status} with something other than the documented JSON"
+        hint = "check what stands between this machine and the site"
+    return NotDocumentedError(f"{what(request)} {said}", exchange_of(request, answer), hint=hint)
 
 
-def login_was_lost(site: str, request: Request, outcome: Outcome) -> LoginLostError:
+def login_was_lost(site: str, request: Request, answer: Answer) -> LoginLostError:
     """Return the error for an answer whose header says that the login failed."""
-    reason = (outcome.header("x-seraph-loginreason") or "") if isinstance(outcome, Answer) else ""
-    captcha = "DENIED" in reason.upper()
+    reason = answer.header("x-seraph-loginreason") or ""
     return LoginLostError(
         f"`{site}` no longer takes the login (X-Seraph-LoginReason: {reason})",
-        exchange_of(request, outcome),
-        hint="sign in once in a browser and solve the CAPTCHA, then run the same command again"
-        if captcha
+        exchange_of(request, answer),
+        hint=CAPTCHA_HINT
+        if "DENIED" in reason.upper()
         else "the token may have expired or been revoked: set a new one, then run the same command again",
     )
 
 
-def write_unknown(request: Request, outcome: Outcome) -> WriteUnknownError:
-    """Return the error for a write that may have arrived."""
-    answer = outcome if isinstance(outcome, Answer) else None
-    how = f"answered {answer.status}" if answer else getattr(outcome, "reason", "no answer")
+def _not_reached(request: Request, outcome: Outcome, failed: int) -> NotReachedError:
+    times = "once" if failed == 1 else f"{failed} times"
+    if isinstance(outcome, Answer):
+        said = f"answered {outcome.status}, asked {times}"
+        hint = "see status.atlassian.com, then run the same command again"
+    else:
+        said = f"was not answered, asked {times}: {outcome.reason}"
+        hint = outcome.hint if isinstance(outcome, NotSent) else ""
+        hint = hint or "check the network, the VPN, and HTTPS_PROXY"
+    return NotReachedError(f"{what(request)} {said}", request, outcome, hint=hint)
+
+
+def _write_unknown(request: Request, outcome: Outcome) -> WriteUnknownError:
+    how = f"answered {outcome.status}" if isinstance(outcome, Answer) else outcome.reason
     return WriteUnknownError(
         f"whether {what(request)} arrived cannot be known: {how}",
         exchange_of(request, outcome),

@@ -1,22 +1,23 @@
-"""Ask the sites what a plan needs to know: reads only, all sites at once.
+"""Ask the sites what the checks of a plan need to know: reads only, all sites at once.
 
-Every answer keeps when it was asked; every question without an answer keeps why. Nothing is raised
-for a site: what a person can cause or fix becomes a finding (`runbook.checks.online`).
+Every answer has the time of its question, and every question without an answer has a reason. No
+error is raised for a site: `runbook.checks.online` turns what a person can fix into findings.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from typing import TypeVar
+from dataclasses import replace
+from functools import partial
+from typing import Any, TypeVar
 
 from runbook.atlassian.errors import JiraRefusedError, LoginLostError
-from runbook.atlassian.jira import JiraSite, Record
-from runbook.atlassian.jira_values import member_in, number_of
+from runbook.atlassian.jira import JiraSite
+from runbook.atlassian.jira_values import Record, member_in, number_of
 from runbook.atlassian.limits import Limits
-from runbook.atlassian.outcomes import Patience
-from runbook.atlassian.tenant import PATH, ask_site_id, site_id_in
+from runbook.atlassian.login import SITE_ID_PATH, ask_site_id, site_id_in
+from runbook.atlassian.retry import Patience, moment_in
 from runbook.checks.online import (
+    CurrentUser,
     LoginRefused,
     NotTold,
     OldBase,
@@ -25,7 +26,6 @@ from runbook.checks.online import (
     Server,
     SiteFacts,
     Told,
-    Who,
 )
 from runbook.clock import Clock
 from runbook.errors import CredentialError, RunbookError
@@ -36,6 +36,9 @@ Value = TypeVar("Value")
 
 _PATIENCE = Patience(attempts=2, limited_attempts=3, longest_wait_s=60.0)
 _TIMEOUT_S = 20.0
+_SILENT = "the site does not answer"
+# The fields of `SiteFacts` that only a site which knows the account is asked for.
+_QUESTIONS = ("server", "administers", "linking", "near_limit", "clock_off_s", "projects")
 
 
 async def ask(
@@ -60,39 +63,28 @@ async def ask(
 async def _ask_site(
     site: Site, send: Send, clock: Clock, limits: Limits, random: Callable[[], float]
 ) -> SiteFacts:
+    # The plan's site id is not checked yet, so the login does not rely on it.
     jira = JiraSite(
+        replace(site, site_id=None),
         send=send,
-        url=site.url,
-        account=site.account,
         clock=clock,
         limits=limits,
         random=random,
         patience=_PATIENCE,
     )
-    (site_id, lost), login = await asyncio.gather(
+    (site_id, lost), (login, unreachable) = await asyncio.gather(
         _ask_site_id(site.url, send, clock), _ask_login(jira, clock)
     )
-    unreachable = ""
-    if isinstance(login, _Unreached):
-        # The id is asked of another service of the same host: where that answers, Jira does not.
-        unreachable, login = login.reason, NotTold("the site does not answer")
-    elif lost and not isinstance(login, Told | LoginRefused):
+    if lost and not unreachable and not isinstance(login, Told | LoginRefused):
         unreachable = lost
+    known = partial(
+        SiteFacts, site=site.url, account=site.account, unreachable=unreachable, site_id=site_id
+    )
     if not isinstance(login, Told):
-        why = NotTold(_why_nothing(login, unreachable))
-        return SiteFacts(
-            site=site.url,
-            account=site.account,
-            unreachable=unreachable,
-            site_id=site_id,
-            login=login,
-            server=why,
-            administers=why,
-            linking=why,
-            near_limit=why,
-            clock_off_s=why,
-            projects=why,
+        nothing: dict[str, Any] = dict.fromkeys(
+            _QUESTIONS, NotTold(_why_nothing(login, unreachable))
         )
+        return known(login=login, **nothing)
     answered, administers, linking, near_limit, projects = await asyncio.gather(
         _told(clock, jira.server_info),
         _told(clock, lambda: _administers(jira)),
@@ -100,11 +92,7 @@ async def _ask_site(
         _told(clock, lambda: _near_limit(jira)),
         _told(clock, lambda: _projects(jira, tuple(project.key for project in site.projects))),
     )
-    return SiteFacts(
-        site=site.url,
-        account=site.account,
-        unreachable="",
-        site_id=site_id,
+    return known(
         login=login,
         server=_server(answered),
         administers=administers,
@@ -115,32 +103,25 @@ async def _ask_site(
     )
 
 
-class _Unreached:
-    """The site did not answer as a Jira site."""
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-
-
 async def _ask_login(
     jira: JiraSite, clock: Clock
-) -> Told[Who] | LoginRefused | NotTold | _Unreached:
+) -> tuple[Told[CurrentUser] | LoginRefused | NotTold, str]:
+    """Return which account the site sees, and why it did not answer as a Jira site, where it did not."""
     at = clock.now()
     try:
-        me = await jira.myself()
+        return Told(await jira.myself(), at), ""
     except LoginLostError as refusal:
-        return LoginRefused(str(refusal), refusal.hint, at)
+        return LoginRefused(str(refusal), refusal.hint, at), ""
     except CredentialError as missing:
-        return NotTold(str(missing))
+        return NotTold(str(missing)), ""
     except RunbookError as problem:
-        return _Unreached(str(problem))
-    who = Who(account_id=me.account_id, email=me.email, display_name=me.display_name, via=me.via)
-    return Told(who, at)
+        # The id is asked of another service of the same host: where that answers, Jira does not.
+        return NotTold(_SILENT), str(problem)
 
 
 def _why_nothing(login: LoginRefused | NotTold, unreachable: str) -> str:
     if unreachable:
-        return "the site does not answer"
+        return _SILENT
     return "the credential is refused" if isinstance(login, LoginRefused) else login.reason
 
 
@@ -152,8 +133,8 @@ async def _ask_site_id(url: str, send: Send, clock: Clock) -> tuple[Told[str] | 
     if found is not None:
         return Told(found, at), ""
     if isinstance(outcome, Answer):
-        return NotTold(f"`{PATH}` answered {outcome.status} without an id"), ""
-    return NotTold("the site does not answer"), outcome.reason
+        return NotTold(f"`{SITE_ID_PATH}` answered {outcome.status} without an id"), ""
+    return NotTold(_SILENT), outcome.reason
 
 
 async def _ask_old_base(url: str, send: Send, clock: Clock) -> OldBase:
@@ -163,11 +144,7 @@ async def _ask_old_base(url: str, send: Send, clock: Clock) -> OldBase:
     outcome = await send(Request(method="GET", url=address, timeout_s=_TIMEOUT_S))
     if not isinstance(outcome, Answer):
         return OldBase(url=url, base_url=NotTold(outcome.reason))
-    try:
-        body = outcome.json() if outcome.status == 200 else None
-    except ValueError:
-        body = None
-    found = body.get("baseUrl") if isinstance(body, dict) else None
+    found = outcome.json_object().get("baseUrl") if outcome.status == 200 else None
     if isinstance(found, str) and found:
         return OldBase(url=url, base_url=Told(found, at))
     reason = f"it answered {outcome.status} without a base URL"
@@ -205,18 +182,10 @@ def _clock_off(answered: Told[tuple[Record, Answer]] | NotTold) -> Told[float] |
     if isinstance(answered, NotTold):
         return answered
     _, answer = answered.value
-    date = _date(answer.header("date"))
+    date = moment_in(answer.header("date") or "")
     if date is None:
         return NotTold("the site sends no `Date`")
     return Told((answer.at - date).total_seconds(), answered.at)
-
-
-def _date(text: str | None) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(text or "")
-    except (ValueError, TypeError):
-        return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 async def _administers(jira: JiraSite) -> bool:
@@ -224,12 +193,12 @@ async def _administers(jira: JiraSite) -> bool:
 
 
 async def _linking(jira: JiraSite) -> bool:
-    settings, _ = await jira.configuration()
+    settings, _ = await jira.get("configuration")
     return member_in(settings, "issueLinkingEnabled", bool)
 
 
 async def _near_limit(jira: JiraSite) -> tuple[tuple[str, int], ...]:
-    report = await jira.limit_report()
+    report, _ = await jira.get("issue/limit/report", (("isReturningKeys", "true"),))
     found: dict[str, int] = {}
     for group in ("issuesApproachingLimit", "issuesBreachingLimit"):
         # A field of which no issue is near its limit is left out of the group, the group never.
@@ -245,11 +214,10 @@ async def _projects(jira: JiraSite, keys: tuple[str, ...]) -> tuple[ProjectUse, 
     there = await jira.projects(keys)
     records = {member_in(record, "key", str).upper(): record for record in there}
     ids = {key: number_of(record.get("id")) for key, record in records.items()}
-    granted = (
-        await jira.check_permissions(("BROWSE_PROJECTS", "LINK_ISSUES"), tuple(ids.values()))
-        if ids
-        else {}
-    )
+    granted: dict[str, frozenset[int]] = {}
+    if ids:
+        needed = ("BROWSE_PROJECTS", "LINK_ISSUES")
+        granted = await jira.check_permissions(needed, tuple(ids.values()))
 
     def problem(key: str) -> str:
         record = records.get(key.upper())

@@ -6,7 +6,7 @@ since a field left out becomes null (jira-rest.md B1). Pure.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
 from runbook.atlassian.errors import NotDocumentedError, WriteUnknownError
@@ -17,8 +17,8 @@ Member = TypeVar("Member")
 
 GLOBAL_ID_LIMIT = 255
 _MOST_DIGITS = 18
-LIST = "issue/{issue}/remotelink"
-ONE = "issue/{issue}/remotelink/{link}"
+LINKS = "issue/{issue}/remotelink"
+LINK = "issue/{issue}/remotelink/{link}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,18 +39,24 @@ class Resolution:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkWrite:
-    """One write of a remote link, ready to be shown, recorded and sent.
+    """One write of a remote link, ready to be shown, recorded and sent; `body` is the whole record."""
 
-    `action` is `create`, `update` or `delete`. `body` is the whole record.
-    """
-
-    action: str
-    method: str
-    endpoint: str
-    path: str
+    action: Literal["create", "update", "delete"]
+    method: Literal["POST", "PUT", "DELETE"]
     issue: str
+    link_id: int | str | None = None
     query: tuple[tuple[str, str], ...] = ()
     body: Mapping[str, Any] | None = None
+
+    @property
+    def endpoint(self) -> str:
+        """Return the template that the limits count it by."""
+        return LINKS if self.link_id is None else LINK
+
+    @property
+    def path(self) -> str:
+        """Return where it is sent to, below `/rest/api/3/`."""
+        return links_path(self.issue, self.link_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,49 +70,25 @@ class Written:
 
 def create_write(issue: str, record: Mapping[str, Any]) -> LinkWrite:
     """Return the write that creates a link, or updates the one of the same `globalId`."""
-    return LinkWrite(
-        action="create",
-        method="POST",
-        endpoint=LIST,
-        path=list_path(issue),
-        issue=issue,
-        body=_whole(record),
-    )
+    return LinkWrite(action="create", method="POST", issue=issue, body=_whole(record))
 
 
 def update_write(issue: str, link_id: int | str, record: Mapping[str, Any]) -> LinkWrite:
     """Return the write that replaces the whole of a link."""
     return LinkWrite(
-        action="update",
-        method="PUT",
-        endpoint=ONE,
-        path=one_path(issue, link_id),
-        issue=issue,
-        body=_whole(record),
+        action="update", method="PUT", issue=issue, link_id=link_id, body=_whole(record)
     )
 
 
 def delete_write(issue: str, link_id: int | str) -> LinkWrite:
     """Return the write that removes a link by its id."""
-    return LinkWrite(
-        action="delete",
-        method="DELETE",
-        endpoint=ONE,
-        path=one_path(issue, link_id),
-        issue=issue,
-    )
+    return LinkWrite(action="delete", method="DELETE", issue=issue, link_id=link_id)
 
 
 def delete_by_global_id_write(issue: str, global_id: str) -> LinkWrite:
     """Return the write that removes the link with a `globalId`."""
-    return LinkWrite(
-        action="delete",
-        method="DELETE",
-        endpoint=LIST,
-        path=list_path(issue),
-        issue=issue,
-        query=(("globalId", global_id),),
-    )
+    query = (("globalId", global_id),)
+    return LinkWrite(action="delete", method="DELETE", issue=issue, query=query)
 
 
 def issue_path(issue: str) -> str:
@@ -116,14 +98,10 @@ def issue_path(issue: str) -> str:
     return f"issue/{encoded}"
 
 
-def list_path(issue: str) -> str:
-    """Return the path of an issue's remote links."""
-    return f"{issue_path(issue)}/remotelink"
-
-
-def one_path(issue: str, link_id: int | str) -> str:
-    """Return the path of one remote link."""
-    return f"{list_path(issue)}/{quote(str(link_id), safe='')}"
+def links_path(issue: str, link_id: int | str | None = None) -> str:
+    """Return the path of an issue's remote links, or of one of them."""
+    path = f"{issue_path(issue)}/remotelink"
+    return path if link_id is None else f"{path}/{quote(str(link_id), safe='')}"
 
 
 def _whole(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -148,7 +126,7 @@ def matched(
 
 
 def _not_documented(words: str) -> NotDocumentedError:
-    return NotDocumentedError(words, {}, hint="check what stands between this machine and the site")
+    return NotDocumentedError(words, hint="check what stands between this machine and the site")
 
 
 def record_in(value: Any) -> Record:

@@ -1,13 +1,13 @@
-"""Keep to Jira's documented rate limits, and pause what a 429 tells to pause.
+"""Keep to Jira's documented rate limits, and pause what a 429 asks to pause.
 
 Three limits are independent of each other (jira-rest.md B5): a token bucket per site, method and
-endpoint template; writes per issue; and, for apps only, a quota per hour. `Pace` and `IssueWrites`
-decide when the next request may leave and read no clock; `Limits` waits.
+endpoint template; writes per issue; and, for apps only, a quota per hour. `RequestPace` and
+`IssueWrites` decide when the next request may leave and read no clock; `Limits` waits.
 """
 
 from collections import deque
 from dataclasses import dataclass, field
-from enum import StrEnum
+from typing import Literal
 
 from runbook.clock import Clock
 
@@ -22,30 +22,24 @@ _BY_ENDPOINT = {
 PER_ISSUE_WRITES: tuple[tuple[int, float], ...] = ((20, 2.0), (100, 30.0))
 
 # The server's bucket holds a second's worth of requests. Ours bursts a tenth of it, since requests
-# that leave evenly do not arrive evenly, and other clients of the site drink from the same bucket.
+# that leave evenly do not arrive evenly, and other clients of the site use the same bucket.
 _BURST_SHARE = 0.1
 _SLOWEST_SHARE = 0.05
 _RECOVER_EVERY_S = 5.0
 _RECOVER_FACTOR = 1.25
 
-
-class Pauses(StrEnum):
-    """What a 429 pauses."""
-
-    ALL_SITES = "all sites"
-    SITE = "site"
-    ENDPOINT = "endpoint"
-    ISSUE = "issue"
+# What a 429 pauses.
+PauseScope = Literal["all sites", "site", "endpoint", "issue"]
 
 
-def paused_by(reason: str | None) -> Pauses:
+def paused_by(reason: str | None) -> PauseScope:
     """Return what pauses for a `RateLimit-Reason`; only the endpoint where it is absent or not known."""
     words = (reason or "").lower()
     if "quota-global" in words:
-        return Pauses.ALL_SITES
+        return "all sites"
     if "quota" in words:
-        return Pauses.SITE
-    return Pauses.ISSUE if "per-issue" in words else Pauses.ENDPOINT
+        return "site"
+    return "issue" if "per-issue" in words else "endpoint"
 
 
 def documented_rate_per_s(method: str, endpoint: str) -> float:
@@ -54,7 +48,7 @@ def documented_rate_per_s(method: str, endpoint: str) -> float:
 
 
 @dataclass(slots=True)
-class Pace:
+class RequestPace:
     """When the next request of one endpoint may leave: a token bucket, kept as one moment.
 
     Moments are seconds of a monotonic clock. `rate_per_s` falls by half for each 429 and comes back
@@ -71,7 +65,7 @@ class Pace:
         self.rate_per_s = self.full_rate_per_s
 
     def reserve(self, now_s: float) -> float:
-        """Take the next place and return its moment, `now_s` where a token is there."""
+        """Reserve the next token and return when it may be used, `now_s` where one is there."""
         self._recover(now_s)
         interval_s = 1.0 / self.rate_per_s
         # `_level_s` is the moment at which the bucket is full again.
@@ -98,7 +92,7 @@ class IssueWrites:
     )
 
     def reserve(self, now_s: float) -> float:
-        """Take the next place and return its moment."""
+        """Reserve the next write and return when it may leave."""
         at_s = max(now_s, self._moments_s[-1]) if self._moments_s else now_s
         for count, window_s in PER_ISSUE_WRITES:
             if len(self._moments_s) >= count:
@@ -113,8 +107,8 @@ class IssueWrites:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """What a request counts against: `endpoint` is a template, `issue` is set for writes of one."""
+class LimitedRequest:
+    """What a request counts against; `endpoint` is a template, `issue` is the one that a write changes."""
 
     site: str
     method: str
@@ -131,71 +125,68 @@ class Limits:
     def __init__(self, clock: Clock, *, rate_cap_per_s: float | None = None) -> None:
         self._clock = clock
         self._cap = rate_cap_per_s
-        self._paces: dict[tuple[str, str, str], Pace] = {}
+        self._paces: dict[tuple[str, str, str], RequestPace] = {}
         self._writes: dict[tuple[str, str], IssueWrites] = {}
         self._paused_until_s: dict[tuple[str, ...], float] = {}
 
-    async def enter(self, call: Call) -> None:
+    async def enter(self, request: LimitedRequest) -> None:
         """Return when the request may leave."""
         while True:
             now_s = self._clock.monotonic_s()
-            paused_s = self._paused(call)
+            paused_s = self._paused(request)
             if paused_s > now_s:
                 await self._clock.sleep(paused_s - now_s)
                 continue
-            at_s = self._reserve(call, now_s)
+            at_s = self._reserve(request, now_s)
             if at_s <= now_s:
                 return
             await self._clock.sleep(at_s - now_s)
-            # Others may have met a 429 while this one waited for its place.
-            if self._paused(call) <= self._clock.monotonic_s():
+            # Another request may have met a 429 while this one waited.
+            if self._paused(request) <= self._clock.monotonic_s():
                 return
 
-    def refused(self, call: Call, reason: str | None, wait_s: float) -> Pauses:
+    def refused(self, request: LimitedRequest, reason: str | None, wait_s: float) -> None:
         """Pause what a 429 pauses for `wait_s` seconds, and slow its endpoint down."""
         scope = paused_by(reason)
         now_s = self._clock.monotonic_s()
-        key = _pause_key(call, scope)
+        key = _pause_keys(request)[scope]
         was_s = self._paused_until_s.get(key, 0.0)
-        if scope is Pauses.ENDPOINT and was_s <= now_s:
+        if scope == "endpoint" and was_s <= now_s:
             # Of many requests that were under way together, the first one counts.
-            self._pace(call).slow_down(now_s)
+            self._pace(request).slow_down(now_s)
         self._paused_until_s[key] = max(was_s, now_s + wait_s)
-        return scope
 
-    def _paused(self, call: Call) -> float:
+    def _paused(self, request: LimitedRequest) -> float:
         if not self._paused_until_s:
             return 0.0
-        return max(self._paused_until_s.get(_pause_key(call, scope), 0.0) for scope in Pauses)
+        return max(self._paused_until_s.get(key, 0.0) for key in _pause_keys(request).values())
 
-    def _reserve(self, call: Call, now_s: float) -> float:
-        at_s = self._pace(call).reserve(now_s)
-        if call.issue is None:
+    def _reserve(self, request: LimitedRequest, now_s: float) -> float:
+        at_s = self._pace(request).reserve(now_s)
+        if request.issue is None:
             return at_s
         if len(self._writes) > 10_000:
             self._writes = {
                 key: writes for key, writes in self._writes.items() if not writes.idle(now_s)
             }
-        writes = self._writes.setdefault((call.site, call.issue), IssueWrites())
+        writes = self._writes.setdefault((request.site, request.issue), IssueWrites())
         return max(at_s, writes.reserve(at_s))
 
-    def _pace(self, call: Call) -> Pace:
-        key = (call.site, call.method, call.endpoint)
-        pace = self._paces.get(key)
-        if pace is None:
-            rate = documented_rate_per_s(call.method, call.endpoint)
+    def _pace(self, request: LimitedRequest) -> RequestPace:
+        key = (request.site, request.method, request.endpoint)
+        if key not in self._paces:
+            rate = documented_rate_per_s(request.method, request.endpoint)
             rate = rate if self._cap is None else min(rate, self._cap)
-            pace = self._paces[key] = Pace(rate, max(1.0, rate * _BURST_SHARE))
-        return pace
+            self._paces[key] = RequestPace(rate, max(1.0, rate * _BURST_SHARE))
+        return self._paces[key]
 
 
-def _pause_key(call: Call, scope: Pauses) -> tuple[str, ...]:
-    match scope:
-        case Pauses.ALL_SITES:
-            return ()
-        case Pauses.SITE:
-            return (call.site,)
-        case Pauses.ENDPOINT:
-            return (call.site, call.method, call.endpoint)
-        case Pauses.ISSUE:
-            return (call.site, "issue", call.issue or "", "")
+def _pause_keys(request: LimitedRequest) -> dict[PauseScope, tuple[str, ...]]:
+    """Return under which key each kind of pause that meets a request is kept."""
+    site = request.site
+    return {
+        "all sites": (),
+        "site": (site,),
+        "endpoint": (site, request.method, request.endpoint),
+        "issue": (site, "issue", request.issue or "", ""),
+    }

@@ -7,6 +7,7 @@ echoes is ever cut, encoded or kept.
 """
 
 import asyncio
+import ipaddress
 import logging
 import re
 import ssl
@@ -39,9 +40,16 @@ _ENCODED = re.compile(r"/[A-Za-z0-9%/?&=._~-]*")
 DEADLINE_WAITS = 5
 _NOT_KEPT = ("set-cookie", "authorization")
 
-# Whether a request can have arrived, for every leaf of httpx's transport errors; a test holds the
-# table complete. A proxy that refuses CONNECT (407) never passed the request on.
+# No connection was made, so the request cannot have arrived; everything else that fails may have.
+# A proxy that refuses CONNECT (407) never passed the request on. httpx only knows addresses here,
+# and carries the requests of tests. A test holds a table of every error of both.
 NOT_SENT: tuple[type[Exception], ...] = (
+    httpcore.ConnectError,
+    httpcore.ConnectTimeout,
+    httpcore.ConnectionNotAvailable,
+    httpcore.PoolTimeout,
+    httpcore.ProxyError,
+    httpcore.UnsupportedProtocol,
     httpx.ConnectError,
     httpx.ConnectTimeout,
     httpx.PoolTimeout,
@@ -49,41 +57,11 @@ NOT_SENT: tuple[type[Exception], ...] = (
     httpx.UnsupportedProtocol,
     httpx.InvalidURL,
 )
-# The same for the connections that are kept, which are httpcore's own.
-POOL_NOT_SENT: tuple[type[Exception], ...] = (
-    httpcore.ConnectError,
-    httpcore.ConnectTimeout,
-    httpcore.ConnectionNotAvailable,
-    httpcore.PoolTimeout,
-    httpcore.ProxyError,
-    httpcore.UnsupportedProtocol,
-)
-POOL_MAY_HAVE_ARRIVED: tuple[type[Exception], ...] = (
-    httpcore.LocalProtocolError,
-    httpcore.RemoteProtocolError,
+_MAY_HAVE_ARRIVED: tuple[type[Exception], ...] = (
     httpcore.ProtocolError,
-    httpcore.ReadError,
-    httpcore.ReadTimeout,
-    httpcore.WriteError,
-    httpcore.WriteTimeout,
     httpcore.NetworkError,
     httpcore.TimeoutException,
-)
-MAY_HAVE_ARRIVED: tuple[type[Exception], ...] = (
-    httpx.LocalProtocolError,
-    httpx.RemoteProtocolError,
-    httpx.ReadError,
-    httpx.ReadTimeout,
-    httpx.WriteError,
-    httpx.WriteTimeout,
-    httpx.CloseError,
-    httpx.DecodingError,
-)
-
-_NOT_SENT: tuple[type[Exception], ...] = (*NOT_SENT, *POOL_NOT_SENT)
-_MAY_HAVE_ARRIVED: tuple[type[Exception], ...] = (
-    *MAY_HAVE_ARRIVED,
-    *POOL_MAY_HAVE_ARRIVED,
+    httpx.RequestError,
     AnswerTooLargeError,
     OSError,
 )
@@ -111,7 +89,9 @@ class HttpTransport:
         connect_timeout_s: float = 10.0,
         mask: Mask | None = None,
     ) -> None:
-        if endpoint is None and sockets is None:
+        # Neither a stand-in nor a test: real hosts get real credentials.
+        real = endpoint is None and sockets is None
+        if real:
             for account in accounts:
                 _refuse_practice(account)
         self._accounts = {account.profile: account for account in accounts}
@@ -121,7 +101,6 @@ class HttpTransport:
         self._sockets = sockets
         self._in_process = None if sockets is None else sockets()
         self._connect_timeout_s = connect_timeout_s
-        real = endpoint is None and sockets is None
         self._pool = ConnectionPool(
             tls=_tls_context(ca_bundle) if real else None,
             trust_env=endpoint is None,
@@ -150,10 +129,11 @@ class HttpTransport:
 
     async def _sent(self, request: Request) -> tuple[Outcome, str]:
         """Send one request and return what became of it, and over what connection it went."""
-        # What the system or the protocol says of a failure may repeat what was sent.
+        # What the system or the protocol says of a failure may repeat what was sent. The order
+        # counts: most errors of the first kind are kinds of the second, too.
         try:
             got = await self._exchanged(request)
-        except _NOT_SENT as problem:
+        except NOT_SENT as problem:
             reason = self._mask.text(_reason(problem, request))
             return NotSent(reason=reason, hint=_hint(problem)), ""
         except _MAY_HAVE_ARRIVED as problem:
@@ -245,13 +225,10 @@ def _tls_context(ca_bundle: Path | None) -> ssl.SSLContext:
 
 
 def _log_outcome(request: Request, outcome: Outcome, took_s: float, how: str) -> None:
-    match outcome:
-        case Answer(status=status):
-            what = f"{status}, {how}"
-        case NotSent(reason=reason):
-            what = f"not sent: {reason}"
-        case Lost(reason=reason):
-            what = f"lost: {reason}"
+    if isinstance(outcome, Answer):
+        what = f"{outcome.status}, {how}"
+    else:
+        what = f"{'lost' if isinstance(outcome, Lost) else 'not sent'}: {outcome.reason}"
     # Without the query, which may hold what people wrote.
     parts = urlsplit(request.url)
     took_ms = round(1000 * took_s)
@@ -259,10 +236,9 @@ def _log_outcome(request: Request, outcome: Outcome, took_s: float, how: str) ->
 
 
 def _reason(problem: Exception, request: Request) -> str:
-    words = str(problem)
-    if not words and isinstance(problem, httpcore.TimeoutException):
-        words = "no answer in time"
-    return f"{_to(request)}: {words or type(problem).__name__}"
+    timed_out = isinstance(problem, httpcore.TimeoutException)
+    words = str(problem) or ("no answer in time" if timed_out else type(problem).__name__)
+    return f"{_to(request)}: {words}"
 
 
 def _to(request: Request) -> str:
@@ -309,3 +285,31 @@ def _origin(scheme: str, netloc: str) -> tuple[Origin, str]:
         raise httpx.InvalidURL(f"`{scheme}://{netloc}` is no address of a web server")
     port = url.port or (443 if url.scheme == "https" else 80)
     return Origin(url.scheme, url.raw_host.decode("ascii"), port), url.netloc.decode("ascii")
+
+
+def checked_endpoint(text: str) -> str:
+    """Return a loopback endpoint without its trailing slash.
+
+    Raises:
+        UsageError: it is not `http://` plus an address of this machine, or has a path.
+    """
+    hint = "for example `--endpoint http://127.0.0.1:8080`, as `runbook rehearse --serve` prints it"
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise UsageError(f"the endpoint is no address: {text!r}", hint=hint) from None
+    if parts.scheme != "http" or not host or not _is_loopback(host):
+        raise UsageError(f"the endpoint is not loopback: `{text}`", hint=hint)
+    if parts.path not in ("", "/") or parts.query or parts.fragment or "@" in parts.netloc:
+        raise UsageError(f"the endpoint has more than an address and a port: `{text}`", hint=hint)
+    return text.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -45,7 +45,7 @@ class LoginRefused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Who:
+class CurrentUser:
     """The account that a site sees; `via` is `site` or `gateway` (a token with scopes)."""
 
     account_id: str
@@ -84,7 +84,7 @@ class SiteFacts:
     account: str
     unreachable: str
     site_id: Told[str] | NotTold
-    login: Told[Who] | LoginRefused | NotTold
+    login: Told[CurrentUser] | LoginRefused | NotTold
     server: Told[Server] | NotTold
     administers: Told[bool] | NotTold
     linking: Told[bool] | NotTold

@@ -7,8 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from runbook.atlassian.jira import Record
-from runbook.atlassian.jira_values import Written
+from runbook.atlassian.jira_values import Record, Written
 from runbook.cli.console import say, show
 from runbook.cli.options import (
     format_option,

@@ -4,12 +4,13 @@ The answers are kept as the ledger's events, which are written once the run begi
 """
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from runbook.atlassian.login import SITE_ID_PATH, site_id_in
 from runbook.atlassian.retry import backoff_s
-from runbook.atlassian.tenant import PATH, site_id_in
 from runbook.clock import Clock
 from runbook.errors import CredentialError, PlanError, RemoteError
 from runbook.execute.submit_rules import likely_causes, words_of
@@ -20,6 +21,7 @@ from runbook.plan.model import Plan
 
 NO_JOB = "00000000-0000-0000-0000-000000000000"
 ATTEMPTS = 4
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +55,14 @@ async def identify_sites(plan: Plan, send: Send, clock: Clock) -> tuple[SiteIden
 
 
 async def _identify(site: str, send: Send, clock: Clock) -> SiteIdentified:
-    request = Request(method="GET", url=f"{site}{PATH}", headers=(("Accept", "application/json"),))
+    request = Request(
+        method="GET", url=f"{site}{SITE_ID_PATH}", headers=(("Accept", "application/json"),)
+    )
     answer = await _answered(request, send, clock, who=f"site `{site}`")
     site_id = site_id_in(answer)
     if site_id is None:
         raise RemoteError(
-            f"site `{site}` does not say its id: answer {answer.status} of `{PATH}` holds no `cloudId` ({words_of(answer) or 'empty'})",
+            f"site `{site}` does not say its id: answer {answer.status} of `{SITE_ID_PATH}` holds no `cloudId` ({words_of(answer) or 'empty'})",
             hint="is it a Jira Cloud site, and spelled as in the browser? a proxy may answer in its place",
         )
     return SiteIdentified(site=site, site_id=site_id, exchange=exchange_of(request, answer))
@@ -108,7 +112,9 @@ async def _answered(request: Request, send: Send, clock: Clock, *, who: str) -> 
         if isinstance(outcome, Answer) and outcome.status < 500 and outcome.status != 429:
             break
         # In the middle of the spread: one process alone need not step out of others' way.
-        await clock.sleep(backoff_s(attempt, None, chance=0.5))
+        wait_s = backoff_s(attempt, None, chance=0.5)
+        _log.info("%s is asked again in %.1f s (%d of %d)", who, wait_s, attempt, ATTEMPTS)
+        await clock.sleep(wait_s)
         outcome = await send(request)
     if isinstance(outcome, Answer):
         return outcome

@@ -6,6 +6,7 @@ own order, those of other terminals included.
 """
 
 import asyncio
+import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,6 +22,8 @@ from runbook.ledger.events import JobNotAttempted, JobResolved, ProbeRead, StopR
 from runbook.plan.model import Probe
 from runbook.view import SENDABLE, JobState, JobView, after_event
 from runbook.windows import Pair
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +174,9 @@ class RunSession:
 
     def report_wait(self, job_id: str, seconds: float, why: str) -> None:
         """Tell the observers that a job waits; zero seconds mean an open end."""
+        _log.info(
+            "job %s waits %s %s", job_id, f"{seconds:.1f} s" if seconds else "without an end", why
+        )
         until = isoformat_utc(self.clock.now() + timedelta(seconds=seconds)) if seconds else ""
         self.ports.audience.on_wait(job_id, until, why)
 

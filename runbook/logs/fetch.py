@@ -8,7 +8,6 @@ host, where a pre-signed address needs none.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import quote, urljoin, urlsplit
 
 from runbook.errors import CredentialError, RemoteError, UsageError
@@ -20,14 +19,6 @@ BY_HAND = "download it by hand at admin.atlassian.com (Product links) and keep i
 _MOST_REDIRECTS = 5
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _ATLASSIAN = (".atlassian.com", ".atlassian.net")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Download:
-    """The bytes of a log and the address it was asked for at, without what redirects added."""
-
-    data: bytes
-    source: str
 
 
 def filled(template: str, values: Mapping[str, str]) -> str:
@@ -52,13 +43,8 @@ def filled(template: str, values: Mapping[str, str]) -> str:
     return url
 
 
-def takes_job_id(template: str) -> bool:
-    """Return whether a template asks for one download per job instead of one per site."""
-    return "{jobId}" in template
-
-
-async def download(send: Send, url: str, *, account: str, hosts: frozenset[str]) -> Download:
-    """Return the log at an address.
+async def download(send: Send, url: str, *, account: str, hosts: frozenset[str]) -> bytes:
+    """Return the bytes of the log at an address.
 
     `hosts` are the hosts of the plan's sites; `account` is the profile whose credential is sent.
 
@@ -73,19 +59,19 @@ async def download(send: Send, url: str, *, account: str, hosts: frozenset[str])
             f"the log address is on `{host}`, which is neither Atlassian nor a site of the plan",
             hint="no credential is sent there; " + BY_HAND,
         )
-    current, asked = url, 0
-    while True:
+    current = url
+    for _ in range(1 + _MOST_REDIRECTS):
         same_host = urlsplit(current).netloc == urlsplit(url).netloc
         answer = await _get(send, current, account if same_host else None)
-        onward = _redirect(answer, current) or _handed_out(answer)
+        onward = _onward(answer, current)
         if onward is None:
-            return Download(data=answer.body, source=url)
-        asked += 1
-        if asked > _MOST_REDIRECTS or urlsplit(onward).scheme != "https":
-            raise RemoteError(
-                f"`{host}` redirects too often or to an address that is not https", hint=BY_HAND
-            )
+            return answer.body
         current = onward
+        if urlsplit(current).scheme != "https":
+            break
+    raise RemoteError(
+        f"`{host}` redirects too often or to an address that is not https", hint=BY_HAND
+    )
 
 
 async def _get(send: Send, url: str, account: str | None) -> Answer:
@@ -104,9 +90,11 @@ async def _get(send: Send, url: str, account: str | None) -> Answer:
                 f"`{host}` refused account `{account}` with {outcome.status}",
                 hint=f"the log needs an administrator's unscoped API token; else {BY_HAND}",
             )
-        case Answer() if outcome.status >= 400 or _leads_nowhere(outcome):
+        case Answer(status=status) if status >= 400 or (
+            status >= 300 and outcome.header("location") is None
+        ):
             raise RemoteError(
-                f"`{host}` answered {outcome.status}: {shortened(outcome.text(), 200)}",
+                f"`{host}` answered {status}: {shortened(outcome.text(), 200)}",
                 hint=f"check `logs` of the plan; else {BY_HAND}",
             )
         case Answer() if outcome.is_html():
@@ -118,22 +106,15 @@ async def _get(send: Send, url: str, account: str | None) -> Answer:
             return outcome
 
 
-def _leads_nowhere(answer: Answer) -> bool:
-    return answer.status >= 300 and answer.header("location") is None
+def _onward(answer: Answer, url: str) -> str | None:
+    """Return the address that an answer leads to, None where it is the log itself.
 
-
-def _redirect(answer: Answer, url: str) -> str | None:
+    Instead of the log, an answer may hand out where it lies, as that of ID mapping does.
+    """
     location = answer.header("location")
-    return urljoin(url, location) if 300 <= answer.status < 400 and location else None
-
-
-def _handed_out(answer: Answer) -> str | None:
-    """Return the address that an answer hands out instead of the log, as ID mapping does."""
+    if 300 <= answer.status < 400 and location:
+        return urljoin(url, location)
     if len(answer.body) > 16_384 or not answer.body.lstrip().startswith(b"{"):
         return None
-    try:
-        value = answer.json()
-    except ValueError:
-        return None
-    address = value.get("downloadUrl") if isinstance(value, dict) else None
+    address = answer.json_object().get("downloadUrl")
     return address if isinstance(address, str) and address.startswith("https://") else None

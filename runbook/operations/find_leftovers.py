@@ -62,9 +62,7 @@ async def _by_text(
         accounts, endpoint=options.endpoint, ca_bundle=options.ca_bundle
     ) as send:
         for site in plan.sites:
-            jira = jira_site(
-                root, send, site.url, site.account, limits=limits, site_id=site.site_id
-            )
+            jira = jira_site(root, send, site, limits=limits)
             try:
                 found += [leftover async for leftover in by_text(plan, site, jira)]
             except RunbookError as problem:

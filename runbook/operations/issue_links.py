@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from runbook.atlassian.jira import JiraSite, Record
-from runbook.atlassian.jira_values import Written
+from runbook.atlassian.jira import JiraSite
+from runbook.atlassian.jira_values import Record, Written
 from runbook.errors import UsageError
 from runbook.operations.root import Root
 from runbook.operations.sites import jira_site, site_url
+from runbook.plan.model import Site
 from runbook.remotelinks.writes import (
     Intent,
     look_again,
@@ -184,7 +185,7 @@ def _on_site(
         async with root.network(
             accounts, endpoint=options.endpoint, ca_bundle=options.ca_bundle
         ) as send:
-            jira = jira_site(root, send, url, options.account)
+            jira = jira_site(root, send, Site(url=url, account=options.account))
             await jira.myself()
             return await work(jira)
 

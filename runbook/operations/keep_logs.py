@@ -12,9 +12,8 @@ from urllib.parse import urlsplit
 from runbook.errors import UsageError
 from runbook.http import Send
 from runbook.ledger.handover_events import LogKept
-from runbook.logs.fetch import BY_HAND, download, filled, takes_job_id
-from runbook.logs.read import read_log
-from runbook.logs.rows import Earlier, JobSpan, attribute, fingerprint
+from runbook.logs.fetch import BY_HAND, download, filled
+from runbook.logs.read import JobSpan, attribute, fingerprint, read_log
 from runbook.operations.find_run import find_run, read_runs, runs_in
 from runbook.operations.root import Root
 from runbook.plan import load_plan_bytes
@@ -138,9 +137,9 @@ async def fetch_logs(
     fetched = []
     for log in wanted:
         say(f"fetching the {log.kind} log of {printable(log.site)}")
-        got = await download(send, log.url, account=log.account, hosts=hosts)
+        data = await download(send, log.url, account=log.account, hosts=hosts)
         fetched.append(
-            FetchedLog(kind=log.kind, site=log.site, source=got.source, data=got.data, mapping={})
+            FetchedLog(kind=log.kind, site=log.site, source=log.url, data=data, mapping={})
         )
     return fetched
 
@@ -177,7 +176,14 @@ def log_kept(view: RunView, fetched: FetchedLog, before: list[tuple[datetime, Lo
     """
     site = site_of(view, fetched.site)
     log = read_log(fetched.data, fetched.mapping)
-    attribution = attribute(log, _spans(view, site), _earlier(before, fetched.kind, site))
+    earlier = [(at, kept) for at, kept in before if (kept.log, kept.site) == (fetched.kind, site)]
+    logs_before = (read_log(base64.b64decode(kept.raw_base64)) for _, kept in earlier)
+    attribution = attribute(
+        log,
+        _spans(view, site),
+        imported_at=max((at for at, _ in earlier), default=None),
+        known={fingerprint(row) for log_before in logs_before for row in log_before.rows},
+    )
     return LogKept(
         log=fetched.kind,
         site=site,
@@ -187,7 +193,7 @@ def log_kept(view: RunView, fetched: FetchedLog, before: list[tuple[datetime, Lo
         raw_base64=base64.b64encode(fetched.data).decode("ascii"),
         columns=dict(log.roles),
         rows=len(log.rows),
-        attribution=attribution.as_json(),
+        attribution=attribution,
         notes=list(log.notes),
     )
 
@@ -201,19 +207,6 @@ def _spans(view: RunView, site: str) -> Iterator[JobSpan]:
                 submitted=job.submitted_at,
                 ended=job.ended_at,
             )
-
-
-def _earlier(before: list[tuple[datetime, LogKept]], kind: str, site: str) -> Earlier:
-    logs_before = [(at, log) for at, log in before if (log.log, log.site) == (kind, site)]
-    if not logs_before:
-        return Earlier()
-    rows = (
-        row for _, log in logs_before for row in read_log(base64.b64decode(log.raw_base64)).rows
-    )
-    return Earlier(
-        at=max(at for at, _ in logs_before),
-        fingerprints=frozenset(map(fingerprint, rows)),
-    )
 
 
 def site_of(view: RunView, text: str) -> str:
@@ -275,7 +268,7 @@ def _wanted(
         for job in view.jobs:
             if (sites and job.job.site not in sites) or not job.submissions:
                 continue
-            if takes_job_id(template) and job.uuid is None:
+            if "{jobId}" in template and job.uuid is None:
                 say(
                     f"note: job `{printable(job.id)}` has no id, so its {kind} log cannot be asked for"
                 )

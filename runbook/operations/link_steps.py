@@ -67,7 +67,7 @@ def clients_of(
 ) -> dict[str, JiraSite]:
     """Return one client for each site, by the site's URL."""
     return {
-        site.url: JiraSite.of(site, send=send, clock=clock, limits=limits, random=random)
+        site.url: JiraSite(site, send=send, clock=clock, limits=limits, random=random)
         for site in sites
     }
 

@@ -168,7 +168,7 @@ class Root:
         Raises:
             UsageError: it is not a plain HTTP address of this machine.
         """
-        from runbook.atlassian.endpoint import checked_endpoint
+        from runbook.atlassian.transport import checked_endpoint
 
         named = option or self.environ.get("RUNBOOK_ENDPOINT") or None
         return None if named is None else checked_endpoint(named)

@@ -1,14 +1,14 @@
 """What commands that talk to Jira sites share: the address of a site, and a client for it."""
 
 import re
-from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from runbook.atlassian.jira import JiraSite
 from runbook.atlassian.limits import Limits
 from runbook.errors import UsageError
-from runbook.http import Exchange, Send
+from runbook.http import Send
 from runbook.operations.root import Root
+from runbook.plan.model import Site
 from runbook.text import printable
 
 _CLOUD_HOST = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+(atlassian\.net|jira\.com)")
@@ -43,24 +43,7 @@ def site_url(text: str, *, stand_in: bool) -> str:
     return f"https://{parts.netloc.lower()}"
 
 
-def jira_site(
-    root: Root,
-    send: "Send",
-    url: str,
-    account: str,
-    *,
-    limits: "Limits | None" = None,
-    site_id: str | None = None,
-    watch: "Callable[[Exchange], None] | None" = None,
-) -> "JiraSite":
+def jira_site(root: Root, send: Send, site: Site, *, limits: Limits | None = None) -> JiraSite:
     """Return a client for one site, with the process's clock and chance."""
-    return JiraSite(
-        send=send,
-        url=url,
-        account=account,
-        clock=root.clock,
-        limits=limits or Limits(root.clock),
-        random=root.random,
-        site_id=site_id,
-        watch=watch,
-    )
+    limits = limits or Limits(root.clock)
+    return JiraSite(site, send=send, clock=root.clock, limits=limits, random=root.random)

@@ -65,7 +65,7 @@ async def by_text(plan: Plan, site: Site, jira: JiraSite) -> AsyncIterator[Lefto
     """
     for host in old_hosts(plan):
         query = mention_jql(site, host)
-        async for record in jira.search_records(query, fields=("key", *SHOWN_FIELDS), page=_PAGE):
+        async for record in jira.search(query, fields=("key", *SHOWN_FIELDS), page=_PAGE):
             yield Leftover(
                 site=site.url,
                 issue=str(record.get("key") or record.get("id") or "?"),

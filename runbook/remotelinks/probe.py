@@ -8,7 +8,7 @@ from typing import Literal
 
 from runbook.atlassian.jira import JiraSite
 from runbook.atlassian.limits import Limits
-from runbook.atlassian.outcomes import Patience
+from runbook.atlassian.retry import Patience
 from runbook.clock import Clock
 from runbook.errors import RunbookError
 from runbook.http import Exchange, ProbeReading, Send
@@ -69,7 +69,7 @@ class RemoteLinkProber:
         return ProbeReading(result=result, detail=detail, exchanges=tuple(exchanges))
 
     def _client(self, site: Site, exchanges: list[Exchange]) -> JiraSite:
-        return JiraSite.of(
+        return JiraSite(
             site,
             send=self._send,
             clock=self._clock,

@@ -17,8 +17,8 @@ from functools import reduce
 from typing import Any
 
 from runbook.atlassian.errors import JiraRefusedError
-from runbook.atlassian.jira import JiraSite, Record, create_write
-from runbook.atlassian.jira_values import GLOBAL_ID_LIMIT
+from runbook.atlassian.jira import JiraSite
+from runbook.atlassian.jira_values import GLOBAL_ID_LIMIT, Record, create_write
 from runbook.errors import UsageError
 from runbook.json_text import json_text
 from runbook.plan.model import Plan

@@ -15,7 +15,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from runbook.atlassian.errors import JiraRefusedError
-from runbook.atlassian.jira import JiraSite, Record, delete_write, update_write
+from runbook.atlassian.jira import JiraSite
+from runbook.atlassian.jira_values import Record, delete_write, update_write
 from runbook.errors import RunbookError
 from runbook.ledger.link_events import LinksArrived
 from runbook.ledger.store import Ledger

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from runbook.atlassian.errors import JiraRefusedError, NotDocumentedError, NotReachedError
-from runbook.atlassian.jira import JiraSite, Resolution
+from runbook.atlassian.jira import JiraSite
+from runbook.atlassian.jira_values import Resolution, issue_in
 from runbook.clock import Clock
 from runbook.errors import RemoteError, RunbookError, UsageError
 from runbook.plan.model import Plan, Site
@@ -321,7 +322,7 @@ class _SiteReader:
 
     async def _searched(self, jql: str) -> tuple[str, ...]:
         try:
-            return tuple([issue.key async for issue in self.jira.search(jql)])
+            return tuple([issue_in(issue).key async for issue in self.jira.search(jql)])
         except JiraRefusedError as refusal:
             if refusal.status != 400:
                 raise

@@ -22,9 +22,9 @@ from runbook.atlassian.errors import (
     NotReachedError,
     WriteUnknownError,
 )
-from runbook.atlassian.jira import (
+from runbook.atlassian.jira import JiraSite
+from runbook.atlassian.jira_values import (
     GLOBAL_ID_LIMIT,
-    JiraSite,
     LinkWrite,
     Record,
     Written,

@@ -9,10 +9,11 @@ import httpx
 
 from runbook.atlassian.jira import JiraSite
 from runbook.atlassian.limits import Limits
-from runbook.atlassian.outcomes import Patience
+from runbook.atlassian.retry import Patience
 from runbook.atlassian.transport import HttpTransport
 from runbook.clock import VirtualClock
 from runbook.http import Answer, Outcome, Request
+from runbook.plan.model import Site
 from runbook.secrets import Account, Secret
 from runbook.simulator.app import make_app
 from runbook.simulator.world import World
@@ -20,6 +21,7 @@ from tests.canary import CANARY
 from tests.simulator.openapi import ValidatingTransport
 
 ENG = "https://contoso-eng.atlassian.net"
+SITE = Site(url=ENG)
 AT = datetime(2026, 11, 22, 19, 0, tzinfo=UTC)
 ACCOUNT = Account("default", "admin@contoso.example", Secret(CANARY))
 
@@ -64,17 +66,12 @@ class Script:
         return self.outcomes.pop(0)
 
 
-def client(send: Callable[..., Any], clock: VirtualClock, **options: Any) -> JiraSite:
-    """Return a client of the site ENG."""
+def client(send: Callable[..., Any], clock: VirtualClock, site: Site = SITE) -> JiraSite:
+    """Return a client of a site that is given up after a few failures."""
     if isinstance(send, Script):
         send.clock = clock
-    values: dict[str, Any] = {
-        "url": ENG,
-        "account": "default",
-        "limits": Limits(clock),
-        "patience": Patience(attempts=3, limited_attempts=4),
-    }
-    return JiraSite(send=send, clock=clock, **(values | options))
+    patience = Patience(attempts=3, limited_attempts=4)
+    return JiraSite(site, send=send, clock=clock, limits=Limits(clock), patience=patience)
 
 
 def simulated(world: World, clock: VirtualClock) -> tuple[HttpTransport, list[ValidatingTransport]]:

@@ -13,8 +13,8 @@ from runbook.atlassian.errors import (
     NotReachedError,
     WriteUnknownError,
 )
-from runbook.atlassian.jira import (
-    JiraSite,
+from runbook.atlassian.jira import JiraSite
+from runbook.atlassian.jira_values import (
     create_write,
     delete_by_global_id_write,
     delete_write,
@@ -36,7 +36,7 @@ READS: dict[str, Operation] = {
     "get by id": lambda site: site.remote_link("ENG-1", 7),
     "get by globalId": lambda site: site.remote_link_by_global_id("ENG-1", "g=1&i=2"),
     "bulk fetch": lambda site: site.bulk_fetch(["ENG-1"]),
-    "settings": lambda site: site.configuration(),
+    "settings": lambda site: site.get("configuration"),
 }
 WRITES: dict[str, Operation] = {
     "create": lambda site: site.perform(create_write("ENG-1", RECORD)),

@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 
 from runbook.atlassian.errors import JiraRefusedError, NotDocumentedError
-from runbook.atlassian.jira import (
-    JiraSite,
+from runbook.atlassian.jira import JiraSite
+from runbook.atlassian.jira_values import (
     create_write,
     delete_by_global_id_write,
     delete_write,
     update_write,
 )
 from runbook.clock import VirtualClock
+from runbook.plan.model import Site
 from runbook.simulator.populate import world_of
 from runbook.simulator.world import World
 from tests.atlassian.scripted import ENG, Script, answer, client, simulated
@@ -49,7 +50,7 @@ def on_site(world: World, clock: VirtualClock) -> Callable[..., Any]:
         async def whole() -> Any:
             transport, made = simulated(world, clock)
             try:
-                return await work(client(transport, clock, url=url))
+                return await work(client(transport, clock, Site(url=url)))
             finally:
                 await transport.aclose()
                 checked = sum(
@@ -123,7 +124,7 @@ def test_a_search_is_read_to_its_end(on_site: Callable[..., Any], world: World) 
     world.settings.page_cap = 7
 
     async def keys(site: JiraSite) -> list[str]:
-        return [issue.key async for issue in site.search('project = "ENG" ORDER BY key ASC')]
+        return [issue["key"] async for issue in site.search('project = "ENG" ORDER BY key ASC')]
 
     found = on_site(keys)
     assert len(found) == len(set(found)) >= 20
@@ -148,7 +149,7 @@ def test_an_empty_page_with_a_token_is_not_the_end(clock: VirtualClock) -> None:
     script = Script(*[answer(200, page) for page in pages])
 
     async def read_all() -> list[str]:
-        return [ref.key async for ref in client(script, clock).search("project = ENG")]
+        return [ref["key"] async for ref in client(script, clock).search("project = ENG")]
 
     assert asyncio.run(read_all()) == ["ENG-1"]
 
@@ -206,7 +207,7 @@ def test_read_only_questions_are_answered(on_site: Callable[..., Any]) -> None:
         info, told = await site.server_info()
         assert info["baseUrl"] == ENG
         assert told.header("date")
-        assert (await site.configuration())[0]["issueLinkingEnabled"] is True
+        assert (await site.get("configuration"))[0]["issueLinkingEnabled"] is True
         held = await site.my_permissions(("ADMINISTER", "LINK_ISSUES"))
         assert held == {"ADMINISTER": True, "LINK_ISSUES": True}
         projects = await site.projects(["ENG", "PLAT", "NIX"])
@@ -214,7 +215,7 @@ def test_read_only_questions_are_answered(on_site: Callable[..., Any]) -> None:
         assert sorted(project["key"] for project in projects) == ["ENG", "PLAT"]
         granted = await site.check_permissions(("BROWSE_PROJECTS",), ids)
         assert granted == {"BROWSE_PROJECTS": frozenset(ids)}
-        assert await site.limit_report()
+        assert await site.get("issue/limit/report", (("isReturningKeys", "true"),))
         await site.perform(create_write("ENG-1", RECORD))
         logs = [log async for log in site.changelogs(["ENG-1"])]
         assert [len(log["changeHistories"]) for log in logs] == [1]

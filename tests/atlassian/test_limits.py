@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from runbook.atlassian.limits import (
     PER_ISSUE_WRITES,
-    Call,
     IssueWrites,
+    LimitedRequest,
     Limits,
-    Pace,
-    Pauses,
+    PauseScope,
+    RequestPace,
     documented_rate_per_s,
     paused_by,
 )
@@ -21,8 +21,8 @@ from runbook.clock import VirtualClock
 LIST = "issue/{issue}/remotelink"
 
 
-def read(site: str = "a", endpoint: str = LIST) -> Call:
-    return Call(site=site, method="GET", endpoint=endpoint)
+def read(site: str = "a", endpoint: str = LIST) -> LimitedRequest:
+    return LimitedRequest(site=site, method="GET", endpoint=endpoint)
 
 
 @given(
@@ -33,7 +33,7 @@ def read(site: str = "a", endpoint: str = LIST) -> Call:
 def test_no_stretch_of_time_holds_more_than_the_bucket_and_its_refill(
     rate: float, burst: float, gaps: list[float]
 ) -> None:
-    pace, now_s, left = Pace(rate, burst), 0.0, []
+    pace, now_s, left = RequestPace(rate, burst), 0.0, []
     for gap_s in gaps:
         now_s += gap_s
         left.append(pace.reserve(now_s))
@@ -56,30 +56,30 @@ def test_no_window_of_one_issue_holds_more_writes_than_documented(gaps: list[flo
 
 
 REASONS = {
-    "quota of the app": ("jira-quota-global-based", Pauses.ALL_SITES),
-    "quota of the tenant": ("jira-quota-tenant-based", Pauses.SITE),
-    "burst": ("jira-burst-based", Pauses.ENDPOINT),
-    "writes of one issue": ("jira-per-issue-on-write", Pauses.ISSUE),
-    "no reason": (None, Pauses.ENDPOINT),
-    "a reason that is not known": ("jira-full-moon", Pauses.ENDPOINT),
+    "quota of the app": ("jira-quota-global-based", "all sites"),
+    "quota of the tenant": ("jira-quota-tenant-based", "site"),
+    "burst": ("jira-burst-based", "endpoint"),
+    "writes of one issue": ("jira-per-issue-on-write", "issue"),
+    "no reason": (None, "endpoint"),
+    "a reason that is not known": ("jira-full-moon", "endpoint"),
 }
 
 
 @pytest.mark.parametrize("case", REASONS.values(), ids=REASONS.keys())
-def test_the_reason_decides_what_pauses(case: tuple[str | None, Pauses]) -> None:
+def test_the_reason_decides_what_pauses(case: tuple[str | None, PauseScope]) -> None:
     reason, pauses = case
-    assert paused_by(reason) is pauses
+    assert paused_by(reason) == pauses
 
 
-def entered(limits: Limits, clock: VirtualClock, *calls: Call) -> list[float]:
+def entered(limits: Limits, clock: VirtualClock, *requests: LimitedRequest) -> list[float]:
     """Return when each of several requests that come at once may leave."""
 
-    async def one(call: Call) -> float:
-        await limits.enter(call)
+    async def left_at(request: LimitedRequest) -> float:
+        await limits.enter(request)
         return clock.monotonic_s()
 
     async def all_of_them() -> list[float]:
-        return list(await asyncio.gather(*map(one, calls)))
+        return list(await asyncio.gather(*map(left_at, requests)))
 
     return asyncio.run(all_of_them())
 
@@ -120,7 +120,7 @@ def test_a_429_pauses_what_it_is_about_and_nothing_else(
 ) -> None:
     reason, expected = case
     limits = Limits(clock)
-    write = Call(site="a", method="POST", endpoint=LIST, issue="ENG-1")
+    write = LimitedRequest(site="a", method="POST", endpoint=LIST, issue="ENG-1")
     limits.refused(write if "issue" in reason else read(), reason, 30.0)
     calls = (read(), read("a", "myself"), read("b"), write)
     assert entered(limits, clock, *calls) == pytest.approx(expected, abs=0.5)

@@ -8,6 +8,7 @@ import pytest
 from runbook.atlassian.errors import JiraRefusedError, LoginLostError, NotDocumentedError
 from runbook.clock import VirtualClock
 from runbook.http import Answer, Outcome, Request
+from runbook.plan.model import Site
 from tests.atlassian.scripted import ENG, ME, answer, client, html
 
 GATEWAY = "https://api.atlassian.com/ex/jira/6f1c2a52"
@@ -51,7 +52,7 @@ def test_a_token_with_scopes_is_used_through_the_gateway(clock: VirtualClock) ->
 
 def test_the_site_id_of_the_plan_saves_a_question(clock: VirtualClock) -> None:
     hosts = Hosts(gateway=ME)
-    asyncio.run(client(hosts, clock, site_id="6f1c2a52").myself())
+    asyncio.run(client(hosts, clock, Site(url=ENG, site_id="6f1c2a52")).myself())
     assert not any(url.endswith("tenant_info") for url in hosts.asked)
 
 

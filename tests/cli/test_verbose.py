@@ -1,6 +1,7 @@
 """`--verbose`: what the package does, line by line on stderr, and never a credential."""
 
 import logging
+import re
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,11 @@ def test_verbose_says_who_leads_the_ledger(evening: Evening) -> None:
     said = evening.command("--verbose", "run", str(evening.plan), "--yes").err
     assert f"lease of {evening.ledger} taken by admin@contoso.example" in said
     assert f"lease of {evening.ledger} given back" in said
+
+
+def test_verbose_says_why_a_job_of_a_run_waits(evening: Evening) -> None:
+    said = evening.command("--verbose", "run", str(evening.plan), "--yes").err
+    assert re.search(r"runbook\.execute\.session: job \S+ waits [\d.]+ s for its status", said)
 
 
 def test_without_verbose_nothing_of_it_is_said(evening: Evening) -> None:

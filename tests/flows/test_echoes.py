@@ -165,9 +165,9 @@ def test_words_that_are_cut_hold_no_beginning_of_the_token(
 @pytest.fixture
 def own_mask() -> Iterator[None]:
     """Forget afterwards what this test's token is: words of everyday use."""
-    before = wiring.process_mask()._needles
+    before = dict(wiring.process_mask()._forms)
     yield
-    wiring.process_mask()._needles = before
+    wiring.process_mask()._forms = before
 
 
 @pytest.mark.parametrize("token", ["x", "e", "uuid", "dummy", "practice", "accepted", "complete"])

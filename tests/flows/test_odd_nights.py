@@ -509,12 +509,12 @@ def test_plan_strings(evening):
 def test_the_mask_does_not_change_what_is_sent(evening):
     one = evening(text=plan_text(TWO, pairs=(("eng", "ops"),)))
     one.env["RUNBOOK_API_TOKEN"] = "jira.contoso"  # practice: the simulator takes any token
-    before = wiring._PROCESS_MASK._needles
+    before = dict(wiring._PROCESS_MASK._forms)
     sent = []
     try:
         run_hooked(one, before=lambda r: sent.append(r.content) if is_post(r) else None)
     finally:
-        wiring._PROCESS_MASK._needles = before
+        wiring._PROCESS_MASK._forms = before
     assert sent
     assert b"***" not in sent[0], sent
 

@@ -16,16 +16,15 @@ from runbook.errors import CredentialError, RemoteError, RunbookError, UsageErro
 from runbook.http import Answer, Lost, NotSent
 from runbook.logs import read as logs_module
 from runbook.logs.fetch import download, filled
-from runbook.logs.read import read_log
-from runbook.logs.rows import (
+from runbook.logs.read import (
     NO_JOB,
     NOTHING_SAID,
     SEVERAL,
-    Earlier,
     JobSpan,
     attribute,
     fingerprint,
     moment_of,
+    read_log,
 )
 
 HEADER = ["Issue key", "Old link", "New link", "Result", "Date"]
@@ -230,17 +229,15 @@ CASES = {
 
 @pytest.mark.parametrize(("cells", "expected"), CASES.values(), ids=CASES)
 def test_a_row_goes_to_the_one_job_that_fits(cells, expected):
-    found = attribute(read_log(csv_of(cells).encode()), (B, C), Earlier())
-    assert {**found.jobs, **found.unattributed}[expected] == 1
-    assert sum(found.jobs.values()) + sum(found.unattributed.values()) == 1
+    found = attribute(read_log(csv_of(cells).encode()), (B, C))
+    assert {**found["jobs"], **found["because"]}[expected] == 1
+    assert sum(found["jobs"].values()) + sum(found["because"].values()) == 1
 
 
 def test_two_jobs_that_fit_leave_the_row_unattributed():
     again = span("a-to-b-2", "https://b.net", 5, None)
-    found = attribute(
-        read_log(csv_of(row("https://b.net/browse/X-1", 7)).encode()), (B, again), Earlier()
-    )
-    assert found.unattributed == {SEVERAL: 1}
+    found = attribute(read_log(csv_of(row("https://b.net/browse/X-1", 7)).encode()), (B, again))
+    assert found["because"] == {SEVERAL: 1}
 
 
 def test_rows_of_an_earlier_log_are_not_counted_again_and_new_ones_go_to_the_job_between():
@@ -248,11 +245,9 @@ def test_rows_of_an_earlier_log_are_not_counted_again_and_new_ones_go_to_the_job
         read_log(csv_of(row()).encode()),
         read_log(csv_of(row(), ["ENG-2", "x", "", "ok", ""]).encode()),
     )
-    earlier = Earlier(
-        at=NOON + timedelta(minutes=15), fingerprints=frozenset(map(fingerprint, old.rows))
-    )
-    found = attribute(new, (B, C), earlier)
-    assert (found.seen_before, found.jobs) == (1, {"a-to-b": 0, "a-to-c": 1})
+    between = NOON + timedelta(minutes=15)
+    found = attribute(new, (B, C), imported_at=between, known=set(map(fingerprint, old.rows)))
+    assert (found["seen_before"], found["jobs"]) == (1, {"a-to-b": 0, "a-to-c": 1})
 
 
 @given(
@@ -264,7 +259,7 @@ def test_rows_of_an_earlier_log_are_not_counted_again_and_new_ones_go_to_the_job
 def test_the_counts_always_add_up_to_the_rows(minutes, targets):
     rows = [row(target, minute) for minute, target in zip(minutes, targets, strict=False)]
     log = read_log(csv_of(*rows).encode())
-    found = attribute(log, (B, C), Earlier()).as_json()
+    found = attribute(log, (B, C))
     assert sum(found["jobs"].values()) + found["seen_before"] + found["unattributed"] == len(
         log.rows
     )
@@ -315,7 +310,7 @@ def answer(status: int = 200, body: bytes = b"a,b\n", **headers: str) -> Answer:
 
 
 def fetched(send: Answers, url: str = URL) -> bytes:
-    return asyncio.run(download(send, url, account="default", hosts=HOSTS)).data
+    return asyncio.run(download(send, url, account="default", hosts=HOSTS))
 
 
 def test_a_redirect_to_another_host_gets_no_credential():

@@ -101,13 +101,13 @@ MUTANTS = (
         "M10",
         "every submission opens a connection of its own",
         ("runbook/execute/submit_rules.py", "        fresh=True,\n", "        fresh=False,\n"),
-        tests="atlassian/test_lanes.py",
+        tests="atlassian/test_connection_pool.py",
     ),
     mutant(
         "M12",
         "a write that ends with 408 is unknown, not refused",
         (
-            "runbook/atlassian/outcomes.py",
+            "runbook/atlassian/retry.py",
             "300 <= status < 400 or status == 408 or status >= 500",
             "300 <= status < 400 or status >= 500",
         ),
@@ -149,10 +149,10 @@ MUTANTS = (
         "a lost answer is unknown: the job is not sent again by itself",
         (
             TRANSPORT,
-            "        except MAY_HAVE_ARRIVED as problem:\n            return Lost(",
-            "        except MAY_HAVE_ARRIVED as problem:\n            return NotSent(",
+            "        except _MAY_HAVE_ARRIVED as problem:\n            return Lost(",
+            "        except _MAY_HAVE_ARRIVED as problem:\n            return NotSent(",
         ),
-        tests="test_wire.py",
+        tests="test_http.py",
     ),
     mutant(
         "N2",
@@ -337,7 +337,7 @@ MUTANTS = (
         "M4b",
         "the body of an answer is masked",
         (TRANSPORT, "            body=mask(got.body),\n", "            body=got.body,\n"),
-        tests="test_wire.py flows/test_echoes.py",
+        tests="test_http.py flows/test_echoes.py",
     ),
     mutant(
         "M5",
@@ -347,23 +347,37 @@ MUTANTS = (
             "    for shift in range(3):\n",
             "    for shift in range(1):\n",
         ),
-        tests="test_secrets.py test_wire.py",
+        tests="test_secrets.py test_http.py",
     ),
     mutant(
         "M9",
         "no redirect is followed, so that no credential goes elsewhere",
-        (TRANSPORT, "follow_redirects=False", "follow_redirects=True"),
-        tests="test_wire.py",
+        (
+            TRANSPORT,
+            "            got = await self._exchanged(request)\n",
+            (
+                "            got = await self._exchanged(request)\n"
+                "            for name, value in got.headers:\n"
+                '                if name.lower() == b"location" and 300 <= got.status < 400:\n'
+                "                    moved = Request(\n"
+                "                        method=request.method,\n"
+                "                        url=value.decode(),\n"
+                "                        account=request.account,\n"
+                "                    )\n"
+                "                    got = await self._exchanged(moved)\n"
+            ),
+        ),
+        tests="test_http.py",
     ),
     mutant(
         "M11",
         "an endpoint is an address of this machine",
         (
-            "runbook/atlassian/endpoint.py",
+            TRANSPORT,
             "or not host or not _is_loopback(host):",
             "or not host:",
         ),
-        tests="test_wire.py",
+        tests="test_http.py",
     ),
     mutant(
         "M18",
@@ -379,17 +393,17 @@ MUTANTS = (
             "pairs = [(mask(name), mask(value)) for name, value in pairs]",
             "pairs = list(pairs)",
         ),
-        tests="test_wire.py flows/test_echoes.py",
+        tests="test_http.py flows/test_echoes.py",
     ),
     mutant(
         "N15",
         "the words of a failure are masked",
         (
             TRANSPORT,
-            "            case Lost():\n                return replace(outcome, reason=self._mask.text(outcome.reason))\n",
-            "            case Lost():\n                return outcome\n",
+            "return Lost(reason=self._mask.text(_reason(problem, request)))",
+            "return Lost(reason=_reason(problem, request))",
         ),
-        tests="test_wire.py",
+        tests="test_http.py",
     ),
     mutant(
         "N16",

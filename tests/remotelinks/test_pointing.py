@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook.atlassian.jira import IssueRef
+from runbook.atlassian.jira_values import IssueRef
 from runbook.atlassian.transport import HttpTransport
 from runbook.clock import VirtualClock
 from runbook.remotelinks.compare import Found, Kind, Wanted, classify

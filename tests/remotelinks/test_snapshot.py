@@ -11,7 +11,7 @@ import pytest
 
 from runbook.atlassian.jira import JiraSite
 from runbook.atlassian.limits import Limits
-from runbook.atlassian.outcomes import Patience
+from runbook.atlassian.retry import Patience
 from runbook.atlassian.transport import HttpTransport
 from runbook.clock import VirtualClock
 from runbook.errors import ExitCode, UsageError
@@ -60,7 +60,7 @@ class Scene:
                 try:
                     limits = Limits(self.clock)
                     sites = {
-                        site.url: JiraSite.of(
+                        site.url: JiraSite(
                             site,
                             send=transport,
                             clock=self.clock,
