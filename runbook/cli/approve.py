@@ -13,7 +13,7 @@ from runbook.cli.options import (
     with_options,
 )
 from runbook.clock import isoformat_utc
-from runbook.operations.approve import ApproveOptions, approve_plan
+from runbook.operations.decide import ApproveOptions, approve_plan
 from runbook.operations.root import Root
 from runbook.text import plural, printable
 

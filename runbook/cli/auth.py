@@ -13,9 +13,11 @@ from runbook.operations.credentials import variable_names
 from runbook.operations.keyring import (
     delete_keyring,
     describe_keyring,
+    in_environment,
+    known_profiles,
+    where_kept,
     write_keyring,
 )
-from runbook.operations.profiles import in_environment, known_profiles, where_kept
 from runbook.operations.root import Root, process_mask
 from runbook.secrets import Account, Secret
 

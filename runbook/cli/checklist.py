@@ -31,11 +31,12 @@ from runbook.operations.attest import (
     attest_given,
     attestation,
     attested_moment,
+    evidence_name,
     lies_ahead,
     named_person,
+    read_evidence,
 )
 from runbook.operations.credentials import variable_names
-from runbook.operations.evidence import evidence_name, read_evidence
 from runbook.operations.root import Root, read_plan_for
 from runbook.plan.model import Plan
 from runbook.report.checklist_html import checklist_html

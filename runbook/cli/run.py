@@ -11,7 +11,6 @@ from typing import Any
 
 import click
 
-from runbook.cli.closing import closing
 from runbook.cli.console import say
 from runbook.cli.options import (
     format_option,
@@ -23,7 +22,7 @@ from runbook.cli.options import (
     yes_option,
 )
 from runbook.cli.preview import show_preview
-from runbook.cli.summary import summary_text
+from runbook.cli.summary import closing, summary_text
 from runbook.cli.watching import observers_for
 from runbook.errors import ExitCode, UsageError
 from runbook.execute.ports import Interrupts

@@ -1,9 +1,15 @@
 """The words before the first job: what will be sent, by whom, where, and what cannot be undone."""
 
+from pathlib import Path
 from urllib.parse import urlsplit
 
+from runbook.cli.console import say
+from runbook.errors import ExitCode
+from runbook.execute.executor import Ending
+from runbook.ledger.store import Ledger
 from runbook.operations.run import RunSummary
-from runbook.text import aligned, moment, plural, printable
+from runbook.text import added_up, aligned, moment, plural, printable
+from runbook.view import SUSPECTS, JobState, JobView, RunView, next_for, run_of
 
 
 def summary_text(summary: RunSummary) -> str:
@@ -62,3 +68,62 @@ def _earlier(summary: RunSummary) -> str:
         f"{view.id} ({view.started.plan_name}, {view.state.value})" for view in summary.earlier[-3:]
     ]
     return f"{plural(len(summary.earlier), 'run')} in this ledger: {', '.join(shown)}"
+
+
+def closing(ledger: Ledger, run: str, ending: "Ending", *, plan: Path) -> None:
+    """Say how a run ended, what needs a person, and the one command that comes next."""
+    view = run_of(ledger.events(), run)
+    if view is None:
+        return
+    say("")
+    say(f"run {run}: {ending.state.value.replace('_', ' ')}, {added_up(ending.counts)}")
+    if ending.detail:
+        say(f"  {printable(ending.detail)}")
+    for job in view.jobs:
+        for line in advice_for(job, view, plan):
+            say(line)
+    match ending.exit_code:
+        case ExitCode.DONE if ending.state.value == "complete":
+            say(f"next: `runbook verify {run}` - Atlassian's word is no proof that every link came")
+        case ExitCode.INTERRUPTED | ExitCode.REMOTE:
+            say(
+                f"next: the same command, `runbook run {plan}`, goes on where it stood; jobs at Atlassian go on meanwhile"
+            )
+        case ExitCode.JOB | ExitCode.CREDENTIAL:
+            say(f"next: mend the cause, then `runbook run {plan}` sends what was refused or held")
+        case _:
+            pass
+
+
+def advice_for(job: JobView, view: RunView, plan: Path) -> list[str]:
+    """Return what a person should know and do about a job, empty where nothing."""
+    lines: list[str] = []
+    advice = next_for(job, view, str(plan))
+    state = job.state.value
+    if advice.key == "unknown":
+        send_again, accepted, no_id = advice.commands
+        lines += [
+            f"  {job.id}: unknown - {printable(job.detail)}",
+            "    look at the site's link-fixing page or the audit log, then say what happened:",
+            f"      {send_again}      (recommended: links already updated are left out; a backup may be repeated)",
+            f"      {accepted}   (where its job id is known)",
+            f"      {no_id}  (accepted, id not known: only verification can tell)",
+        ]
+    elif job.state in (JobState.REFUSED, JobState.ERROR):
+        lines.append(f"  {job.id}: {state} - {printable(job.detail)}")
+        last = job.sent[-1] if job.sent else None
+        if job.state is JobState.REFUSED and last is not None:
+            lines += [f"    likely: {cause}" for cause in last.causes]
+            if last.trace_id:
+                lines.append(f"    trace id for Atlassian's support: {printable(last.trace_id)}")
+        lines += [f"    after the fix: {command}" for command in advice.commands]
+    elif job.state is JobState.NOT_ATTEMPTED:
+        lines.append(f"  {job.id}: not attempted ({job.why}) - {printable(job.detail)}")
+    elif advice.key == "probe":
+        again, no_id = advice.commands
+        lines += [
+            f"  {job.id}: complete, but a known link did not arrive. Suspects, in order: {'; '.join(SUSPECTS)}",
+            f"    mend it and send again: {again}",
+            f"    or go on without: {no_id}",
+        ]
+    return lines
