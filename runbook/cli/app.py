@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("runbook.cli.init:init", "Write a full mesh plan with every field explained."),
     "check": ("runbook.cli.check:check", "Check plans and list every finding."),
-    "explain": ("runbook.cli.explain:explain", "Say why a check matters and how to fix it."),
-    "schema": ("runbook.cli.explain:schema", "Print the JSON Schema of the plan."),
+    "explain": ("runbook.cli.check:explain", "Say why a check matters and how to fix it."),
+    "schema": ("runbook.cli.init:schema", "Print the JSON Schema of the plan."),
     "checklist": ("runbook.cli.checklist:checklist", "Walk through the app-link authorization."),
     "preview": (
         "runbook.cli.preview:preview",
@@ -51,7 +51,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "report": ("runbook.cli.report:report", "Write the report of a run."),
     "bundle": ("runbook.cli.report:bundle", "Pack or verify the evidence for an auditor."),
     "ledger": ("runbook.cli.ledger:ledger", "Verify or export the ledger."),
-    "calendar": ("runbook.cli.calendar:calendar", "Write the deadlines as a calendar file."),
+    "calendar": ("runbook.cli.init:calendar", "Write the deadlines as a calendar file."),
     "auth": ("runbook.cli.auth:auth", "Keep credentials in the system keyring."),
 }
 

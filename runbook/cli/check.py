@@ -10,7 +10,7 @@ import click
 from runbook.checks.outlook import Outlook, outlook
 from runbook.cli.console import show, show_json
 from runbook.cli.options import format_option, ledger_option, network_options, with_options
-from runbook.errors import ExitCode
+from runbook.errors import ExitCode, UsageError
 from runbook.findings import Finding, Severity, counts, may_run
 from runbook.operations.check_plan import Examined, examined_plan, planned_moment
 from runbook.operations.root import Root
@@ -275,3 +275,30 @@ def _name(pair: Pair) -> str:
 def _listed(names: list[str]) -> str:
     shown = ", ".join(printable(name) for name in names[:_LISTED])
     return shown if len(names) <= _LISTED else f"{shown} and {len(names) - _LISTED} more"
+
+
+@click.command("explain")
+@click.argument("code", metavar="CODE", required=False)
+def explain(code: str | None) -> None:
+    """Print the documentation of CODE, such as RB301; without CODE, list all of them."""
+    from runbook.checks.catalog import sections
+    from runbook.checks.codes import CODES
+    from runbook.cli.console import show
+
+    if code is None:
+        rows = (f"{name}  {severity.value:<7}  {what}" for name, (severity, what) in CODES.items())
+        show("\n".join(rows))
+        return
+    wanted = code.strip().upper()
+    if wanted.isdigit():
+        wanted = f"RB{wanted}"
+    section = sections().get(wanted)
+    if section is None:
+        from difflib import get_close_matches
+
+        near = get_close_matches(wanted, CODES, n=1)
+        meant = f", did you mean `{near[0]}`?" if near else ""
+        raise UsageError(
+            f"there is no check `{code}`{meant}", hint="`runbook explain` lists all of them"
+        )
+    show(section)

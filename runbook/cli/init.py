@@ -5,8 +5,12 @@ from pathlib import Path
 import click
 
 from runbook.atomic_file import write_atomically
+from runbook.calendar_file import calendar_of, events_of
+from runbook.cli.options import plan_argument
 from runbook.errors import UsageError
 from runbook.operations.init_plan import new_plan
+from runbook.operations.root import read_plan_for
+from runbook.text import plural
 
 
 class TakesSites(click.Command):
@@ -72,3 +76,61 @@ def init(
     write_atomically(output, text)
     click.echo(f"{'replaced' if replaces else 'wrote'} `{output}`", err=True)
     click.echo(f"next: fill in the migrations, then `runbook check {output}`", err=True)
+
+
+@click.command("schema")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write it to a file instead of stdout.",
+)
+def schema(output: Path | None) -> None:
+    """Print the JSON Schema of the plan, so that editors complete and check plans.
+
+    A plan names it in its first line: # yaml-language-server: $schema=plan.schema.json
+    """
+    import json
+
+    from runbook.plan.schema import plan_schema
+
+    text = json.dumps(plan_schema(), indent=2)
+    if output is None:
+        from runbook.cli.console import show
+
+        show(text)
+        return
+    from runbook.atomic_file import write_atomically
+
+    write_atomically(output, text + "\n")
+    click.echo(f"wrote `{output}`", err=True)
+
+
+@click.command()
+@plan_argument
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path, allow_dash=True),
+    metavar="FILE.ics",
+    help="Where to write it; `-` for stdout.",
+)
+def calendar(plan: Path, output: Path) -> None:
+    """Write window openings, safe and final closings, cutover and deadlines as a calendar file.
+
+    Importing a newer file updates the events of the older one.
+    """
+    read = read_plan_for(plan)
+    data = calendar_of(read)
+    if str(output) == "-":
+        click.echo(data, nl=False)
+    else:
+        write_atomically(output, data)
+        click.echo(f"{plural(len(events_of(read)), 'event')} written to `{output}`", err=True)
+    if read.cutover is None:
+        click.echo(
+            "the plan has no `cutover`, so there is neither its event nor the 29-day evidence deadline",
+            err=True,
+        )

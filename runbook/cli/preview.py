@@ -8,9 +8,8 @@ import click
 from runbook.checks.checked_plan import CheckedPlan
 from runbook.cli.console import say, show, show_json
 from runbook.cli.options import format_option, ledger_option, plan_argument, with_options
-from runbook.operations.check_plan import checked_plan, planned_moment
+from runbook.operations.check_plan import checked_plan, expected_links, planned_moment
 from runbook.operations.credentials import variable_names
-from runbook.operations.preview_plan import expected_links
 from runbook.operations.root import Root
 from runbook.preview import Expected, preview_curl, preview_json, preview_text
 from runbook.report import planned_page

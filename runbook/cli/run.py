@@ -28,7 +28,7 @@ from runbook.errors import ExitCode, UsageError
 from runbook.execute.ports import Interrupts
 from runbook.jobs import SUBMIT_INTERVAL_S
 from runbook.ledger.store import Ledger
-from runbook.operations.preview_plan import expected_links
+from runbook.operations.check_plan import expected_links
 from runbook.operations.root import Root
 from runbook.operations.run import (
     RunOptions,

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from runbook.atlassian.limits import Limits
 from runbook.errors import RunbookError
+from runbook.operations.issue_links import jira_site
 from runbook.operations.links import accounts_of
 from runbook.operations.root import Root, read_plan_for
-from runbook.operations.sites import jira_site
 from runbook.plan.model import Plan
 from runbook.remotelinks.leftovers import Leftover, by_remote_links, by_text, old_hosts
 from runbook.secrets import Account
