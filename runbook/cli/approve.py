@@ -1,7 +1,6 @@
 """`runbook approve`: bind a person, and evidence, to exactly what will be sent."""
 
 import json
-from pathlib import Path
 
 import click
 
@@ -9,6 +8,7 @@ from runbook.cli.options import (
     format_option,
     ledger_option,
     operator_option,
+    path_option,
     plan_argument,
     with_options,
 )
@@ -21,11 +21,8 @@ from runbook.text import plural, printable
 @click.command()
 @plan_argument
 @click.option("--by", required=True, metavar="NAME", help="Who approves.")
-@click.option(
-    "--evidence",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="A file that shows it (a signed sheet, a mail), kept by name and SHA-256.",
+@path_option(
+    "--evidence", help="A file that shows it (a signed sheet, a mail), kept by name and SHA-256."
 )
 @ledger_option
 @operator_option

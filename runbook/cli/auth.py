@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from runbook.cli.options import format_option
+from runbook.cli.options import format_option, path_option
 from runbook.errors import UsageError
 from runbook.operations.credentials import variable_names
 from runbook.operations.keyring import (
@@ -66,12 +66,7 @@ def set_(root: Root, profile: str, email: str | None) -> None:
 
 @auth.command()
 @click.argument("profile", required=False, metavar="[PROFILE]")
-@click.option(
-    "--plan",
-    type=click.Path(path_type=Path),
-    metavar="PLAN",
-    help="Also list the accounts that this plan names.",
-)
+@path_option("--plan", metavar="PLAN", help="Also list the accounts that this plan names.")
 @format_option("text", "json")
 @click.pass_obj
 def status(root: Root, profile: str | None, plan: Path | None, output_format: str) -> None:

@@ -21,7 +21,7 @@ from runbook.checklist import (
     preparation,
     summary,
 )
-from runbook.cli.options import plan_argument, with_options
+from runbook.cli.options import path_option, plan_argument, with_options
 from runbook.errors import UsageError
 from runbook.operations.attest import (
     Attested,
@@ -58,22 +58,14 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 @click.option("--by", metavar="NAME", help="Who attests it.")
 @click.option("--at", metavar="TIME", help="When it was authorized, with offset, or `now`.")
 @click.option("--as", "as_account", metavar="EMAIL", help="The account that was signed in.")
-@click.option(
-    "--evidence", type=click.Path(path_type=Path), metavar="FILE", help="A screenshot of it."
-)
+@path_option("--evidence", help="A screenshot of it.")
 @click.option(
     "--format",
     "output_format",
     type=click.Choice(["text", "json", "html"]),
     help="List instead of asking; `html` is a sheet to print.",
 )
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, allow_dash=True),
-    metavar="FILE",
-    help="Where to write the list; default stdout.",
-)
+@path_option("-o", "--output", help="Where to write the list; default stdout.", allow_dash=True)
 @with_options(ChecklistOptions)
 def checklist(root: Root, options: ChecklistOptions) -> None:
     """Walk through the app-link authorization, grouped by site and signed-in account.

@@ -6,7 +6,7 @@ import click
 
 from runbook.atomic_file import write_atomically
 from runbook.calendar_file import calendar_of, events_of
-from runbook.cli.options import plan_argument
+from runbook.cli.options import path_option, plan_argument
 from runbook.errors import UsageError
 from runbook.operations.init_plan import new_plan
 from runbook.operations.root import read_plan_for
@@ -46,13 +46,7 @@ class TakesSites(click.Command):
     help="The base URL of the Data Center that was split.",
 )
 @click.option("--name", default="split", show_default=True, help="What the plan is called.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Write it to a file instead of stdout.",
-)
+@path_option("-o", "--output", help="Write it to a file instead of stdout.", dir_okay=False)
 @click.option("--force", is_flag=True, help="Replace FILE where it is there.")
 def init(
     sites: tuple[str, ...], migrated_from: str, name: str, output: Path | None, force: bool
@@ -79,13 +73,7 @@ def init(
 
 
 @click.command("schema")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Write it to a file instead of stdout.",
-)
+@path_option("-o", "--output", help="Write it to a file instead of stdout.", dir_okay=False)
 def schema(output: Path | None) -> None:
     """Print the JSON Schema of the plan, so that editors complete and check plans.
 
@@ -109,13 +97,13 @@ def schema(output: Path | None) -> None:
 
 @click.command()
 @plan_argument
-@click.option(
+@path_option(
     "-o",
     "--output",
     required=True,
-    type=click.Path(path_type=Path, allow_dash=True),
     metavar="FILE.ics",
     help="Where to write it; `-` for stdout.",
+    allow_dash=True,
 )
 def calendar(plan: Path, output: Path) -> None:
     """Write window openings, safe and final closings, cutover and deadlines as a calendar file.

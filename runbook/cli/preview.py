@@ -7,7 +7,13 @@ import click
 
 from runbook.checks.checked_plan import CheckedPlan
 from runbook.cli.console import say, show, show_json
-from runbook.cli.options import format_option, ledger_option, plan_argument, with_options
+from runbook.cli.options import (
+    format_option,
+    ledger_option,
+    path_option,
+    plan_argument,
+    with_options,
+)
 from runbook.operations.check_plan import checked_plan, expected_links, planned_moment
 from runbook.operations.credentials import variable_names
 from runbook.operations.root import Root
@@ -30,10 +36,9 @@ class PreviewOptions:
 @plan_argument
 @format_option("text", "json", "curl", "html")
 @click.option("--at", metavar="TIME", help="The planned moment, with its offset; else `cutover`.")
-@click.option(
+@path_option(
     "--links",
     "links_file",
-    type=click.Path(path_type=Path),
     metavar="CSV",
     help="Issue links of the Data Center, to say how many each job is expected to recreate; default the plan's `expected`.",
 )

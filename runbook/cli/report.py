@@ -7,14 +7,16 @@ import click
 
 from runbook.atomic_file import PRIVATE, write_atomically
 from runbook.cli.console import say, show, show_json
-from runbook.cli.options import format_option, ledger_option, run_argument, with_options
-from runbook.errors import ExitCode, UsageError
-from runbook.operations.bundles import (
-    PackOptions,
-    SignatureState,
-    check_bundle,
-    pack_bundle,
+from runbook.cli.options import (
+    format_option,
+    lang_option,
+    ledger_option,
+    path_option,
+    run_argument,
+    with_options,
 )
+from runbook.errors import ExitCode, UsageError
+from runbook.operations.bundles import PackOptions, SignatureState, check_bundle, pack_bundle
 from runbook.operations.root import Root
 from runbook.operations.write_report import ReportOptions, report_of
 from runbook.report.bundle_verify import Verdict
@@ -33,19 +35,8 @@ STDOUT = "-"
     help="The file to write; it is replaced whole or not at all. `-` prints it.",
 )
 @format_option("html", "json")
-@click.option(
-    "--lang",
-    type=click.Choice(("en", "de")),
-    default="en",
-    show_default=True,
-    help="The language of the fixed texts.",
-)
-@click.option(
-    "--logo",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="A PNG, JPEG or SVG picture for the head of the report.",
-)
+@lang_option("The language of the fixed texts.")
+@path_option("--logo", help="A PNG, JPEG or SVG picture for the head of the report.")
 @ledger_option
 @with_options(ReportOptions)
 def report(root: Root, options: ReportOptions) -> None:
@@ -91,36 +82,23 @@ def bundle() -> None:
 
 @click.command("")
 @run_argument
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="The zip to write.",
-)
-@click.option(
+@path_option("-o", "--output", required=True, help="The zip to write.", dir_okay=False)
+@path_option(
     "--sign",
     "key",
-    type=click.Path(path_type=Path),
     metavar="KEY",
     help="Sign the checksums with this SSH key (`ssh-keygen -Y sign`).",
 )
 @click.option(
     "--redact", is_flag=True, help="Replace e-mails, account ids and titles by stand-ins."
 )
-@click.option(
-    "--lang",
-    type=click.Choice(["en", "de"]),
-    default="en",
-    show_default=True,
-    help="Language of the report.",
-)
-@click.option(
+@lang_option("Language of the report.")
+@path_option(
     "--evidence-folder",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
     metavar="FOLDER",
     help="Where the evidence files are; default beside the ledger, else beside the plan.",
+    exists=True,
+    file_okay=False,
 )
 @ledger_option
 @with_options(PackOptions)
@@ -143,12 +121,7 @@ def pack(root: Root, options: PackOptions) -> None:
 
 @bundle.command("verify")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option(
-    "--allowed-signers",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Who may have signed: lines of `NAME ssh-ed25519 AAAA...`.",
-)
+@path_option("--allowed-signers", help="Who may have signed: lines of `NAME ssh-ed25519 AAAA...`.")
 @click.option("--identity", metavar="NAME", help="Which of them has to have signed.")
 @format_option("text", "json")
 @click.pass_context

@@ -17,6 +17,7 @@ from runbook.cli.options import (
     ledger_option,
     network_options,
     operator_option,
+    path_option,
     plan_argument,
     with_options,
     yes_option,
@@ -91,12 +92,8 @@ def _stripped(_: click.Context, __: click.Parameter, text: str) -> str:
 @click.option(
     "--digest", metavar="SHA", help="Run only if the jobs (or the plan) have this digest."
 )
-@click.option(
-    "--report",
-    "report_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Keep an HTML report up to date while it runs.",
+@path_option(
+    "--report", "report_file", help="Keep an HTML report up to date while it runs.", dir_okay=False
 )
 @click.option("--only", multiple=True, metavar="ID …", help="Send only these jobs now.")
 @click.option("--early", is_flag=True, help="Run before the plan's cutover.")

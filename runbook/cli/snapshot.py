@@ -18,7 +18,13 @@ from rich.progress import TimeRemainingColumn as TimeLeft
 from rich.text import Text
 
 from runbook.cli.console import say, show, show_json
-from runbook.cli.options import format_option, network_options, plan_argument, with_options
+from runbook.cli.options import (
+    format_option,
+    network_options,
+    path_option,
+    plan_argument,
+    with_options,
+)
 from runbook.clock import Clock
 from runbook.errors import ExitCode, RunbookError, foremost
 from runbook.operations.root import Root
@@ -38,23 +44,21 @@ _SHOWN = 20
 
 @click.command("snapshot")
 @plan_argument
-@click.option(
+@path_option(
     "-o",
     "--output",
     "output",
     required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
     help="The snapshot; one that was begun is gone on with.",
+    dir_okay=False,
 )
 @click.option(
     "--site", "sites", multiple=True, metavar="URL", help="Only this site; may be repeated."
 )
 @click.option("--jql", metavar="JQL", help="Only the issues of this query, on every chosen site.")
-@click.option(
+@path_option(
     "--links",
     "links_file",
-    type=click.Path(path_type=Path),
     metavar="CSV",
     help="The issues that these expected links name; default the plan's `expected`.",
 )
@@ -152,10 +156,7 @@ def _say_scope(scope: Scope) -> None:
 
 
 def _show(
-    file: SnapshotFile,
-    scope: Scope,
-    errors: Sequence[tuple[str, RunbookError]],
-    output_format: str,
+    file: SnapshotFile, scope: Scope, errors: Sequence[tuple[str, RunbookError]], output_format: str
 ) -> None:
     meta = file.meta()
     rows = [

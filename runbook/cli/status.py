@@ -83,10 +83,7 @@ def _head(view: RunView, at: datetime, zone: tzinfo) -> Iterator[tuple[str, str]
     if view.stop is not None:
         stopped_at, stop = view.stop
         reason = f": {printable(stop.reason)}" if stop.reason else ""
-        yield (
-            "stopped",
-            f"{moment(stopped_at, zone)} by {printable(stop.by)}{reason}",
-        )
+        yield ("stopped", f"{moment(stopped_at, zone)} by {printable(stop.by)}{reason}")
 
 
 def _job_rows(view: RunView, at: datetime, zone: tzinfo) -> Iterator[tuple[str, ...]]:
@@ -230,11 +227,7 @@ def runs_json(views: tuple[RunView, ...]) -> dict[str, object]:
     return {
         "format": 1,
         "runs": [
-            {
-                **view.as_json()["run"],
-                "rehearsal": view.started.rehearsal,
-                "counts": view.counts(),
-            }
+            {**view.as_json()["run"], "rehearsal": view.started.rehearsal, "counts": view.counts()}
             for view in views
         ],
     }

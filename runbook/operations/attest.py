@@ -185,8 +185,7 @@ def evidence_name(
     found = next((path for path in candidates if path.is_file()), None)
     if found is None:
         raise UsageError(
-            f"no evidence file `{given}`",
-            hint=f"name a file that is there, such as {such_as}",
+            f"no evidence file `{given}`", hint=f"name a file that is there, such as {such_as}"
         )
     if not found.is_relative_to(folder):
         raise UsageError(

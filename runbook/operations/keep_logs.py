@@ -211,8 +211,7 @@ def _earlier(before: list[tuple[datetime, LogKept]], kind: str, site: str) -> Ea
         row for _, log in logs_before for row in read_log(base64.b64decode(log.raw_base64)).rows
     )
     return Earlier(
-        at=max(at for at, _ in logs_before),
-        fingerprints=frozenset(map(fingerprint, rows)),
+        at=max(at for at, _ in logs_before), fingerprints=frozenset(map(fingerprint, rows))
     )
 
 
