@@ -1,5 +1,8 @@
 """`runbook rehearse`: the whole evening against the built-in simulator."""
 
+import contextlib
+from collections.abc import Iterator
+from datetime import tzinfo
 from functools import partial
 from pathlib import Path
 
@@ -8,14 +11,15 @@ import click
 from runbook.cli.console import say, show
 from runbook.cli.link_text import say_outcomes
 from runbook.cli.options import path_option, plan_argument, with_options
-from runbook.cli.run import say_closing
-from runbook.cli.summary import summary_text
+from runbook.cli.summary import say_closing, summary_text
 from runbook.cli.watching import Lines
 from runbook.errors import ExitCode, UsageError
+from runbook.execute.ports import Observer
+from runbook.ledger.store import Ledger
 from runbook.operations.practice import serve_practice
 from runbook.operations.rehearse import RehearsalOptions, RehearsalScreen, rehearse_in_file
 from runbook.operations.root import Root
-from runbook.operations.run import RunSummary
+from runbook.operations.run import RunScreen, RunSummary
 
 
 @click.command("rehearse")
@@ -61,12 +65,16 @@ def rehearse(root: Root, options: RehearsalOptions) -> ExitCode:
         return ExitCode.DONE
     screen = RehearsalScreen(
         say=say,
-        observer=Lines,
-        confirm=_show_summary,
+        run=RunScreen(confirm=_show_summary, observers=_lines),
         closing=partial(say_closing, plan=options.plan),
         outcomes=say_outcomes,
     )
     return rehearse_in_file(root, options, screen)
+
+
+@contextlib.contextmanager
+def _lines(_: Ledger, zone: tzinfo) -> Iterator[tuple[Observer, ...]]:
+    yield (Lines(zone),)
 
 
 def _show_summary(summary: RunSummary) -> None:

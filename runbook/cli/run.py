@@ -4,9 +4,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Callable, Iterator
-from datetime import tzinfo
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import click
@@ -23,22 +21,14 @@ from runbook.cli.options import (
     yes_option,
 )
 from runbook.cli.preview import show_preview
-from runbook.cli.summary import closing, summary_text
+from runbook.cli.summary import say_closing, summary_text
 from runbook.cli.watching import observers_for
 from runbook.errors import ExitCode, UsageError
 from runbook.execute.ports import Interrupts
 from runbook.jobs import SUBMIT_INTERVAL_S
-from runbook.ledger.store import Ledger
 from runbook.operations.check_plan import expected_links
 from runbook.operations.root import Root
-from runbook.operations.run import (
-    RunOptions,
-    RunResult,
-    RunScreen,
-    RunSummary,
-    checked_for_run,
-    run_in_ledger,
-)
+from runbook.operations.run import RunOptions, RunScreen, RunSummary, checked_for_run, run_in_ledger
 
 
 class TakesIds(click.Command):
@@ -169,23 +159,14 @@ def run(root: Root, options: RunOptions) -> ExitCode:
             hint="look at `runbook preview` first, then add `--yes`, best with `--digest SHA`",
         )
 
-    def observers(ledger: Ledger, zone: tzinfo) -> Any:
-        return observers_for(root, options.output_format, options.report_file, ledger, zone)
-
     screen = RunScreen(
-        observers=observers,
+        observers=partial(observers_for, root, options.output_format, options.report_file),
         confirm=asking(yes=options.yes),
         signals=signals_to,
-        closing=partial(say_closing, plan=options.plan),
     )
-    return run_in_ledger(root, options, screen)
-
-
-def say_closing(ledger: Ledger, result: RunResult, *, plan: Path) -> None:
-    """Say why nothing was sent, where that is so, how the run ended, and what comes next."""
-    if result.refused is not None:
-        say(f"nothing was sent: {result.refused}")
-    closing(ledger, result.run, result.ending, plan=plan)
+    result = run_in_ledger(root, options, screen)
+    say_closing(result, options.plan)
+    return result.ending.exit_code
 
 
 def asking(*, yes: bool) -> Callable[[RunSummary], None]:

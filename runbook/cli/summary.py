@@ -5,11 +5,9 @@ from urllib.parse import urlsplit
 
 from runbook.cli.console import say
 from runbook.errors import ExitCode
-from runbook.execute.executor import Ending
-from runbook.ledger.store import Ledger
-from runbook.operations.run import RunSummary
+from runbook.operations.run import RunResult, RunSummary
 from runbook.text import added_up, aligned, moment, plural, printable
-from runbook.view import SUSPECTS, JobState, JobView, RunView, next_for, run_of
+from runbook.view import SUSPECTS, JobState, JobView, RunView, next_for
 
 
 def summary_text(summary: RunSummary) -> str:
@@ -70,13 +68,13 @@ def _earlier(summary: RunSummary) -> str:
     return f"{plural(len(summary.earlier), 'run')} in this ledger: {', '.join(shown)}"
 
 
-def closing(ledger: Ledger, run: str, ending: "Ending", *, plan: Path) -> None:
+def say_closing(result: RunResult, plan: Path) -> None:
     """Say how a run ended, what needs a person, and the one command that comes next."""
-    view = run_of(ledger.events(), run)
-    if view is None:
-        return
+    view, ending = result.view, result.ending
+    if result.refused is not None:
+        say(f"nothing was sent: {result.refused}")
     say("")
-    say(f"run {run}: {ending.state.value.replace('_', ' ')}, {added_up(ending.counts)}")
+    say(f"run {view.id}: {ending.state.value.replace('_', ' ')}, {added_up(ending.counts)}")
     if ending.detail:
         say(f"  {printable(ending.detail)}")
     for job in view.jobs:
@@ -84,7 +82,9 @@ def closing(ledger: Ledger, run: str, ending: "Ending", *, plan: Path) -> None:
             say(line)
     match ending.exit_code:
         case ExitCode.DONE if ending.state.value == "complete":
-            say(f"next: `runbook verify {run}` - Atlassian's word is no proof that every link came")
+            say(
+                f"next: `runbook verify {view.id}` - Atlassian's word is no proof that every link came"
+            )
         case ExitCode.INTERRUPTED | ExitCode.REMOTE:
             say(
                 f"next: the same command, `runbook run {plan}`, goes on where it stood; jobs at Atlassian go on meanwhile"

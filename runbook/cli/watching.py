@@ -44,7 +44,7 @@ from runbook.view import JobView, after_event, run_of
 REPORT_EVERY_S = 2.0
 
 
-class JsonStream:
+class JsonStream(Observer):
     """One JSON object per ledger event on stdout; the last one, `run.ended`, holds the counts.
 
     A reader that goes away (`| head`) silences it; the run goes on.
@@ -58,15 +58,12 @@ class JsonStream:
         with unheard_is_fine():
             show_json(document, indent=None)
 
-    def on_wait(self, job: str, until: str, why: str) -> None:
-        """Do nothing: waiting is no event."""
-
     def on_failure(self, text: str) -> None:
         """Say it on stderr."""
         say(f"ALARM {printable(text)}")
 
 
-class Lines:
+class Lines(Observer):
     """One line per change on stderr, at the plan's own offset."""
 
     def __init__(self, zone: tzinfo) -> None:
@@ -83,15 +80,12 @@ class Lines:
                 f"{clock_time(row.at, self._zone)}  {f'{row.job}: ' if row.job else ''}{printable(text)}"
             )
 
-    def on_wait(self, job: str, until: str, why: str) -> None:
-        """Do nothing: waiting is no change."""
-
     def on_failure(self, text: str) -> None:
         """Say it loudly."""
         say(f"ALARM {printable(text)}")
 
 
-class LiveReport:
+class LiveReport(Observer):
     """Rewrites the HTML report, at most every two seconds; a failure is said once and ends nothing."""
 
     def __init__(self, file: Path, ledger: Ledger, clock: Clock) -> None:
@@ -113,12 +107,6 @@ class LiveReport:
             if not self._broken:
                 say(f"the report `{self._file}` cannot be written: {problem}; the run goes on")
             self._broken = True
-
-    def on_wait(self, job: str, until: str, why: str) -> None:
-        """Do nothing."""
-
-    def on_failure(self, text: str) -> None:
-        """Do nothing: the screen has it."""
 
 
 @contextlib.contextmanager

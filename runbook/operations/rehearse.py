@@ -7,7 +7,7 @@ that person and says so, with what really happened on the simulated side as the 
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from runbook.atlassian.facts import ask
@@ -17,7 +17,7 @@ from runbook.checks.checked_plan import CheckedPlan
 from runbook.clock import VirtualClock
 from runbook.errors import ExitCode, foremost
 from runbook.execute.executor import Ending
-from runbook.execute.ports import Observer, Pace
+from runbook.execute.ports import Pace
 from runbook.findings import Finding, counts
 from runbook.http import Send
 from runbook.ledger.events import JobResolved
@@ -26,7 +26,7 @@ from runbook.operations.check_plan import checked_plan
 from runbook.operations.link_steps import LinkPorts, list_repair, list_rollback, verify_run
 from runbook.operations.links import outcome_code, scratch
 from runbook.operations.root import Root, process_mask
-from runbook.operations.run import RunEnvironment, RunOptions, RunResult, RunSummary, run_plan
+from runbook.operations.run import RunEnvironment, RunOptions, RunResult, RunScreen, run_plan
 from runbook.operations.write_report import write_report
 from runbook.plan.model import Plan, Wave
 from runbook.remotelinks.compare import KINDS
@@ -77,9 +77,8 @@ class RehearsalScreen:
     """What a rehearsal shows on its way; built by the command line."""
 
     say: Callable[[str], None]
-    observer: Callable[[tzinfo], Observer]
-    confirm: Callable[[RunSummary], None]
-    closing: Callable[[Ledger, RunResult], None]
+    run: RunScreen
+    closing: Callable[[RunResult], None]
     outcomes: Callable[[Outcomes, Mapping[str, int]], None]
 
 
@@ -294,23 +293,21 @@ class _Evening:
         endpoint: str,
     ) -> Ending:
         options = RunOptions(plan=self.options.plan, submit_interval_s=0.0, rehearsal=True)
+        environment = RunEnvironment(
+            ledger=self.ledger,
+            send=send,
+            accounts=accounts,
+            operator=OPERATOR,
+            endpoint=endpoint,
+            recorded={"seed": self.options.seed, "faults": self.options.faults},
+        )
         for _ in range(TAKES):
-            environment = RunEnvironment(
-                ledger=self.ledger,
-                send=send,
-                accounts=accounts,
-                operator=OPERATOR,
-                endpoint=endpoint,
-                recorded={"seed": self.options.seed, "faults": self.options.faults},
-                observers=(self.screen.observer(self.plan.zone),),
-                confirm=self.screen.confirm,
-            )
-            result = await run_plan(self.root, checked, options, environment)
+            result = await run_plan(self.root, checked, options, environment, self.screen.run)
             settled = self._play_person(world, checked)
             if not settled and result.ending.exit_code is not ExitCode.REMOTE:
                 break
             self.screen.say("the same command again, as on the night:")
-        self.screen.closing(self.ledger, result)
+        self.screen.closing(replace(result, view=self._view()))
         return result.ending
 
     def _play_person(self, world: World, checked: CheckedPlan) -> bool:
