@@ -44,7 +44,18 @@ from runbook.view import JobView, after_event, run_of
 REPORT_EVERY_S = 2.0
 
 
-class JsonStream(Observer):
+class _SaysAlarms:
+    """An observer of events only, which says a failure on stderr."""
+
+    def on_wait(self, job: str, until: str, why: str) -> None:
+        """Do nothing: waiting is no event."""
+
+    def on_failure(self, text: str) -> None:
+        """Say what could not be written down."""
+        say(f"ALARM {printable(text)}")
+
+
+class JsonStream(_SaysAlarms):
     """One JSON object per ledger event on stdout; the last one, `run.ended`, holds the counts.
 
     A reader that goes away (`| head`) silences it; the run goes on.
@@ -58,12 +69,8 @@ class JsonStream(Observer):
         with unheard_is_fine():
             show_json(document, indent=None)
 
-    def on_failure(self, text: str) -> None:
-        """Say it on stderr."""
-        say(f"ALARM {printable(text)}")
 
-
-class Lines(Observer):
+class Lines(_SaysAlarms):
     """One line per change on stderr, at the plan's own offset."""
 
     def __init__(self, zone: tzinfo) -> None:
@@ -80,12 +87,8 @@ class Lines(Observer):
                 f"{clock_time(row.at, self._zone)}  {f'{row.job}: ' if row.job else ''}{printable(text)}"
             )
 
-    def on_failure(self, text: str) -> None:
-        """Say it loudly."""
-        say(f"ALARM {printable(text)}")
 
-
-class LiveReport(Observer):
+class LiveReport(_SaysAlarms):
     """Rewrites the HTML report, at most every two seconds; a failure is said once and ends nothing."""
 
     def __init__(self, file: Path, ledger: Ledger, clock: Clock) -> None:
@@ -107,6 +110,9 @@ class LiveReport(Observer):
             if not self._broken:
                 say(f"the report `{self._file}` cannot be written: {problem}; the run goes on")
             self._broken = True
+
+    def on_failure(self, text: str) -> None:
+        """Do nothing: the screen has it."""
 
 
 @contextlib.contextmanager
