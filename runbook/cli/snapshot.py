@@ -2,8 +2,8 @@
 
 import contextlib
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from itertools import islice
@@ -81,16 +81,13 @@ def snapshot(root: Root, options: SnapshotOptions) -> ExitCode:
     """Read every remote link of the issues in scope into FILE; the same command goes on after a break."""
 
     def show_file(file: SnapshotFile, scope: Scope, taken: Taken | None) -> None:
+        if taken is None:
+            say(
+                f"`{options.output}` is whole since {file.meta().finished_at}; nothing was read. Name another file for a new snapshot"
+            )
         _show(file, scope, () if taken is None else taken.errors, options.output_format)
 
-    screen = SnapshotScreen(
-        scope=_say_scope,
-        watching=partial(watching, root),
-        whole=lambda finished: say(
-            f"`{options.output}` is whole since {finished}; nothing was read. Name another file for a new snapshot"
-        ),
-        show=show_file,
-    )
+    screen = SnapshotScreen(scope=_say_scope, watching=partial(watching, root), show=show_file)
     result = take_snapshot(root, options, screen)
     return ExitCode.DONE if result.taken is None else _ended(result.taken, result, options.output)
 
@@ -222,43 +219,36 @@ def _states(total: int, states: dict[str, int]) -> dict[str, int]:
     return {**counts, "not_looked_at": max(0, total - sum(counts.values()))}
 
 
-@dataclass(slots=True)
-class _Count:
-    """How far a site is; `before` issues were read by an earlier process."""
-
-    total: int
-    before: int
-    read: int
-    begun_s: float
-
-    def rate_per_s(self, now_s: float) -> float:
-        return self.read / (now_s - self.begun_s) if now_s > self.begun_s else 0.0
-
-
 class SnapshotLines(SnapshotProgress):
     """One line on stderr per change: a site counted, a chunk on disk, keys resolved."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._counts: dict[str, _Count] = {}
+        self._totals: dict[str, int] = {}
+        self._before: dict[str, int] = {}
+        self._read: Counter[str] = Counter()
+        self._begun_s: dict[str, float] = {}
 
     def found(self, site: str, total: int, done: int) -> None:
-        """Say how many issues are in scope."""
-        self._counts[site] = _Count(total, done, 0, self._clock.monotonic_s())
+        """Say how many issues are in scope; `done` of them were read by an earlier process."""
+        self._totals[site], self._before[site] = total, done
+        self._begun_s[site] = self._clock.monotonic_s()
         known = f", {done} read before" if done else ""
         say(f"{_host(site)}: {plural(total, 'issue')} in scope{known}")
 
     def read(self, site: str) -> None:
         """Count."""
-        self._counts[site].read += 1
+        self._read[site] += 1
 
     def recorded(self, site: str, chunk: Chunk) -> None:
         """Say how far it is, how fast, and how long the rest will take."""
         del chunk
-        count = self._counts[site]
-        done, rate = count.before + count.read, count.rate_per_s(self._clock.monotonic_s())
-        left = f", {span(timedelta(seconds=(count.total - done) / rate))} left" if rate else ""
-        say(f"{_host(site)}: {done} of {count.total} issues, {rate:.0f}/s{left}")
+        total, read = self._totals[site], self._read[site]
+        done = self._before[site] + read
+        passed_s = self._clock.monotonic_s() - self._begun_s[site]
+        rate = read / passed_s if passed_s > 0 else 0.0
+        left = f", {span(timedelta(seconds=(total - done) / rate))} left" if rate else ""
+        say(f"{_host(site)}: {done} of {total} issues, {rate:.0f}/s{left}")
 
     def resolving(self, site: str, keys: int) -> None:
         """Say it."""
@@ -296,7 +286,7 @@ def watching(root: Root) -> Iterator[SnapshotProgress]:
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        _speed_column(),
+        _Speed(),
         TimeLeft(),
         TextColumn("left"),
     )
@@ -305,13 +295,9 @@ def watching(root: Root) -> Iterator[SnapshotProgress]:
         yield SnapshotBars(bars)
 
 
-def _speed_column() -> Any:
-
-    class Speed(ProgressColumn):
-        def render(self, task: Task) -> Text:
-            return Text("" if task.speed is None else f"{task.speed:.0f}/s")
-
-    return Speed()
+class _Speed(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text("" if task.speed is None else f"{task.speed:.0f}/s")
 
 
 def _host(site: str) -> str:
