@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from runbook.atomic_file import PRIVATE, write_atomically
 from runbook.errors import LedgerError, UsageError
@@ -59,9 +60,12 @@ class PackedBundle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignatureState:
-    """What is known of a bundle's signature: `none`, `not_checked`, `good`, `valid` or `bad`."""
+    """What is known of a bundle's signature.
 
-    state: str
+    `good` is that of a key that was given, `valid` that of some key, nobody said whose.
+    """
+
+    state: Literal["none", "not_checked", "good", "valid", "bad"]
     detail: str
 
 
@@ -84,7 +88,11 @@ def pack_bundle(root: Root, options: PackOptions) -> PackedBundle:
     changed: frozenset[int] = frozenset()
     if options.redact:
         rows, changed = redact_rows(rows)
-        evidence = _all_left_out(view_of(rows, view.id))
+        why = "left out by redaction"
+        evidence = [
+            Evidence(path=file["path"], sha256=file["sha256"], data=None, why_left_out=why)
+            for file in named_evidence(view_of(rows, view.id))
+        ]
     else:
         beside = [path.parent, Path(view.started.plan_file).parent]
         folders = [options.evidence_folder] if options.evidence_folder else beside
@@ -93,7 +101,7 @@ def pack_bundle(root: Root, options: PackOptions) -> PackedBundle:
     files = files_of(rows, view.id, evidence, choices)
     files[SUMS] = sums_text(files).encode("ascii")
     if options.key is not None:
-        files[SIGNATURE] = sign(files[SUMS], options.key)
+        files[SIGNATURE] = _sign(files[SUMS], options.key)
     data = zip_bytes(files, last_at)
     write_atomically(options.output, data, mode=PRIVATE)
     return PackedBundle(
@@ -119,24 +127,8 @@ def check_bundle(
     return verdict, _signature(opened.files, verdict, allowed_signers, identity)
 
 
-def _all_left_out(view: RunView) -> list[Evidence]:
-    return [
-        Evidence(
-            path=file["path"],
-            sha256=file["sha256"],
-            data=None,
-            why_left_out="left out by redaction",
-        )
-        for file in named_evidence(view)
-    ]
-
-
 def _read_evidence(view: RunView, folders: Sequence[Path]) -> list[Evidence]:
-    """Return the evidence files, each held against the hash that the ledger has.
-
-    Raises:
-        LedgerError: a file is gone or is another one than was recorded.
-    """
+    """Return the evidence files, each held against the hash that the ledger has."""
     found = []
     for file in named_evidence(view):
         path, sha256 = file["path"], file["sha256"]
@@ -192,37 +184,24 @@ def _signature(
             verdict.problems.append(Problem(SIGNATURE, "the bundle is not signed"))
         return SignatureState(state="none", detail="not signed: nothing shows who made it")
     try:
-        checked = check(files[SUMS], files[SIGNATURE], allowed=allowed_signers, identity=identity)
+        checked = _check(files[SUMS], files[SIGNATURE], allowed=allowed_signers, identity=identity)
     except UsageError as problem:
         if allowed_signers is not None:
             raise
         return SignatureState(state="not_checked", detail=str(problem))
     if checked.state == "bad":
-        verdict.problems.append(Problem(SIGNATURE, f"the signature does not hold: {checked.words}"))
-    return SignatureState(state=checked.state, detail=checked.words)
+        why = f"the signature does not hold: {checked.detail}"
+        verdict.problems.append(Problem(SIGNATURE, why))
+    return checked
 
 
 NAMESPACE = "runbook"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
-    """What became of checking a signature.
-
-    `state` is `good` (a key that was given), `valid` (some key, nobody said whose) or `bad`.
-    """
-
-    state: str
-    words: str
-
-
-def sign(sums: bytes, key: Path) -> bytes:
+def _sign(sums: bytes, key: Path) -> bytes:
     """Return the signature of a private key, or of a key in the SSH agent, over the checksums.
 
     A passphrase is asked for by `ssh-keygen` on the terminal.
-
-    Raises:
-        UsageError: there is no such key or no `ssh-keygen`, or it refused.
     """
     key = key.expanduser()
     if not key.is_file():
@@ -246,13 +225,12 @@ def sign(sums: bytes, key: Path) -> bytes:
         return signature.read_bytes()
 
 
-def check(sums: bytes, signature: bytes, *, allowed: Path | None, identity: str | None) -> Checked:
+def _check(
+    sums: bytes, signature: bytes, *, allowed: Path | None, identity: str | None
+) -> SignatureState:
     """Return whether a signature fits the checksums, and an allowed signer where a list is given.
 
     Without `identity` the one that the list has for the signing key is taken.
-
-    Raises:
-        UsageError: there is no `ssh-keygen`, or no such list.
     """
     if allowed is not None and not allowed.is_file():
         raise UsageError(
@@ -265,14 +243,14 @@ def check(sums: bytes, signature: bytes, *, allowed: Path | None, identity: str 
         common = ["-n", NAMESPACE, "-s", str(file)]
         if allowed is None:
             good, words = _ask(["-Y", "check-novalidate", *common], sums)
-            return Checked(state="valid" if good else "bad", words=words)
+            return SignatureState(state="valid" if good else "bad", detail=words)
         if identity is None:
             good, words = _ask(["-Y", "find-principals", "-f", str(allowed), "-s", str(file)], b"")
             if not good:
-                return Checked(state="bad", words="no allowed signer has the signing key")
+                return SignatureState(state="bad", detail="no allowed signer has the signing key")
             identity = words.split(",")[0].split()[0]
         good, words = _ask(["-Y", "verify", "-f", str(allowed), "-I", identity, *common], sums)
-        return Checked(state="good" if good else "bad", words=words)
+        return SignatureState(state="good" if good else "bad", detail=words)
 
 
 def _ask(arguments: list[str], stdin: bytes) -> tuple[bool, str]:

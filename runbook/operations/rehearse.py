@@ -35,7 +35,7 @@ from runbook.remotelinks.expected import read_expected
 from runbook.remotelinks.scope import scope_of
 from runbook.remotelinks.snapshot import take
 from runbook.remotelinks.snapshot_file import create_snapshot
-from runbook.remotelinks.writes import Outcomes
+from runbook.remotelinks.writes import Order, Outcomes, WriteList, Writer
 from runbook.secrets import Account, Secret
 from runbook.simulator.levels import Level, faults_for
 from runbook.simulator.populate import world_of
@@ -145,7 +145,8 @@ class _Evening:
     folder: Path
 
     async def play(self) -> ExitCode:
-        world = self._world()
+        leave_out = LEFT_OUT if self.options.repairs else 0.0
+        world = world_of(self.plan, clock=self.clock, seed=self.options.seed, leave_out=leave_out)
         # Verification maps keys to sites by projects, which a plan may leave out.
         self.plan = world.with_projects(self.plan)
         accounts = tuple(
@@ -161,7 +162,15 @@ class _Evening:
         ):
             checked = await self._asked(send)
             world.faults.add(*faults_for(self.options.faults, self.plan, seed=self.options.seed))
-            links = self._link_ports(send)
+            links = LinkPorts(
+                plan=self.plan,
+                ledger=self.ledger,
+                clock=self.clock,
+                limits=Limits(self.clock),
+                folder=self.folder,
+                send=send,
+                random=self.root.random,
+            )
             before = await self._looked_before(world, links, send)
             ending = await self._run(world, checked, send, accounts, endpoint)
             codes = [ending.exit_code, *await self._after(links, before)]
@@ -171,25 +180,6 @@ class _Evening:
             write_report(self.options.report_file, self.ledger, view.id)
             self.screen.say(f"report: {self.options.report_file}")
         return foremost(codes)
-
-    def _world(self) -> World:
-        return world_of(
-            self.plan,
-            clock=self.clock,
-            seed=self.options.seed,
-            leave_out=LEFT_OUT if self.options.repairs else 0.0,
-        )
-
-    def _link_ports(self, send: Send) -> LinkPorts:
-        return LinkPorts(
-            plan=self.plan,
-            ledger=self.ledger,
-            clock=self.clock,
-            limits=Limits(self.clock),
-            folder=self.folder,
-            send=send,
-            random=self.root.random,
-        )
 
     async def _asked(self, send: Send) -> CheckedPlan:
         """Ask the sites what `check --online` asks; the findings go into the run."""
@@ -270,17 +260,16 @@ class _Evening:
                 expected=read_expected(self.folder / EXPECTED),
                 after=None,
             )
-            outcomes = await writer.carry_out(todo, OPERATOR)
-        results = outcomes.counts(todo.orders)
-        self.screen.say(f"repair: {added_up(results)}, {len(todo.left)} left alone")
-        self.screen.outcomes(outcomes, results)
-        return outcome_code(outcomes, results)
+            return await self._carried_out("repair", todo, writer)
 
     async def _rolled_back(self, links: LinkPorts, before: Path) -> ExitCode:
         todo, writer = await list_rollback(links, self._view(), read_view=self._view, before=before)
+        return await self._carried_out("rollback", todo, writer)
+
+    async def _carried_out(self, kind: str, todo: WriteList[Order], writer: Writer) -> ExitCode:
         outcomes = await writer.carry_out(todo, OPERATOR)
         results = outcomes.counts(todo.orders)
-        self.screen.say(f"rollback: {added_up(results)}, {len(todo.left)} left alone")
+        self.screen.say(f"{kind}: {added_up(results)}, {len(todo.left)} left alone")
         self.screen.outcomes(outcomes, results)
         return outcome_code(outcomes, results)
 
