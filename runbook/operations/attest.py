@@ -58,19 +58,12 @@ def attest_given(root: Root, plan: Plan, options: ChecklistOptions) -> Attested:
     values = attestation(root, plan, by=options.by, at=options.at, as_account=options.as_account)
     if options.evidence is not None:
         values["evidence"] = evidence_name(options.plan, options.evidence)
-    links = {job: plan.instance(job) for job in options.set_ids}
-    kept = {
-        job: tuple(
-            name
-            for name, value in (
-                ("as", instance.app_link.as_account),
-                ("evidence", instance.app_link.evidence),
-            )
-            if value and name not in values
-        )
-        for job, instance in links.items()
-        if instance is not None and instance.app_link is not None
-    }
+    kept: dict[str, tuple[str, ...]] = {}
+    for job in options.set_ids:
+        instance = plan.instance(job)
+        if instance is not None and instance.app_link is not None:
+            before = {"as": instance.app_link.as_account, "evidence": instance.app_link.evidence}
+            kept[job] = tuple(name for name in before if before[name] and name not in values)
     after = attest(options.plan, options.set_ids, values)
     return Attested(plan=after, values=values, in_future=lies_ahead(root, values), kept=kept)
 
@@ -135,20 +128,17 @@ def attest(path: Path, ids: tuple[str, ...], values: Values) -> Plan:
         PlanError: the plan has structural errors, or cannot be changed safely; it is left as it is.
         UsageError: the plan has no job of that id any more, or cannot be written.
     """
-    data = _bytes(path)
+    try:
+        data = path.read_bytes()
+    except OSError as problem:
+        raise PlanError(f"cannot read `{path}`: {problem.strerror or problem}") from problem
     plan = load_plan_bytes(data, str(path)).whole_plan()
     for job in ids:
-        data = edit_plan_bytes(data, _index(_instance(plan, job)), values)
+        index = _instance(plan, job).path.removeprefix("instances[").removesuffix("]")
+        data = edit_plan_bytes(data, int(index), values)
     after = load_plan_bytes(data, str(path)).whole_plan()
     write_atomically(path, data)
     return after
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as problem:
-        raise PlanError(f"cannot read `{path}`: {problem.strerror or problem}") from problem
 
 
 def _instance(plan: Plan, job: str) -> Instance:
@@ -160,10 +150,6 @@ def _instance(plan: Plan, job: str) -> Instance:
             hint=f"did you mean `{near[0]}`?" if near else "`runbook checklist PLAN` lists them",
         )
     return instance
-
-
-def _index(instance: Instance) -> int:
-    return int(instance.path.removeprefix("instances[").removesuffix("]"))
 
 
 LIMIT_BYTES = 64 * 1024 * 1024

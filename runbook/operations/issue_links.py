@@ -11,7 +11,6 @@ from runbook.atlassian.jira import JiraSite, Record
 from runbook.atlassian.jira_values import Written
 from runbook.atlassian.limits import Limits
 from runbook.errors import UsageError
-from runbook.http import Exchange, Send
 from runbook.operations.root import Root
 from runbook.remotelinks.writes import Intent, look_again, plan_delete, plan_set, write_by_hand
 from runbook.text import printable
@@ -181,7 +180,14 @@ def _on_site(
         async with root.network(
             accounts, endpoint=options.endpoint, ca_bundle=options.ca_bundle
         ) as send:
-            jira = jira_site(root, send, url, options.account)
+            jira = JiraSite(
+                send=send,
+                url=url,
+                account=options.account,
+                clock=root.clock,
+                limits=Limits(root.clock),
+                random=root.random,
+            )
             await jira.myself()
             return await work(jira)
 
@@ -226,26 +232,3 @@ def site_url(text: str, *, stand_in: bool) -> str:
             hint="the host of a site ends in `.atlassian.net` or `.jira.com`; for a stand-in on this machine name `--endpoint URL`",
         )
     return f"https://{parts.netloc.lower()}"
-
-
-def jira_site(
-    root: Root,
-    send: "Send",
-    url: str,
-    account: str,
-    *,
-    limits: "Limits | None" = None,
-    site_id: str | None = None,
-    watch: "Callable[[Exchange], None] | None" = None,
-) -> "JiraSite":
-    """Return a client for one site, with the process's clock and chance."""
-    return JiraSite(
-        send=send,
-        url=url,
-        account=account,
-        clock=root.clock,
-        limits=limits or Limits(root.clock),
-        random=root.random,
-        site_id=site_id,
-        watch=watch,
-    )

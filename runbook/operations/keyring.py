@@ -44,7 +44,7 @@ def read_keyring(profile: str, warn: Callable[[str], None]) -> tuple[str, str] |
     try:
         kept = backend.get_password(SERVICE, profile)
     except (KeyringError, OSError, RuntimeError) as problem:
-        warn(f"the system keyring cannot be read: {_words(problem)}")
+        warn(f"the system keyring cannot be read: {str(problem) or type(problem).__name__}")
         return None
     return _credential(kept, warn)
 
@@ -161,13 +161,9 @@ def _ask(backend: "KeyringBackend", what: str, call: Any, *values: str) -> Any:
         return call(*values)
     except (KeyringError, OSError, RuntimeError) as problem:
         raise CredentialError(
-            f"the keyring `{name_of(backend)}` did not {what} the credential: {_words(problem)}",
+            f"the keyring `{name_of(backend)}` did not {what} the credential: {str(problem) or type(problem).__name__}",
             hint="unlock the keyring and try again, or set the environment variables",
         ) from problem
-
-
-def _words(problem: Exception) -> str:
-    return str(problem) or type(problem).__name__
 
 
 def _credential(kept: str | None, warn: Callable[[str], None]) -> tuple[str, str] | None:
@@ -215,26 +211,25 @@ def known_profiles(root: Root, plan: Path | None) -> list[str]:
 
 def in_environment(root: Root, profile: str) -> str:
     """Return how much of a credential the environment holds: empty, `part` or `environment`."""
-    present = [name for name in variable_names(profile) if root.environ.get(name, "").strip()]
-    return {0: "", 1: "part", 2: "environment"}[len(present)]
+    return ("environment", "part", "")[len(_not_set(root, profile))]
 
 
 def where_kept(root: Root, profile: str) -> dict[str, Any]:
     """Return `{profile, source, detail}`: where the credential would come from, never its value."""
-    email_name, token_name = variable_names(profile)
-    found = in_environment(root, profile)
-    if found == "environment":
-        source, detail = "environment", f"`{email_name}` and `{token_name}`"
-    elif read_keyring(profile, root.warn) is not None:
-        source, detail = "keyring", ""
-        if found == "part":
-            have = email_name if root.environ.get(email_name, "").strip() else token_name
-            source, detail = (
-                "environment and keyring",
-                f"`{have}` is set, the rest is in the keyring",
-            )
-    else:
+    names, missing = variable_names(profile), _not_set(root, profile)
+    if not missing:
+        source, detail = "environment", f"`{names[0]}` and `{names[1]}`"
+    elif read_keyring(profile, root.warn) is None:
         source = "nowhere"
-        missing = [n for n in (email_name, token_name) if not root.environ.get(n, "").strip()]
         detail = " and ".join(f"`{name}`" for name in missing) + " not set, not in the keyring"
+    elif len(missing) == 2:
+        source, detail = "keyring", ""
+    else:
+        (have,) = set(names) - set(missing)
+        source, detail = "environment and keyring", f"`{have}` is set, the rest is in the keyring"
     return {"profile": profile, "source": source, "detail": detail}
+
+
+def _not_set(root: Root, profile: str) -> list[str]:
+    names = variable_names(profile)
+    return [name for name in names if not root.environ.get(name, "").strip()]
