@@ -69,14 +69,11 @@ def check(root: Root, options: CheckOptions) -> ExitCode:
         show_json({"format": 1, "plans": [plan_json(plan) for plan in examined]})
     else:
         _show_text(examined, moment)
-    passed = all(_passes(plan, strict=options.strict) for plan in examined)
+    passed = all(
+        may_run(plan.findings) and not (options.strict and counts(plan.findings)["warning"])
+        for plan in examined
+    )
     return ExitCode.DONE if passed else ExitCode.PLAN
-
-
-def _passes(examined: Examined, *, strict: bool) -> bool:
-    if not may_run(examined.findings):
-        return False
-    return not (strict and counts(examined.findings)["warning"])
 
 
 def plan_json(examined: Examined) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
@@ -177,7 +178,8 @@ def asking(*, yes: bool) -> Callable[[RunSummary], None]:
         if yes:
             return
         name = summary.checked.plan.name
-        with _plain_ctrl_c():
+        # An event loop would keep Ctrl-C for itself; a question ends at once.
+        with _handled_by(signal.default_int_handler, signal.SIGINT):
             typed = click.prompt(
                 f"Type the plan's name (`{name}`) to send", err=True, default="", show_default=False
             )
@@ -189,24 +191,8 @@ def asking(*, yes: bool) -> Callable[[RunSummary], None]:
     return confirm
 
 
-@contextlib.contextmanager
-def _plain_ctrl_c() -> Iterator[None]:
-    """Let Ctrl-C end a question at once, although an event loop would keep it for itself."""
-    try:
-        before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    except ValueError:
-        # Not in the main thread, where no signal arrives.
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-@contextlib.contextmanager
-def signals_to(interrupts: Interrupts) -> Iterator[None]:
-    """Turn Ctrl-C and a polite end of the process into interrupts while the block runs."""
+def signals_to(interrupts: Interrupts) -> AbstractContextManager[None]:
+    """Turn Ctrl-C and a polite end of the process into interrupts; called inside the event loop."""
     loop = asyncio.get_running_loop()
 
     def heard(*_: object) -> None:
@@ -214,9 +200,13 @@ def signals_to(interrupts: Interrupts) -> Iterator[None]:
         loop.call_soon_threadsafe(interrupts.wake)
 
     # SIGTERM is there on every system that Python runs on; on Windows it never arrives.
-    kinds = (signal.SIGINT, signal.SIGTERM)
+    return _handled_by(heard, signal.SIGINT, signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def _handled_by(handler: Any, *kinds: signal.Signals) -> Iterator[None]:
     try:
-        before = {kind: signal.signal(kind, heard) for kind in kinds}
+        before = {kind: signal.signal(kind, handler) for kind in kinds}
     except ValueError:
         # Not in the main thread: whoever runs us there handles signals.
         yield
@@ -224,5 +214,5 @@ def signals_to(interrupts: Interrupts) -> Iterator[None]:
     try:
         yield
     finally:
-        for kind, handler in before.items():
-            signal.signal(kind, handler)
+        for kind, handled in before.items():
+            signal.signal(kind, handled)

@@ -53,7 +53,7 @@ def status_text(view: RunView, at: datetime) -> str:
         f"jobs: {added_up(view.counts())}",
         aligned(_job_rows(view, at, zone), indent="  "),
     ]
-    blocks += [_notes(view)] if _notes(view) else []
+    blocks += _notes(view)
     waiting = [job for job in view.jobs if job.needs_person()]
     if waiting:
         blocks.append(
@@ -132,7 +132,7 @@ def window_left(job: JobView, at: datetime) -> str:
     return "never open" if {state for state, _ in states} == {WindowState.NEVER} else "closed"
 
 
-def _notes(view: RunView) -> str:
+def _notes(view: RunView) -> list[str]:
     lines = []
     if view.state is not RunState.RUNNING and any(job.state in AT_ATLASSIAN for job in view.jobs):
         lines.append(
@@ -140,7 +140,7 @@ def _notes(view: RunView) -> str:
         )
     if any(job.settled_by_person and job.state is JobState.UNKNOWN for job in view.jobs):
         lines.append("accepted without an id: only `runbook verify` can tell what such a job did")
-    return "\n".join(lines)
+    return ["\n".join(lines)] if lines else []
 
 
 def _words_for_person(view: RunView, job: JobView, zone: tzinfo) -> str:
@@ -215,22 +215,16 @@ def runs(root: Root, output_format: str, ledger_file: Path | None) -> None:
     path = root.ledger_path(ledger_file)
     views = read_runs(root, path)
     if output_format == "json":
-        show_json(runs_json(views))
+        # Each as in `status`, without its jobs.
+        listed = [
+            {**view.as_json()["run"], "rehearsal": view.started.rehearsal, "counts": view.counts()}
+            for view in views
+        ]
+        show_json({"format": 1, "runs": listed})
         return
     if views:
         show(aligned(_rows(views)))
     say(f"{plural(len(views), 'run')} in `{printable(str(path))}`")
-
-
-def runs_json(views: tuple[RunView, ...]) -> dict[str, object]:
-    """Return the runs as `runs --format json` prints them: each as in `status`, without its jobs."""
-    return {
-        "format": 1,
-        "runs": [
-            {**view.as_json()["run"], "rehearsal": view.started.rehearsal, "counts": view.counts()}
-            for view in views
-        ],
-    }
 
 
 def _rows(views: tuple[RunView, ...]) -> Iterator[tuple[str, ...]]:

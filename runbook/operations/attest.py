@@ -10,7 +10,7 @@ from typing import Any
 
 from runbook.atomic_file import write_atomically
 from runbook.errors import PlanError, UsageError
-from runbook.operations.root import Root
+from runbook.operations.root import Root, read_whole
 from runbook.plan import load_plan_bytes
 from runbook.plan.edit import edit_plan_bytes
 from runbook.plan.model import Instance, Plan
@@ -187,16 +187,11 @@ def read_evidence(plan: Path, name: str) -> dict[str, Any]:
     Raises:
         UsageError: it cannot be read, or is larger than 64 MiB.
     """
+    too_large = UsageError(
+        f"the evidence file `{name}` is larger than 64 MiB",
+        hint="a screenshot or a signed PDF is enough",
+    )
     path = plan.resolve().parent / name
-    try:
-        if path.stat().st_size > LIMIT_BYTES:
-            raise UsageError(
-                f"the evidence file `{name}` is larger than 64 MiB",
-                hint="a screenshot or a signed PDF is enough",
-            )
-        data = path.read_bytes()
-    except OSError as problem:
-        raise UsageError(
-            f"cannot read the evidence file `{name}`: {problem.strerror or problem}"
-        ) from problem
+    what = f"the evidence file `{name}`"
+    data = read_whole(path, what, limit=LIMIT_BYTES, too_large=too_large)
     return {"path": name, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}

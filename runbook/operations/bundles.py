@@ -13,7 +13,7 @@ from typing import Literal
 from runbook.atomic_file import PRIVATE, write_atomically
 from runbook.errors import LedgerError, UsageError
 from runbook.operations.find_run import find_run, runs_in
-from runbook.operations.root import Root
+from runbook.operations.root import Root, read_whole
 from runbook.report.bundle import (
     SIGNATURE,
     SUMS,
@@ -121,7 +121,9 @@ def check_bundle(
     Raises:
         UsageError: the file cannot be read, or the signature cannot be checked as asked.
     """
-    packed = _packed(file)
+    too_large = UsageError(f"`{file}` is larger than {MOST_BYTES} bytes, which no bundle is")
+    hint = "name a bundle that `runbook bundle RUN -o FILE` wrote"
+    packed = read_whole(file, f"`{file}`", limit=MOST_BYTES, too_large=too_large, hint=hint)
     opened = open_bundle(io.BytesIO(packed))
     verdict = verify(opened, packed)
     return verdict, _signature(opened.files, verdict, allowed_signers, identity)
@@ -162,18 +164,6 @@ def _matching(name: str, sha256: str, folders: Sequence[Path]) -> bytes:
         f"the evidence file `{shown}` is not there, the ledger recorded SHA-256 {sha256}",
         hint="name the folder that holds it with `--evidence-folder FOLDER`",
     )
-
-
-def _packed(file: Path) -> bytes:
-    try:
-        if file.stat().st_size > MOST_BYTES:
-            raise UsageError(f"`{file}` is larger than {MOST_BYTES} bytes, which no bundle is")
-        return file.read_bytes()
-    except OSError as problem:
-        raise UsageError(
-            f"cannot read `{file}`: {problem.strerror or problem}",
-            hint="name a bundle that `runbook bundle RUN -o FILE` wrote",
-        ) from problem
 
 
 def _signature(

@@ -16,7 +16,7 @@ from runbook.logs.fetch import BY_HAND, download, filled, takes_job_id
 from runbook.logs.read import read_log
 from runbook.logs.rows import Earlier, JobSpan, attribute, fingerprint
 from runbook.operations.find_run import find_run, read_runs, runs_in
-from runbook.operations.root import Root
+from runbook.operations.root import Root, read_whole
 from runbook.plan import load_plan_bytes
 from runbook.plan.model import Plan
 from runbook.text import printable
@@ -67,7 +67,11 @@ def import_log(root: Root, options: ImportOptions) -> list[KeptLog]:
         UsageError: the file cannot be read or is no such log, or its site is none of the run.
         LedgerError: the ledger is not there, locked, damaged or altered.
     """
-    data = _log_bytes(options.file)
+    too_large = UsageError(
+        f"`{options.file}` is larger than {LIMIT_BYTES // 1024**2} MiB",
+        hint="compress it (zip or gzip), or import it in parts",
+    )
+    data = read_whole(options.file, f"`{options.file}`", limit=LIMIT_BYTES, too_large=too_large)
     _refuse_unlikely(data, options.kind, options.mapping)
     log = FetchedLog(
         kind=options.kind,
@@ -287,15 +291,3 @@ def mapping_of(mappings: tuple[str, ...]) -> dict[str, str]:
             )
         result[role.strip()] = column
     return result
-
-
-def _log_bytes(file: Path) -> bytes:
-    try:
-        if file.stat().st_size > LIMIT_BYTES:
-            raise UsageError(
-                f"`{file}` is larger than {LIMIT_BYTES // 1024**2} MiB",
-                hint="compress it (zip or gzip), or import it in parts",
-            )
-        return file.read_bytes()
-    except OSError as problem:
-        raise UsageError(f"cannot read `{file}`: {problem.strerror or problem}") from problem

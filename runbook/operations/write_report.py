@@ -8,7 +8,7 @@ from runbook.atomic_file import PRIVATE, write_atomically
 from runbook.errors import UsageError
 from runbook.ledger.store import Ledger
 from runbook.operations.find_run import find_run, read_runs
-from runbook.operations.root import Root
+from runbook.operations.root import Root, read_whole
 from runbook.report import build, render
 from runbook.report.build import LOGO_LIMIT_BYTES, logo_uri
 from runbook.report.data import report_json
@@ -44,30 +44,21 @@ def report_of(root: Root, options: ReportOptions) -> tuple[RunView, str]:
     as_json = options.output_format == "json"
     if options.logo is not None and as_json:
         raise UsageError("JSON has no logo", hint="leave out `--logo`, or use `--format html`")
-    logo = None if options.logo is None else read_logo(options.logo)
+    logo = None if options.logo is None else _read_logo(options.logo)
     view = find_run(read_runs(root, root.ledger_path(options.ledger_file)), options.run)
     if as_json:
         return view, json.dumps(report_json(view), ensure_ascii=True, indent=2) + "\n"
     return view, render(build(view, lang=options.lang, logo=logo))
 
 
-def read_logo(path: Path) -> bytes:
-    """Return a picture's bytes.
-
-    Raises:
-        UsageError: it cannot be read, or is larger than a picture for a page's head should be.
-    """
-    try:
-        if path.stat().st_size > LOGO_LIMIT_BYTES:
-            raise UsageError(
-                f"the logo `{path}` is larger than {LOGO_LIMIT_BYTES // 1000} kB",
-                hint="save it smaller: 600 pixels wide is plenty",
-            )
-        data = path.read_bytes()
-    except OSError as problem:
-        raise UsageError(
-            f"cannot read the logo `{path}`: {problem.strerror or problem}",
-            hint="name a PNG, JPEG or SVG file that is there",
-        ) from problem
+def _read_logo(path: Path) -> bytes:
+    too_large = UsageError(
+        f"the logo `{path}` is larger than {LOGO_LIMIT_BYTES // 1000} kB",
+        hint="save it smaller: 600 pixels wide is plenty",
+    )
+    hint = "name a PNG, JPEG or SVG file that is there"
+    what = f"the logo `{path}`"
+    data = read_whole(path, what, limit=LOGO_LIMIT_BYTES, too_large=too_large, hint=hint)
+    # Refuses what is no picture.
     logo_uri(data)
     return data
