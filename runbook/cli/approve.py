@@ -4,6 +4,7 @@ import json
 
 import click
 
+from runbook.cli.console import say
 from runbook.cli.options import (
     format_option,
     ledger_option,
@@ -40,19 +41,13 @@ def approve(root: Root, options: ApproveOptions) -> None:
         click.echo(json.dumps(approval.as_json(), indent=2, ensure_ascii=False))
     else:
         click.echo(event.jobs_digest)
-    click.echo(
-        f"approved by {event.by}: the {plural(approval.jobs, 'job')} of `{event.plan_name}`, recorded in `{approval.ledger}`",
-        err=True,
+    say(
+        f"approved by {event.by}: the {plural(approval.jobs, 'job')} of `{event.plan_name}`, recorded in `{approval.ledger}`"
     )
     for at, earlier in approval.earlier:
-        click.echo(
-            f"approved before, too: by {printable(earlier.by)} at {isoformat_utc(at)}", err=True
-        )
+        say(f"approved before, too: by {printable(earlier.by)} at {isoformat_utc(at)}")
     if event.evidence is not None:
-        click.echo(
-            f"evidence `{printable(event.evidence['path'])}` has SHA-256 {event.evidence['sha256']}",
-            err=True,
+        say(
+            f"evidence `{printable(event.evidence['path'])}` has SHA-256 {event.evidence['sha256']}"
         )
-    click.echo(
-        f"to run only this: `runbook run {options.plan} --digest {event.jobs_digest}`", err=True
-    )
+    say(f"to run only this: `runbook run {options.plan} --digest {event.jobs_digest}`")

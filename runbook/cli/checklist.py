@@ -21,6 +21,7 @@ from runbook.checklist import (
     preparation,
     summary,
 )
+from runbook.cli.console import say
 from runbook.cli.options import path_option, plan_argument, with_options
 from runbook.errors import UsageError
 from runbook.operations.attest import (
@@ -99,26 +100,26 @@ def _list(plan: Plan, output_format: str, output: Path | None) -> None:
         click.echo(text)
         return
     write_atomically(output, text.rstrip("\n") + "\n")
-    click.echo(f"checklist written to `{output}`", err=True)
+    say(f"checklist written to `{output}`")
 
 
 def _say_attested(options: ChecklistOptions, attested: Attested) -> None:
     if attested.in_future:
-        click.echo(FUTURE, err=True)
+        say(FUTURE)
     by = attested.values["by"]
     for job in options.set_ids:
-        click.echo(f"recorded in `{options.plan}`: {printable(job)} authorized by {by}", err=True)
+        say(f"recorded in `{options.plan}`: {printable(job)} authorized by {by}")
         for name in attested.kept.get(job, ()):
-            click.echo(f"note: `{name}` was not given and stays as it was", err=True)
+            say(f"note: `{name}` was not given and stays as it was")
     _say_evidence(options.plan, attested.values)
-    click.echo(summary(attested.plan, groups_of(attested.plan)), err=True)
+    say(summary(attested.plan, groups_of(attested.plan)))
 
 
 def _say_evidence(path: Path, values: Values) -> None:
     name = values.get("evidence")
     if isinstance(name, str):
         sha256 = read_evidence(path, name)["sha256"]
-        click.echo(f"evidence `{printable(name)}` has SHA-256 {sha256}", err=True)
+        say(f"evidence `{printable(name)}` has SHA-256 {sha256}")
 
 
 # The walk
@@ -127,19 +128,16 @@ def _say_evidence(path: Path, values: Values) -> None:
 def _walk(root: Root, options: ChecklistOptions, plan: Plan) -> None:
     path, by = options.plan, options.by
     groups = groups_of(plan)
-    click.echo(summary(plan, groups), err=True)
+    say(summary(plan, groups))
     for group in groups:
         todo = [
             direction for direction in group.directions if direction.state is not LinkState.DONE
         ]
         if not todo:
             continue
-        click.echo(
-            f"\n{printable(group.site)}: one sign-in covers {plural(len(todo), 'direction')}",
-            err=True,
-        )
+        say(f"\n{printable(group.site)}: one sign-in covers {plural(len(todo), 'direction')}")
         for text in preparation(group):
-            click.echo(f"  - {text}", err=True)
+            say(f"  - {text}")
         earlier = [direction.link for direction in group.directions if direction.link]
         named = next((link.by for link in reversed(earlier) if link.by), None)
         account = next((link.as_account for link in reversed(earlier) if link.as_account), None)
@@ -159,9 +157,9 @@ def _walk(root: Root, options: ChecklistOptions, plan: Plan) -> None:
 def _leave(plan: Plan) -> None:
     groups = groups_of(plan)
     counts = count_states(groups)
-    click.echo(f"\n{summary(plan, groups)}", err=True)
+    say(f"\n{summary(plan, groups)}")
     if counts["open"] or counts["incomplete"]:
-        click.echo("the same command goes on with the open ones", err=True)
+        say("the same command goes on with the open ones")
 
 
 def _suggested_account(root: Root, group: Group) -> str | None:
@@ -170,17 +168,17 @@ def _suggested_account(root: Root, group: Group) -> str | None:
 
 def _ask(group: Group, direction: Direction) -> str:
     ids = ", ".join(printable(instance.id) for instance in direction.instances)
-    click.echo(f"\n  to {host(direction.destination)} ({ids}): {direction.state.value}", err=True)
+    say(f"\n  to {host(direction.destination)} ({ids}): {direction.state.value}")
     for number, text in enumerate(clicks(group, direction), start=1):
-        click.echo(f"    {number}. {text}", err=True)
+        say(f"    {number}. {text}")
     while True:
         typed = str(click.prompt("  authorized? (y)es, (s)kip, (q)uit", err=True)).strip().lower()
         for word in ("yes", "skip", "quit"):
             if typed in (word, word[0]):
                 return word[0]
-        click.echo("  `y`: it is authorized, record it (who, as whom, when)", err=True)
-        click.echo("  `s`: leave it open and go to the next one", err=True)
-        click.echo("  `q`: leave; what was answered so far is in the plan", err=True)
+        say("  `y`: it is authorized, record it (who, as whom, when)")
+        say("  `s`: leave it open and go to the next one")
+        say("  `q`: leave; what was answered so far is in the plan")
 
 
 def _record(
@@ -202,15 +200,15 @@ def _record(
         )
         values = attestation(root, plan, by=by, at=at, as_account=account)
         if lies_ahead(root, values):
-            click.echo(FUTURE, err=True)
+            say(FUTURE)
         if evidence:
             values["evidence"] = evidence
         try:
             attest(path, tuple(instance.id for instance in direction.instances), values)
         except UsageError as problem:
-            click.echo(f"  {problem}; {problem.hint or 'please answer again'}", err=True)
+            say(f"  {problem}; {problem.hint or 'please answer again'}")
             continue
-        click.echo(f"  recorded in `{path}`", err=True)
+        say(f"  recorded in `{path}`")
         _say_evidence(path, values)
         return by, account or None
 
@@ -222,7 +220,7 @@ def _answer(question: str, default: str | None, check: Callable[[str], str]) -> 
         try:
             return check(typed)
         except UsageError as problem:
-            click.echo(f"  {problem}{f'; {problem.hint}' if problem.hint else ''}", err=True)
+            say(f"  {problem}{f'; {problem.hint}' if problem.hint else ''}")
 
 
 def _person(text: str) -> str:
@@ -235,7 +233,7 @@ def _person(text: str) -> str:
 def _account(text: str) -> str:
     name = " ".join(printable(text).split())
     if name and not _EMAIL.fullmatch(name):
-        click.echo(f"  note: `{name}` looks like no e-mail address; it is kept as typed", err=True)
+        say(f"  note: `{name}` looks like no e-mail address; it is kept as typed")
     return name
 
 

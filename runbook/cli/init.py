@@ -6,6 +6,7 @@ import click
 
 from runbook.atomic_file import write_atomically
 from runbook.calendar_file import calendar_of, events_of
+from runbook.cli.console import say, show
 from runbook.cli.options import path_option, plan_argument
 from runbook.errors import UsageError
 from runbook.operations.init_plan import new_plan
@@ -68,8 +69,8 @@ def init(
         )
 
     write_atomically(output, text)
-    click.echo(f"{'replaced' if replaces else 'wrote'} `{output}`", err=True)
-    click.echo(f"next: fill in the migrations, then `runbook check {output}`", err=True)
+    say(f"{'replaced' if replaces else 'wrote'} `{output}`")
+    say(f"next: fill in the migrations, then `runbook check {output}`")
 
 
 @click.command("schema")
@@ -85,14 +86,12 @@ def schema(output: Path | None) -> None:
 
     text = json.dumps(plan_schema(), indent=2)
     if output is None:
-        from runbook.cli.console import show
-
         show(text)
         return
     from runbook.atomic_file import write_atomically
 
     write_atomically(output, text + "\n")
-    click.echo(f"wrote `{output}`", err=True)
+    say(f"wrote `{output}`")
 
 
 @click.command()
@@ -116,9 +115,8 @@ def calendar(plan: Path, output: Path) -> None:
         click.echo(data, nl=False)
     else:
         write_atomically(output, data)
-        click.echo(f"{plural(len(events_of(read)), 'event')} written to `{output}`", err=True)
+        say(f"{plural(len(events_of(read)), 'event')} written to `{output}`")
     if read.cutover is None:
-        click.echo(
-            "the plan has no `cutover`, so there is neither its event nor the 29-day evidence deadline",
-            err=True,
+        say(
+            "the plan has no `cutover`, so there is neither its event nor the 29-day evidence deadline"
         )

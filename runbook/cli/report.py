@@ -49,7 +49,7 @@ def report(root: Root, options: ReportOptions) -> None:
         click.echo(text.encode(), nl=False)
         return
     write_atomically(Path(options.output), text, mode=PRIVATE)
-    click.echo(f"wrote `{options.output}`: run `{view.id}`, {view.state.value}", err=True)
+    say(f"wrote `{options.output}`: run `{view.id}`, {view.state.value}")
 
 
 class BundleGroup(click.Group):
