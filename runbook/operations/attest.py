@@ -1,4 +1,7 @@
-"""Write one attestation into the plan's file: read, change, read again, replace."""
+"""Record in the plan file who authorized an app link, when, and with which evidence.
+
+The file is read, changed, read again and replaced, so that an attestation never breaks a plan.
+"""
 
 import hashlib
 from collections.abc import Mapping
@@ -35,7 +38,7 @@ class ChecklistOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attested:
-    """What was written: the plan as it is now, and for each job the fields that were kept as they were."""
+    """What was written: the plan as it is now, and the fields of each job that were left unchanged."""
 
     plan: Plan
     values: Values
@@ -122,7 +125,7 @@ def attested_moment(root: Root, plan: Plan, text: str) -> datetime:
 def attest(path: Path, ids: tuple[str, ...], values: Values) -> Plan:
     """Put `values` into the `appLink` of these jobs, in the file, and return the plan as it is now.
 
-    The file is read anew, so that what an editor saved in the meantime stays.
+    The file is read again first, so that changes saved by an editor in the meantime are kept.
 
     Raises:
         PlanError: the plan has structural errors, or cannot be changed safely; it is left as it is.
@@ -160,8 +163,8 @@ def evidence_name(
 ) -> str:
     """Return how the plan names an evidence file: relative to its folder, with `/`.
 
-    `given` may be relative to the working directory or to the plan's folder; `such_as` says for the
-    hint what it would show.
+    `given` may be relative to the working directory or to the plan's folder; `such_as` is an example
+    for the hint.
 
     Raises:
         UsageError: it is no file, or it lies outside the plan's folder.

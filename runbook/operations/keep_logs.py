@@ -40,7 +40,7 @@ class FetchedLog:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptLog:
-    """What was kept, and the run as it is now; `known` says that it was in the ledger before."""
+    """A log in the ledger, and the run after it; `known` means that the ledger had the log before."""
 
     event: LogKept
     known: bool
@@ -127,7 +127,7 @@ def fetch_and_keep(root: Root, options: FetchOptions, say: Callable[[str], None]
 
 
 def _keep(root: Root, path: Path, run: str, fetched: Sequence[FetchedLog]) -> list[KeptLog]:
-    """Write every log that is not in the ledger yet, each after the ones before it."""
+    """Write each log that is not in the ledger yet; each sees the ones written before it."""
     kept = []
     with root.open_ledger(path, read_only=False) as ledger:
         for log in fetched:
@@ -264,7 +264,7 @@ def _template_values(job: JobView) -> dict[str, str]:
 
 
 def _refuse_unlikely(data: bytes, kind: str, mapping: Mapping[str, str]) -> None:
-    """Keep a file that was named by mistake out of the ledger, which forgets nothing."""
+    """Refuse a file that was probably named by mistake: nothing can be removed from a ledger."""
     log = read_log(data, mapping)
     if log.roles or (kind == "history" and len(log.columns) > 1):
         return
