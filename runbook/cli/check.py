@@ -1,7 +1,7 @@
 """`runbook check`: every finding of one or more plans, what is left to do, and how much time is left."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -176,7 +176,7 @@ def closing_text(examined: Examined, *, at_said: str) -> str:
     if not plan.broken:
         lines += _rounds(plan, ahead, facts.at, at_said)
         after = "from now" if at_said == PRESENT else "after the planned moment"
-        lines += _deadline(plan, ahead, examined, after)
+        lines += _deadline(ahead, facts.at, plan.zone, after)
     return "\n".join(lines)
 
 
@@ -233,21 +233,20 @@ def _rounds(plan: Plan, ahead: Outlook, at: datetime, at_said: str) -> list[str]
     return lines
 
 
-def _deadline(plan: Plan, ahead: Outlook, examined: Examined, after: str) -> list[str]:
+def _deadline(ahead: Outlook, at: datetime, zone: tzinfo, after: str) -> list[str]:
     lines: list[str] = []
-    facts = examined.facts
-    if facts is not None and ahead.closing is not None:
+    if ahead.closing is not None:
         pair, end = ahead.closing
         kind = "safe end" if end == pair.safe_closes else "last end"
         said = f", {_assumed(pair)}" if _assumed(pair) else ""
         lines.append(
-            f"next window closes: {moment(end, plan.zone)}, {span(end - facts.at)} {after} "
+            f"next window closes: {moment(end, zone)}, {span(end - at)} {after} "
             f"({kind} of `{pair.job}`, {_name(pair)}{said})"
         )
-    elif facts is not None and ahead.opening is not None:
+    elif ahead.opening is not None:
         pair, opens = ahead.opening
         lines.append(
-            f"next window opens: {moment(opens, plan.zone)}, {span(opens - facts.at)} {after} "
+            f"next window opens: {moment(opens, zone)}, {span(opens - at)} {after} "
             f"(`{pair.job}`, {_name(pair)})"
         )
     if ahead.unservable:
@@ -257,12 +256,8 @@ def _deadline(plan: Plan, ahead: Outlook, examined: Examined, after: str) -> lis
 
 
 def _assumed(pair: Pair) -> str:
-    words = []
-    if pair.start_assumed:
-        words.append("a start is assumed")
-    if pair.planned:
-        words.append("an end is planned")
-    return ", ".join(words)
+    words = {"a start is assumed": pair.start_assumed, "an end is planned": pair.planned}
+    return ", ".join(word for word, holds in words.items() if holds)
 
 
 def _name(pair: Pair) -> str:

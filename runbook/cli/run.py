@@ -72,6 +72,9 @@ def _again(_: click.Context, __: click.Parameter, words: tuple[str, ...]) -> Any
     return tuple(word for word in words if word) if words else None
 
 
+_seconds = partial(click.option, type=click.FloatRange(min=0), metavar="S", show_default=True)
+
+
 def _stripped(_: click.Context, __: click.Parameter, text: str) -> str:
     return text.strip()
 
@@ -109,29 +112,21 @@ def _stripped(_: click.Context, __: click.Parameter, text: str) -> str:
     show_default=True,
     help="A word given beforehand on outcomes that cannot be known.",
 )
-@click.option(
+@_seconds(
     "--submit-interval",
     "submit_interval_s",
-    type=click.FloatRange(min=0),
     default=SUBMIT_INTERVAL_S,
-    show_default=True,
-    metavar="S",
     help="At most one submission every S seconds.",
 )
-@click.option(
+@_seconds(
     "--poll-interval",
     "poll_interval_s",
-    type=click.FloatRange(min=0),
-    metavar="S",
     help="Ask for a status every S seconds; default growing from 5 to 60.",
 )
-@click.option(
+@_seconds(
     "--connect-retry",
     "connect_retry_s",
-    type=click.FloatRange(min=0),
     default=600.0,
-    show_default=True,
-    metavar="S",
     help="Try for S seconds to reach a host that cannot be connected to.",
 )
 @format_option("text", "json", help_text="json: one object per ledger event on stdout.")

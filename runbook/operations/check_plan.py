@@ -96,12 +96,9 @@ def examined_plan(
         facts = replace(facts, online=answers, not_asked=reason)
     findings = examine(plan, facts, loaded.findings)
     if loaded.source.hides:
+        mask = loaded.source.mask
         findings = tuple(
-            replace(
-                finding,
-                message=loaded.source.mask(finding.message),
-                hint=loaded.source.mask(finding.hint),
-            )
+            replace(finding, message=mask(finding.message), hint=mask(finding.hint))
             for finding in findings
         )
     return Examined(loaded=loaded, findings=findings, facts=facts)
@@ -147,12 +144,9 @@ def _is_file(folder: Path, name: str) -> bool:
 
 
 def _submitters(plan: Plan, environ: Mapping[str, str]) -> dict[str, str]:
-    found = {}
-    for profile in {site.account for site in plan.sites}:
-        email = environ.get(variable_names(profile)[0], "").strip()
-        if email:
-            found[profile] = email
-    return found
+    profiles = {site.account for site in plan.sites}
+    emails = {name: environ.get(variable_names(name)[0], "").strip() for name in profiles}
+    return {name: email for name, email in emails.items() if email}
 
 
 def _earlier_backups(
