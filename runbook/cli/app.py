@@ -6,6 +6,7 @@ Commands are named here with their one-line help and imported when they are call
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -144,7 +145,7 @@ def cli(ctx: click.Context, no_color: bool, verbose: bool) -> None:
             held.root = Root.of_this_process()
         ctx.obj = held.root
     ctx.obj.verbose = verbose
-    ctx.obj.ask, ctx.obj.warn = _ask, _warn
+    ctx.obj.ask, ctx.obj.warn = _ask, partial(click.echo, err=True)
     if verbose:
         # Only here: a quick start does without the log.
         from runbook.cli.verbose import hide_log, show_log
@@ -158,10 +159,6 @@ def cli(ctx: click.Context, no_color: bool, verbose: bool) -> None:
 
 def _ask(question: str, *, hidden: bool = False) -> str:
     return str(click.prompt(question, hide_input=hidden, err=True))
-
-
-def _warn(text: str) -> None:
-    click.echo(text, err=True)
 
 
 def main(argv: Sequence[str] | None = None, root: Any = None) -> int:

@@ -118,16 +118,16 @@ PRESENT = "the present"
 
 
 def finding_text(finding: Finding, source: Source) -> str:
-    """Return one finding with its place, its line, a caret and what to do."""
+    """Return one finding with its location, its line, a caret and what to do."""
     heading = f"{finding.severity.value}[{finding.code}]"
     colour = _COLOURS[finding.severity]
     if finding.waived is not None:
         heading, colour = f"waived {heading}", "green"
     margin = len(str(finding.line))
-    place = printable(f"{finding.file}:{finding.line}:{finding.column}")
+    location = printable(f"{finding.file}:{finding.line}:{finding.column}")
     lines = [
         f"{click.style(heading, fg=colour, bold=True)}: {shortened(finding.message, _LONGEST)}",
-        f"{' ' * margin}--> {place}",
+        f"{' ' * margin}--> {location}",
     ]
     quoted, offset = _window(source.line(finding.line), finding.column - 1)
     if quoted.strip() and source.is_text(finding.line):

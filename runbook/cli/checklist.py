@@ -142,7 +142,8 @@ def _walk(root: Root, options: ChecklistOptions, plan: Plan) -> None:
         named = next((link.by for link in reversed(earlier) if link.by), None)
         account = next((link.as_account for link in reversed(earlier) if link.as_account), None)
         by = by or named or root.environ.get("RUNBOOK_OPERATOR") or None
-        signed_in = options.as_account or account or _suggested_account(root, group)
+        of_profile = root.environ.get(variable_names(group.account)[0], "").strip() or None
+        signed_in = options.as_account or account or of_profile
         for direction in todo:
             answer = _ask(group, direction)
             if answer == "q":
@@ -160,10 +161,6 @@ def _leave(plan: Plan) -> None:
     say(f"\n{summary(plan, groups)}")
     if counts["open"] or counts["incomplete"]:
         say("the same command goes on with the open ones")
-
-
-def _suggested_account(root: Root, group: Group) -> str | None:
-    return root.environ.get(variable_names(group.account)[0], "").strip() or None
 
 
 def _ask(group: Group, direction: Direction) -> str:
@@ -191,10 +188,14 @@ def _record(
     signed_in: str | None,
 ) -> tuple[str, str | None]:
     """Ask who, as whom, when and with which evidence; write it; return the answers to offer again."""
+
+    def when(text: str) -> str:
+        return attested_moment(root, plan, text).isoformat(timespec="seconds")
+
     while True:
         by = _answer("who attests it", by, _person)
         account = _answer("signed in as (e-mail)", signed_in or "", _account)
-        at = _answer("when", "now", lambda text: _when(root, plan, text))
+        at = _answer("when", "now", when)
         evidence = _answer(
             "evidence file (empty for none)", "", lambda text: _evidence(path, text.strip())
         )
@@ -243,7 +244,3 @@ def _evidence(path: Path, text: str) -> str:
     name = evidence_name(path, Path(text))
     read_evidence(path, name)
     return name
-
-
-def _when(root: Root, plan: Plan, text: str) -> str:
-    return attested_moment(root, plan, text).isoformat(timespec="seconds")

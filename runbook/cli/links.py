@@ -1,7 +1,7 @@
 """`links`: the six operations on the remote links of one issue, by hand."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +84,8 @@ def list_(root: Root, options: ListOptions) -> None:
     if options.output_format == "json":
         show(json.dumps(list(records), indent=2))
     elif records:
-        show(_table(records))
+        head = ("id", "relationship", "title", "url", "application", "globalId")
+        show(aligned([head, *(_row(record) for record in records)]))
     else:
         say(f"no remote links on `{printable(options.issue)}`")
 
@@ -101,7 +102,9 @@ def get(root: Root, options: GetOptions) -> None:
     if options.output_format == "json":
         show(json.dumps(record, indent=2))
     else:
-        show(_fields(record))
+        rows = [("id", str(record.get("id")))]
+        rows += [(change.path, _value(change.after)) for change in differences(None, record)]
+        show(aligned([(printable(path), value) for path, value in rows]))
 
 
 @links.command("set")
@@ -189,11 +192,6 @@ def _json_file(path: Path) -> Any:
         ) from problem
 
 
-def _table(records: Iterable[Record]) -> str:
-    head = ("id", "relationship", "title", "url", "application", "globalId")
-    return aligned([head, *(_row(record) for record in records)])
-
-
 def _row(record: Record) -> tuple[str, ...]:
     target, application = _part(record, "object"), _part(record, "application")
     values = (
@@ -210,12 +208,6 @@ def _row(record: Record) -> tuple[str, ...]:
 def _part(record: Record, name: str) -> dict[str, Any]:
     value = record.get(name)
     return value if isinstance(value, dict) else {}
-
-
-def _fields(record: Record) -> str:
-    rows = [("id", str(record.get("id")))]
-    rows += [(change.path, _value(change.after)) for change in differences(None, record)]
-    return aligned([(printable(path), value) for path, value in rows])
 
 
 def _changes(changes: Sequence[Change]) -> str:

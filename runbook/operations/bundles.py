@@ -189,10 +189,7 @@ NAMESPACE = "runbook"
 
 
 def _sign(sums: bytes, key: Path) -> bytes:
-    """Return the signature of a private key, or of a key in the SSH agent, over the checksums.
-
-    A passphrase is asked for by `ssh-keygen` on the terminal.
-    """
+    """Return the signature of a key over the checksums; `ssh-keygen` asks for a passphrase itself."""
     key = key.expanduser()
     if not key.is_file():
         raise UsageError(

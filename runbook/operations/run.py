@@ -6,7 +6,7 @@ the sites, the accounts and a person have all said yes.
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
@@ -289,6 +289,7 @@ def _assignment(
     planned = {job.id: job for job in checked.jobs}
     chosen = [job for job in view.jobs if job.id in sending.todo]
     may_send = sending.refused is None
+    still_planned = {job.id for job in view.jobs if job.state is JobState.PLANNED}
     return Assignment(
         run=view.id,
         jobs={job.id: replace(job, job=planned.get(job.id, job.job)) for job in view.jobs},
@@ -296,7 +297,7 @@ def _assignment(
         resubmit=[
             job.id for job in chosen if job.state is JobState.UNKNOWN and not job.settled_by_person
         ],
-        not_selected=_still_planned(view, sending.not_selected),
+        not_selected=[job_id for job_id in sending.not_selected if job_id in still_planned],
         may_send=may_send,
         pairs=checked.pairs,
         site_ids=site_ids,
@@ -304,11 +305,6 @@ def _assignment(
         known_until=view.last_seq,
         no_go=None if view.stop is None else view.stop[1].sentence(),
     )
-
-
-def _still_planned(view: RunView, ids: Sequence[str]) -> list[str]:
-    planned = {job.id for job in view.jobs if job.state is JobState.PLANNED}
-    return [job_id for job_id in ids if job_id in planned]
 
 
 def _as_it_was(view: RunView) -> Ending:
