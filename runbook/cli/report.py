@@ -16,9 +16,15 @@ from runbook.cli.options import (
     with_options,
 )
 from runbook.errors import ExitCode, UsageError
-from runbook.operations.bundles import PackOptions, SignatureState, check_bundle, pack_bundle
+from runbook.operations.reports import (
+    PackOptions,
+    ReportOptions,
+    SignatureState,
+    check_bundle,
+    pack_bundle,
+    report_of,
+)
 from runbook.operations.root import Root
-from runbook.operations.write_report import ReportOptions, report_of
 from runbook.report.bundle_verify import Verdict
 from runbook.text import plural, printable
 

@@ -14,7 +14,7 @@ def summary_text(summary: RunSummary) -> str:
     """Return what a person reads before saying yes."""
     plan = summary.checked.plan
     chosen = [job for job in summary.checked.jobs if job.id in summary.sending.todo]
-    emails = {account.profile: account.email for account in summary.accounts}
+    emails = {account.profile: account.email for account in summary.environment.accounts}
     hosts = dict.fromkeys(
         [urlsplit(job.url).hostname or "" for job in chosen]
         + [urlsplit(site).hostname or "" for site in summary.site_ids]
@@ -26,9 +26,12 @@ def summary_text(summary: RunSummary) -> str:
         ("accounts", ", ".join(f"{name} = {email}" for name, email in emails.items())),
         ("hosts", ", ".join(hosts)),
     ]
-    if summary.endpoint is not None:
+    if summary.environment.endpoint is not None:
         head.append(
-            ("stand-in", f"{summary.endpoint} answers for every host; nothing reaches Atlassian")
+            (
+                "stand-in",
+                f"{summary.environment.endpoint} answers for every host; nothing reaches Atlassian",
+            )
         )
     head.append(("earlier runs", _earlier(summary)))
     lines = [aligned(head), ""]

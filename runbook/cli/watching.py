@@ -36,8 +36,8 @@ from runbook.ledger.events import (
     SubmitNotSent,
 )
 from runbook.ledger.store import Ledger
+from runbook.operations.reports import write_report
 from runbook.operations.root import Root
-from runbook.operations.write_report import write_report
 from runbook.text import added_up, printable, shortened, span
 from runbook.view import JobView, after_event, run_of
 

@@ -25,9 +25,9 @@ from runbook.ledger.store import Ledger, create_ledger
 from runbook.operations.check_plan import checked_plan
 from runbook.operations.link_steps import LinkPorts, list_repair, list_rollback, verify_run
 from runbook.operations.links import outcome_code, scratch
+from runbook.operations.reports import write_report
 from runbook.operations.root import Root, process_mask
 from runbook.operations.run import RunEnvironment, RunOptions, RunResult, RunScreen, run_plan
-from runbook.operations.write_report import write_report
 from runbook.plan.model import Plan, Wave
 from runbook.remotelinks.compare import KINDS
 from runbook.remotelinks.comparison_store import ComparisonStore

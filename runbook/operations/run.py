@@ -84,15 +84,29 @@ class RunOptions(SendOptions):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnvironment:
+    """Where a run is carried out; `endpoint` stands in for every host, None for the real ones.
+
+    `recorded` are the options that the ledger keeps.
+    """
+
+    ledger: Ledger
+    send: Send
+    accounts: tuple[Account, ...]
+    operator: str
+    endpoint: str | None
+    recorded: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunSummary:
     """What a person sees before saying yes."""
 
     checked: CheckedPlan
     sending: Sending
-    accounts: tuple[Account, ...]
+    environment: RunEnvironment
     site_ids: Mapping[str, str]
     earlier: tuple[RunView, ...]
-    endpoint: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,21 +123,6 @@ class RunScreen:
     signals: Callable[[Interrupts], AbstractContextManager[None]] = field(
         default=lambda _: contextlib.nullcontext()
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunEnvironment:
-    """Where a run is carried out; `endpoint` stands in for every host, None for the real ones.
-
-    `recorded` are the options that the ledger keeps.
-    """
-
-    ledger: Ledger
-    send: Send
-    accounts: tuple[Account, ...]
-    operator: str
-    endpoint: str | None
-    recorded: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,10 +214,9 @@ async def run_plan(
                 RunSummary(
                     checked=checked,
                     sending=sending,
-                    accounts=environment.accounts,
+                    environment=environment,
                     site_ids=asked.site_ids,
                     earlier=views,
-                    endpoint=environment.endpoint,
                 )
             )
         audience = Audience(observers)
