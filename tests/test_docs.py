@@ -81,8 +81,8 @@ def test_a_shown_command_exists_with_its_options(shown: tuple[str, str]) -> None
     _, line = shown
     words = shlex.split(re.split(r"\s+#|\s*[|>]\s", line)[0].replace("…", ""))[1:]
     assert words[0] in COMMANDS, f"`{words[0]}` is no command"
-    module, attribute = COMMANDS[words[0]][0].split(":")
-    command: click.Command = getattr(import_module(module), attribute)
+    module = import_module(f"runbook.cli.{COMMANDS[words[0]][0]}")
+    command: click.Command = getattr(module, words[0])
     rest = words[1:]
     choices = [command]
     if isinstance(command, click.Group) and rest:

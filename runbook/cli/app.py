@@ -6,6 +6,7 @@ Commands are named here with their one-line help and imported when they are call
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -17,42 +18,34 @@ from runbook.errors import ExitCode, RunbookError
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-# name -> (module:attribute, short help). A test holds both equal to the commands themselves.
+# name -> (module below `runbook.cli` that defines a command of this name, short help). A test holds
+# the help equal to the commands' own.
 COMMANDS: dict[str, tuple[str, str]] = {
-    "init": ("runbook.cli.init:init", "Write a full mesh plan with every field explained."),
-    "check": ("runbook.cli.check:check", "Check plans and list every finding."),
-    "explain": ("runbook.cli.explain:explain", "Say why a check matters and how to fix it."),
-    "schema": ("runbook.cli.schema:schema", "Print the JSON Schema of the plan."),
-    "checklist": ("runbook.cli.checklist:checklist", "Walk through the app-link authorization."),
-    "preview": (
-        "runbook.cli.preview:preview",
-        "Show exactly what would be sent; touch no network.",
-    ),
-    "rehearse": (
-        "runbook.cli.rehearse:rehearse",
-        "Play the whole evening against the built-in simulator.",
-    ),
-    "approve": ("runbook.cli.approve:approve", "Bind a person's approval to what will be sent."),
-    "run": ("runbook.cli.run:run", "Submit the jobs of a plan, or go on where it stood."),
-    "stop": ("runbook.cli.stop:stop", "Declare the no-go: nothing more is submitted."),
-    "resolve": ("runbook.cli.resolve:resolve", "Record a person's word on an unknown outcome."),
-    "status": ("runbook.cli.status:status", "Show where a run stands."),
-    "runs": ("runbook.cli.runs:runs", "List all runs of the ledger."),
-    "snapshot": ("runbook.cli.snapshot:snapshot", "Read every remote link in scope into a file."),
-    "verify": ("runbook.cli.verify:verify", "Compare what arrived with what was expected."),
-    "repair": ("runbook.cli.repair:repair", "Create the links that are missing, nothing else."),
-    "rollback": ("runbook.cli.rollback:rollback", "Take back the links that are ours."),
-    "leftovers": (
-        "runbook.cli.leftovers:leftovers",
-        "List issues that still mention an old base URL.",
-    ),
-    "links": ("runbook.cli.links:links", "Read and write the remote links of one issue."),
-    "logs": ("runbook.cli.logs:logs", "Keep Atlassian's own logs in the ledger."),
-    "report": ("runbook.cli.report:report", "Write the report of a run."),
-    "bundle": ("runbook.cli.bundle:bundle", "Pack or verify the evidence for an auditor."),
-    "ledger": ("runbook.cli.ledger:ledger", "Verify or export the ledger."),
-    "calendar": ("runbook.cli.calendar:calendar", "Write the deadlines as a calendar file."),
-    "auth": ("runbook.cli.auth:auth", "Keep credentials in the system keyring."),
+    "init": ("init", "Write a full mesh plan with every field explained."),
+    "check": ("check", "Check plans and list every finding."),
+    "explain": ("check", "Say why a check matters and how to fix it."),
+    "schema": ("init", "Print the JSON Schema of the plan."),
+    "checklist": ("checklist", "Walk through the app-link authorization."),
+    "preview": ("preview", "Show exactly what would be sent; touch no network."),
+    "rehearse": ("rehearse", "Play the whole evening against the built-in simulator."),
+    "approve": ("decide", "Bind a person's approval to what will be sent."),
+    "run": ("run", "Submit the jobs of a plan, or go on where it stood."),
+    "stop": ("decide", "Declare the no-go: nothing more is submitted."),
+    "resolve": ("decide", "Record a person's word on an unknown outcome."),
+    "status": ("status", "Show where a run stands."),
+    "runs": ("status", "List all runs of the ledger."),
+    "snapshot": ("snapshot", "Read every remote link in scope into a file."),
+    "verify": ("verify", "Compare what arrived with what was expected."),
+    "repair": ("repair", "Create the links that are missing, nothing else."),
+    "rollback": ("rollback", "Take back the links that are ours."),
+    "leftovers": ("leftovers", "List issues that still mention an old base URL."),
+    "links": ("links", "Read and write the remote links of one issue."),
+    "logs": ("logs", "Keep Atlassian's own logs in the ledger."),
+    "report": ("report", "Write the report of a run."),
+    "bundle": ("report", "Pack or verify the evidence for an auditor."),
+    "ledger": ("ledger", "Verify or export the ledger."),
+    "calendar": ("init", "Write the deadlines as a calendar file."),
+    "auth": ("auth", "Keep credentials in the system keyring."),
 }
 
 
@@ -60,7 +53,7 @@ class _ReaderGoneError(Exception):
     """Nobody reads our output any more."""
 
 
-class _Held:
+class _ProcessRoot:
     """The composition root of a process, which the boundary knows too once a command needs it."""
 
     def __init__(self, root: Any) -> None:
@@ -91,8 +84,7 @@ class LazyGroup(click.Group):
         entry = COMMANDS.get(cmd_name)
         if entry is None:
             return None
-        module, attribute = entry[0].split(":")
-        command: click.Command = getattr(import_module(module), attribute)
+        command: click.Command = getattr(import_module(f"runbook.cli.{entry[0]}"), cmd_name)
         _accept_ledger(command)
         return command
 
@@ -144,7 +136,7 @@ class LazyGroup(click.Group):
 @click.pass_context
 def cli(ctx: click.Context, no_color: bool, verbose: bool) -> None:
     """Recreate issue links between Jira Cloud sites: planned, rehearsed, run once, verified."""
-    if isinstance(ctx.obj, _Held):
+    if isinstance(ctx.obj, _ProcessRoot):
         held = ctx.obj
         if held.root is None:
             # Only here: `--help` and `--version` do without.
@@ -153,7 +145,7 @@ def cli(ctx: click.Context, no_color: bool, verbose: bool) -> None:
             held.root = Root.of_this_process()
         ctx.obj = held.root
     ctx.obj.verbose = verbose
-    ctx.obj.ask, ctx.obj.warn = _ask, _warn
+    ctx.obj.ask, ctx.obj.warn = _ask, partial(click.echo, err=True)
     if verbose:
         # Only here: a quick start does without the log.
         from runbook.cli.verbose import hide_log, show_log
@@ -169,10 +161,6 @@ def _ask(question: str, *, hidden: bool = False) -> str:
     return str(click.prompt(question, hide_input=hidden, err=True))
 
 
-def _warn(text: str) -> None:
-    click.echo(text, err=True)
-
-
 def main(argv: Sequence[str] | None = None, root: Any = None) -> int:
     """Run one command and return its exit code.
 
@@ -180,7 +168,7 @@ def main(argv: Sequence[str] | None = None, root: Any = None) -> int:
     """
     if root is None:
         _let_any_code_page_do()
-    held = _Held(root)
+    held = _ProcessRoot(root)
     try:
         result = cli.main(
             args=None if argv is None else list(argv),

@@ -7,15 +7,18 @@ from pathlib import Path
 
 import click
 
-from runbook.cli.options import format_option
+from runbook.cli.console import say
+from runbook.cli.options import format_option, path_option
 from runbook.errors import UsageError
 from runbook.operations.credentials import variable_names
 from runbook.operations.keyring import (
     delete_keyring,
     describe_keyring,
+    in_environment,
+    known_profiles,
+    where_kept,
     write_keyring,
 )
-from runbook.operations.profiles import in_environment, known_profiles, where_kept
 from runbook.operations.root import Root, process_mask
 from runbook.secrets import Account, Secret
 
@@ -56,20 +59,15 @@ def set_(root: Root, profile: str, email: str | None) -> None:
         raise UsageError("the API token is empty", hint="nothing was kept")
     process_mask().add(Account(profile, email, Secret(token)))
     where = write_keyring(profile, email, token)
-    click.echo(f"credential of `{profile}` kept in {where}", err=True)
+    say(f"credential of `{profile}` kept in {where}")
     if in_environment(root, profile) == "environment":
         names = " and ".join(f"`{name}`" for name in variable_names(profile))
-        click.echo(f"note: {names} are set and win over the keyring", err=True)
+        say(f"note: {names} are set and win over the keyring")
 
 
 @auth.command()
 @click.argument("profile", required=False, metavar="[PROFILE]")
-@click.option(
-    "--plan",
-    type=click.Path(path_type=Path),
-    metavar="PLAN",
-    help="Also list the accounts that this plan names.",
-)
+@path_option("--plan", metavar="PLAN", help="Also list the accounts that this plan names.")
 @format_option("text", "json")
 @click.pass_obj
 def status(root: Root, profile: str | None, plan: Path | None, output_format: str) -> None:
@@ -85,7 +83,7 @@ def status(root: Root, profile: str | None, plan: Path | None, output_format: st
         click.echo(
             f"{kept['profile']:<{width}}  {kept['source']}{kept['detail'] and ': '}{kept['detail']}"
         )
-    click.echo(f"\nkeyring: {keyring}", err=True)
+    say(f"\nkeyring: {keyring}")
 
 
 @auth.command()
@@ -95,9 +93,9 @@ def delete(root: Root, profile: str) -> None:
     """Remove the credential of PROFILE from the keyring."""
     there = delete_keyring(_checked(profile))
     said = "removed from the keyring" if there else "was not in the keyring, nothing to remove"
-    click.echo(f"credential of `{profile}` {said}", err=True)
+    say(f"credential of `{profile}` {said}")
     if in_environment(root, profile):
-        click.echo("note: the environment still has one", err=True)
+        say("note: the environment still has one")
 
 
 def _checked(profile: str) -> str:

@@ -21,7 +21,8 @@ from runbook.checklist import (
     preparation,
     summary,
 )
-from runbook.cli.options import plan_argument, with_options
+from runbook.cli.console import say
+from runbook.cli.options import path_option, plan_argument, with_options
 from runbook.errors import UsageError
 from runbook.operations.attest import (
     Attested,
@@ -31,11 +32,12 @@ from runbook.operations.attest import (
     attest_given,
     attestation,
     attested_moment,
+    evidence_name,
     lies_ahead,
     named_person,
+    read_evidence,
 )
 from runbook.operations.credentials import variable_names
-from runbook.operations.evidence import evidence_name, read_evidence
 from runbook.operations.root import Root, read_plan_for
 from runbook.plan.model import Plan
 from runbook.report.checklist_html import checklist_html
@@ -57,22 +59,14 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 @click.option("--by", metavar="NAME", help="Who attests it.")
 @click.option("--at", metavar="TIME", help="When it was authorized, with offset, or `now`.")
 @click.option("--as", "as_account", metavar="EMAIL", help="The account that was signed in.")
-@click.option(
-    "--evidence", type=click.Path(path_type=Path), metavar="FILE", help="A screenshot of it."
-)
+@path_option("--evidence", help="A screenshot of it.")
 @click.option(
     "--format",
     "output_format",
     type=click.Choice(["text", "json", "html"]),
     help="List instead of asking; `html` is a sheet to print.",
 )
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, allow_dash=True),
-    metavar="FILE",
-    help="Where to write the list; default stdout.",
-)
+@path_option("-o", "--output", help="Where to write the list; default stdout.", allow_dash=True)
 @with_options(ChecklistOptions)
 def checklist(root: Root, options: ChecklistOptions) -> None:
     """Walk through the app-link authorization, grouped by site and signed-in account.
@@ -106,26 +100,26 @@ def _list(plan: Plan, output_format: str, output: Path | None) -> None:
         click.echo(text)
         return
     write_atomically(output, text.rstrip("\n") + "\n")
-    click.echo(f"checklist written to `{output}`", err=True)
+    say(f"checklist written to `{output}`")
 
 
 def _say_attested(options: ChecklistOptions, attested: Attested) -> None:
     if attested.in_future:
-        click.echo(FUTURE, err=True)
+        say(FUTURE)
     by = attested.values["by"]
     for job in options.set_ids:
-        click.echo(f"recorded in `{options.plan}`: {printable(job)} authorized by {by}", err=True)
+        say(f"recorded in `{options.plan}`: {printable(job)} authorized by {by}")
         for name in attested.kept.get(job, ()):
-            click.echo(f"note: `{name}` was not given and stays as it was", err=True)
+            say(f"note: `{name}` was not given and stays as it was")
     _say_evidence(options.plan, attested.values)
-    click.echo(summary(attested.plan, groups_of(attested.plan)), err=True)
+    say(summary(attested.plan, groups_of(attested.plan)))
 
 
 def _say_evidence(path: Path, values: Values) -> None:
     name = values.get("evidence")
     if isinstance(name, str):
         sha256 = read_evidence(path, name)["sha256"]
-        click.echo(f"evidence `{printable(name)}` has SHA-256 {sha256}", err=True)
+        say(f"evidence `{printable(name)}` has SHA-256 {sha256}")
 
 
 # The walk
@@ -134,24 +128,22 @@ def _say_evidence(path: Path, values: Values) -> None:
 def _walk(root: Root, options: ChecklistOptions, plan: Plan) -> None:
     path, by = options.plan, options.by
     groups = groups_of(plan)
-    click.echo(summary(plan, groups), err=True)
+    say(summary(plan, groups))
     for group in groups:
         todo = [
             direction for direction in group.directions if direction.state is not LinkState.DONE
         ]
         if not todo:
             continue
-        click.echo(
-            f"\n{printable(group.site)}: one sign-in covers {plural(len(todo), 'direction')}",
-            err=True,
-        )
+        say(f"\n{printable(group.site)}: one sign-in covers {plural(len(todo), 'direction')}")
         for text in preparation(group):
-            click.echo(f"  - {text}", err=True)
+            say(f"  - {text}")
         earlier = [direction.link for direction in group.directions if direction.link]
         named = next((link.by for link in reversed(earlier) if link.by), None)
         account = next((link.as_account for link in reversed(earlier) if link.as_account), None)
         by = by or named or root.environ.get("RUNBOOK_OPERATOR") or None
-        signed_in = options.as_account or account or _suggested_account(root, group)
+        of_profile = root.environ.get(variable_names(group.account)[0], "").strip() or None
+        signed_in = options.as_account or account or of_profile
         for direction in todo:
             answer = _ask(group, direction)
             if answer == "q":
@@ -166,28 +158,24 @@ def _walk(root: Root, options: ChecklistOptions, plan: Plan) -> None:
 def _leave(plan: Plan) -> None:
     groups = groups_of(plan)
     counts = count_states(groups)
-    click.echo(f"\n{summary(plan, groups)}", err=True)
+    say(f"\n{summary(plan, groups)}")
     if counts["open"] or counts["incomplete"]:
-        click.echo("the same command goes on with the open ones", err=True)
-
-
-def _suggested_account(root: Root, group: AppLinkGroup) -> str | None:
-    return root.environ.get(variable_names(group.account)[0], "").strip() or None
+        say("the same command goes on with the open ones")
 
 
 def _ask(group: AppLinkGroup, direction: Direction) -> str:
     ids = ", ".join(printable(instance.id) for instance in direction.instances)
-    click.echo(f"\n  to {host(direction.destination)} ({ids}): {direction.state.value}", err=True)
+    say(f"\n  to {host(direction.destination)} ({ids}): {direction.state.value}")
     for number, text in enumerate(clicks(group, direction), start=1):
-        click.echo(f"    {number}. {text}", err=True)
+        say(f"    {number}. {text}")
     while True:
         typed = str(click.prompt("  authorized? (y)es, (s)kip, (q)uit", err=True)).strip().lower()
         for word in ("yes", "skip", "quit"):
             if typed in (word, word[0]):
                 return word[0]
-        click.echo("  `y`: it is authorized, record it (who, as whom, when)", err=True)
-        click.echo("  `s`: leave it open and go to the next one", err=True)
-        click.echo("  `q`: leave; what was answered so far is in the plan", err=True)
+        say("  `y`: it is authorized, record it (who, as whom, when)")
+        say("  `s`: leave it open and go to the next one")
+        say("  `q`: leave; what was answered so far is in the plan")
 
 
 def _record(
@@ -200,24 +188,28 @@ def _record(
     signed_in: str | None,
 ) -> tuple[str, str | None]:
     """Ask who, as whom, when and with which evidence; write it; return the answers to offer again."""
+
+    def when(text: str) -> str:
+        return attested_moment(root, plan, text).isoformat(timespec="seconds")
+
     while True:
         by = _answer("who attests it", by, _person)
         account = _answer("signed in as (e-mail)", signed_in or "", _account)
-        at = _answer("when", "now", lambda text: _when(root, plan, text))
+        at = _answer("when", "now", when)
         evidence = _answer(
             "evidence file (empty for none)", "", lambda text: _evidence(path, text.strip())
         )
         values = attestation(root, plan, by=by, at=at, as_account=account)
         if lies_ahead(root, values):
-            click.echo(FUTURE, err=True)
+            say(FUTURE)
         if evidence:
             values["evidence"] = evidence
         try:
             attest(path, tuple(instance.id for instance in direction.instances), values)
         except UsageError as problem:
-            click.echo(f"  {problem}; {problem.hint or 'please answer again'}", err=True)
+            say(f"  {problem}; {problem.hint or 'please answer again'}")
             continue
-        click.echo(f"  recorded in `{path}`", err=True)
+        say(f"  recorded in `{path}`")
         _say_evidence(path, values)
         return by, account or None
 
@@ -229,7 +221,7 @@ def _answer(question: str, default: str | None, check: Callable[[str], str]) -> 
         try:
             return check(typed)
         except UsageError as problem:
-            click.echo(f"  {problem}{f'; {problem.hint}' if problem.hint else ''}", err=True)
+            say(f"  {problem}{f'; {problem.hint}' if problem.hint else ''}")
 
 
 def _person(text: str) -> str:
@@ -242,7 +234,7 @@ def _person(text: str) -> str:
 def _account(text: str) -> str:
     name = " ".join(printable(text).split())
     if name and not _EMAIL.fullmatch(name):
-        click.echo(f"  note: `{name}` looks like no e-mail address; it is kept as typed", err=True)
+        say(f"  note: `{name}` looks like no e-mail address; it is kept as typed")
     return name
 
 
@@ -252,7 +244,3 @@ def _evidence(path: Path, text: str) -> str:
     name = evidence_name(path, Path(text))
     read_evidence(path, name)
     return name
-
-
-def _when(root: Root, plan: Plan, text: str) -> str:
-    return attested_moment(root, plan, text).isoformat(timespec="seconds")

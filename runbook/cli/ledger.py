@@ -1,7 +1,6 @@
 """`runbook ledger verify` and `runbook ledger export`: the hash chain, and all events as NDJSON."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -30,24 +29,21 @@ def verify(ctx: click.Context, output_format: str, ledger_file: Path | None) -> 
         damages = tuple(opened.damages())
         rows, head = opened.head()
     if output_format == "json":
-        show_json(verify_json(rows, head, damages))
+        show_json(
+            {
+                "format": 1,
+                "whole": not damages,
+                "rows": rows,
+                "head": head,
+                "damages": [{"seq": damage.seq, "problem": damage.problem} for damage in damages],
+            }
+        )
     else:
         for damage in damages:
             show(f"{f'row {damage.seq}' if damage.seq else 'table'}: {printable(damage.problem)}")
         show(f"rows: {rows}\nhead: {head}")
         say(_verdict(damages))
     ctx.exit(ExitCode.LEDGER if damages else ExitCode.DONE)
-
-
-def verify_json(rows: int, head: str, damages: tuple[Damage, ...]) -> dict[str, Any]:
-    """Return the result as `ledger verify --format json` prints it."""
-    return {
-        "format": 1,
-        "whole": not damages,
-        "rows": rows,
-        "head": head,
-        "damages": [{"seq": damage.seq, "problem": damage.problem} for damage in damages],
-    }
 
 
 def _verdict(damages: tuple[Damage, ...]) -> str:

@@ -1,12 +1,16 @@
 """`leftovers`: issues that still mention an old base URL."""
 
-from pathlib import Path
-
 import click
 
 from runbook.cli.console import say, show, show_json
 from runbook.cli.link_text import host_of
-from runbook.cli.options import format_option, network_options, plan_argument, with_options
+from runbook.cli.options import (
+    format_option,
+    network_options,
+    path_option,
+    plan_argument,
+    with_options,
+)
 from runbook.errors import ExitCode, foremost
 from runbook.operations.find_leftovers import LeftoverOptions, find_leftovers
 from runbook.operations.root import Root
@@ -20,12 +24,11 @@ APPROXIMATE = (
 
 @click.command("leftovers")
 @plan_argument
-@click.option(
+@path_option(
     "--snapshot",
     "snapshot_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
     help="Look at the remote links of this snapshot, too.",
+    dir_okay=False,
 )
 @format_option("text", "json")
 @network_options

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import click
 
 from runbook.cli.console import say, show, show_json
-from runbook.cli.snapshot_progress import watching
+from runbook.cli.snapshot import watching
 from runbook.operations.links import WriteOptions
 from runbook.operations.root import Root
 from runbook.remotelinks.expected import BadRow

@@ -1,18 +1,20 @@
 """`links`: the six operations on the remote links of one issue, by hand."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-from runbook.atlassian.jira_values import Record, Written
+from runbook.atlassian.jira_values import Record
 from runbook.cli.console import say, show
 from runbook.cli.options import (
+    Command,
     format_option,
     ledger_option,
     network_options,
+    path_option,
     with_options,
     yes_option,
 )
@@ -20,7 +22,9 @@ from runbook.errors import UsageError
 from runbook.operations.issue_links import (
     DeleteOptions,
     GetOptions,
+    HandWrite,
     HandWriteOptions,
+    HandWriteQuestions,
     ListOptions,
     SetOptions,
     delete_link,
@@ -33,8 +37,6 @@ from runbook.remotelinks.model import Change, differences
 from runbook.remotelinks.writes import Intent, checked_record
 from runbook.text import aligned, printable, shortened
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
 _CELL = 60
 
 
@@ -46,127 +48,123 @@ def links() -> None:
     """
 
 
-def _place(command: Command) -> Command:
+_id = click.option(
+    "--id", "link_id", type=click.IntRange(min=0), metavar="N", help="The link with this id."
+)
+_global_id = click.option("--global-id", metavar="TEXT", help="The link with this globalId.")
+_account = click.option(
+    "--account",
+    default="default",
+    show_default=True,
+    metavar="PROFILE",
+    help="The credential profile to use.",
+)
+_dry_run = click.option(
+    "--dry-run", is_flag=True, help="Show what would be written, and write nothing."
+)
+
+
+def _of_issue(command: Command) -> Command:
     """Add SITE, ISSUE, `--account` and the network options."""
-    command = network_options(command)
-    command = click.option(
-        "--account",
-        default="default",
-        show_default=True,
-        metavar="PROFILE",
-        help="The credential profile to use.",
-    )(command)
-    command = click.argument("issue", metavar="ISSUE")(command)
-    return click.argument("site", metavar="SITE")(command)
-
-
-def _which(*, needed: bool) -> Callable[[Command], Command]:
-    by_id = click.option(
-        "--id", "link_id", type=click.IntRange(min=0), metavar="N", help="The link with this id."
-    )
-    by_global_id = click.option("--global-id", metavar="TEXT", help="The link with this globalId.")
-
-    def add(command: Command) -> Command:
-        return by_id(by_global_id(command) if needed else command)
-
-    return add
+    command = _account(network_options(command))
+    return click.argument("site", metavar="SITE")(click.argument("issue", metavar="ISSUE")(command))
 
 
 def _writes(command: Command) -> Command:
-    dry = click.option(
-        "--dry-run", is_flag=True, help="Show what would be written, and write nothing."
-    )
-    return ledger_option(yes_option(dry(command)))
+    return ledger_option(yes_option(_dry_run(command)))
 
 
 @links.command("list")
-@_place
+@_of_issue
 @format_option("table", "json")
 @with_options(ListOptions)
 def list_(root: Root, options: ListOptions) -> None:
     """List every remote link of an issue."""
     records = list_links(root, options)
     if options.output_format == "json":
-        _show_record(list(records))
+        show(json.dumps(list(records), indent=2))
     elif records:
-        show(_table(records))
+        head = ("id", "relationship", "title", "url", "application", "globalId")
+        show(aligned([head, *(_row(record) for record in records)]))
     else:
         say(f"no remote links on `{printable(options.issue)}`")
 
 
 @links.command("get")
-@_place
-@_which(needed=True)
+@_of_issue
+@_id
+@_global_id
 @format_option("table", "json")
 @with_options(GetOptions)
 def get(root: Root, options: GetOptions) -> None:
     """Show one remote link, by its id or its globalId."""
     record = get_link(root, options)
     if options.output_format == "json":
-        _show_record(record)
+        show(json.dumps(record, indent=2))
     else:
-        show(_fields(record))
+        rows = [("id", str(record.get("id")))]
+        rows += [(change.path, _value(change.after)) for change in differences(None, record)]
+        show(aligned([(printable(path), value) for path, value in rows]))
 
 
 @links.command("set")
-@_place
-@click.option(
+@_of_issue
+@path_option(
     "--file",
     "link_file",
     required=True,
-    type=click.Path(path_type=Path, allow_dash=True),
     metavar="LINK.json",
     help="The whole link as JSON; `-` reads it from stdin. A field left out becomes null.",
+    allow_dash=True,
 )
-@_which(needed=False)
+@_id
 @_writes
 @with_options(SetOptions)
 def set_(root: Root, options: SetOptions) -> None:
     """Create a remote link, update the one with the same globalId, or replace the one with --id."""
     record = checked_record(_json_file(options.link_file), f"`{options.link_file}`")
-    intent = set_link(root, options, record, _Screen(options))
-    if intent.equal:
+    done = set_link(root, options, record, _questions(options))
+    if done.intent.equal:
         issue = printable(options.issue)
-        say(f"link {intent.link_id} on `{issue}` is equal already; nothing written")
+        say(f"link {done.intent.link_id} on `{issue}` is equal already; nothing written")
+    _say_written(done)
 
 
 @links.command("delete")
-@_place
-@_which(needed=True)
+@_of_issue
+@_id
+@_global_id
 @_writes
 @with_options(DeleteOptions)
 def delete(root: Root, options: DeleteOptions) -> None:
     """Remove one remote link, by its id or its globalId."""
-    delete_link(root, options, _Screen(options))
+    _say_written(delete_link(root, options, _questions(options)))
 
 
-class _Screen:
-    """What `links set` and `links delete` show and ask."""
-
-    def __init__(self, options: HandWriteOptions) -> None:
-        self._options = options
-
-    def intended(self, intent: Intent, request: Mapping[str, Any]) -> None:
-        """Show what would change."""
+def _questions(options: HandWriteOptions) -> HandWriteQuestions:
+    def show_intent(intent: Intent, request: Mapping[str, Any]) -> None:
         if intent.after is not None and intent.before is None and not intent.global_id:
             say("warning: without a `globalId` Jira makes a new link each time this is sent")
         show(f"{_headline(intent)}\n{_changes(intent.changes)}")
-        if self._options.dry_run:
+        if options.dry_run:
             say(f"dry run: `{request['method']} {printable(request['url'])}` was not sent")
 
-    def confirm(self) -> None:
-        """Ask before the write."""
-        click.confirm("write this?", abort=True, err=True)
+    return HandWriteQuestions(
+        show=show_intent, confirm=lambda: click.confirm("write this?", abort=True, err=True)
+    )
 
-    def written(self, intent: Intent, written: Written, ledger: Path) -> None:
-        """Say what was written, and where it is recorded."""
-        issue, where = printable(intent.write.issue), f"recorded in `{printable(str(ledger))}`"
-        if intent.after is None:
-            say(f"removed link {intent.link_id} from `{issue}`, {where}")
-        elif written.created:
-            say(f"created link {written.link_id} on `{issue}`, {where}")
-        else:
-            say(f"updated link {written.link_id or intent.link_id} on `{issue}`, {where}")
+
+def _say_written(done: HandWrite) -> None:
+    intent, written = done.intent, done.written
+    if written is None:
+        return
+    issue, where = printable(intent.write.issue), f"recorded in `{printable(str(done.ledger))}`"
+    if intent.after is None:
+        say(f"removed link {intent.link_id} from `{issue}`, {where}")
+    elif written.created:
+        say(f"created link {written.link_id} on `{issue}`, {where}")
+    else:
+        say(f"updated link {written.link_id or intent.link_id} on `{issue}`, {where}")
 
 
 def _headline(intent: Intent) -> str:
@@ -194,15 +192,6 @@ def _json_file(path: Path) -> Any:
         ) from problem
 
 
-def _show_record(value: Any) -> None:
-    show(json.dumps(value, indent=2))
-
-
-def _table(records: Iterable[Record]) -> str:
-    head = ("id", "relationship", "title", "url", "application", "globalId")
-    return aligned([head, *(_row(record) for record in records)])
-
-
 def _row(record: Record) -> tuple[str, ...]:
     target, application = _part(record, "object"), _part(record, "application")
     values = (
@@ -221,19 +210,12 @@ def _part(record: Record, name: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _fields(record: Record) -> str:
-
-    rows = [("id", str(record.get("id")))]
-    rows += [(one.path, _value(one.after)) for one in differences(None, record)]
-    return aligned([(printable(path), value) for path, value in rows])
-
-
 def _changes(changes: Sequence[Change]) -> str:
     rows = []
-    for one in changes:
-        sign = "+" if one.before is None else "-" if one.after is None else "~"
-        values = [_value(value) for value in (one.before, one.after) if value is not None]
-        rows.append((sign, printable(one.path), " -> ".join(values)))
+    for change in changes:
+        sign = "+" if change.before is None else "-" if change.after is None else "~"
+        values = [_value(value) for value in (change.before, change.after) if value is not None]
+        rows.append((sign, printable(change.path), " -> ".join(values)))
     return aligned(rows, indent="  ")
 
 

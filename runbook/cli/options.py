@@ -11,41 +11,50 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 Options = TypeVar("Options")
 
 
-def _option(*names: str, **settings: Any) -> Callable[[Command], Command]:
-    return click.option(*names, **settings)
+def path_option(
+    *names: str,
+    help: str,  # noqa: A002 - click's own name
+    metavar: str = "FILE",
+    required: bool = False,
+    **kind: bool,
+) -> Callable[[Command], Command]:
+    """Add an option that names a file or a folder; `kind` is what `click.Path` takes."""
+    path = click.Path(path_type=Path, **kind)
+    return click.option(*names, type=path, metavar=metavar, required=required, help=help)
 
 
-ledger_option = _option(
+ledger_option = path_option(
     "--ledger",
     "ledger_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
+    dir_okay=False,
     help="The ledger; default RUNBOOK_LEDGER, else runbook.ledger beside the plan.",
 )
-endpoint_option = _option(
+endpoint_option = click.option(
     "--endpoint",
     metavar="URL",
     help="Send every request to this loopback address instead; default RUNBOOK_ENDPOINT.",
 )
-ca_bundle_option = _option(
+ca_bundle_option = path_option(
     "--ca-bundle",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    metavar="FILE",
+    exists=True,
+    dir_okay=False,
     help="Certificates (PEM) to trust besides the usual ones, for a proxy that opens TLS.",
 )
-operator_option = _option(
+operator_option = click.option(
     "--operator",
     metavar="NAME",
     help="Who is at the keyboard; default RUNBOOK_OPERATOR, else the account's e-mail.",
 )
-expected_option = _option(
+expected_option = path_option(
     "--expected",
     "expected_file",
-    type=click.Path(path_type=Path),
     metavar="CSV",
     help="The Data Center's issue links; default the plan's `expected`.",
 )
-yes_option = _option("--yes", is_flag=True, help="Do not ask.")
+plan_argument = click.argument("plan", type=click.Path(path_type=Path))
+# An id, a unique prefix of one, or `latest`.
+run_argument = click.argument("run", metavar="RUN")
+yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
 def network_options(command: Command) -> Command:
@@ -53,11 +62,17 @@ def network_options(command: Command) -> Command:
     return endpoint_option(ca_bundle_option(command))
 
 
+def lang_option(help_text: str) -> Callable[[Command], Command]:
+    """Add `--lang`, the language of the report."""
+    languages = click.Choice(("en", "de"))
+    return click.option("--lang", type=languages, default="en", show_default=True, help=help_text)
+
+
 def format_option(
     *choices: str, help_text: str = "How to print the result."
 ) -> Callable[[Command], Command]:
     """Add `--format`, with the first choice as its default."""
-    return _option(
+    return click.option(
         "--format",
         "output_format",
         type=click.Choice(choices),
@@ -65,16 +80,6 @@ def format_option(
         show_default=True,
         help=help_text,
     )
-
-
-def plan_argument(command: Command) -> Command:
-    """Add the argument PLAN."""
-    return click.argument("plan", type=click.Path(path_type=Path))(command)
-
-
-def run_argument(command: Command) -> Command:
-    """Add the argument RUN: a run id, a unique prefix of one, or `latest`."""
-    return click.argument("run", metavar="RUN")(command)
 
 
 def with_options(

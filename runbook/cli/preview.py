@@ -1,56 +1,49 @@
 """`runbook preview`: exactly what would be sent, in order, without touching the network."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from runbook.checks.checked_plan import CheckedPlan
 from runbook.cli.console import say, show, show_json
-from runbook.cli.options import format_option, ledger_option, plan_argument, with_options
-from runbook.operations.check_plan import checked_plan, planned_moment
+from runbook.cli.options import format_option, ledger_option, path_option, plan_argument
+from runbook.operations.check_plan import checked_plan, expected_links, planned_moment
 from runbook.operations.credentials import variable_names
-from runbook.operations.preview_plan import expected_links
 from runbook.operations.root import Root
 from runbook.preview import Expected, preview_curl, preview_json, preview_text
 from runbook.report import planned_page
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PreviewOptions:
-    """What is shown of which plan, at which moment."""
-
-    plan: Path
-    output_format: str
-    at: str | None
-    links_file: Path | None
-    ledger_file: Path | None
 
 
 @click.command("preview")
 @plan_argument
 @format_option("text", "json", "curl", "html")
 @click.option("--at", metavar="TIME", help="The planned moment, with its offset; else `cutover`.")
-@click.option(
+@path_option(
     "--links",
     "links_file",
-    type=click.Path(path_type=Path),
     metavar="CSV",
     help="Issue links of the Data Center, to say how many each job is expected to recreate; default the plan's `expected`.",
 )
 @ledger_option
-@with_options(PreviewOptions)
-def preview(root: Root, options: PreviewOptions) -> None:
+@click.pass_obj
+def preview(
+    root: Root,
+    plan: Path,
+    output_format: str,
+    at: str | None,
+    links_file: Path | None,
+    ledger_file: Path | None,
+) -> None:
     """Show exactly what PLAN would send: requests in order, windows, rounds, what is not known.
 
     Touches no network and sends nothing.
     """
-    moment = planned_moment(options.at)
-    checked = checked_plan(root, options.plan, at=moment, ledger=options.ledger_file)
-    if options.output_format == "html":
+    moment = planned_moment(at)
+    checked = checked_plan(root, plan, at=moment, ledger=ledger_file)
+    if output_format == "html":
         show(planned_page(checked.plan, checked.findings, checked.facts.at))
         return
-    show_preview(checked, options.output_format, expected_links(checked, options.links_file))
+    show_preview(checked, output_format, expected_links(checked, links_file))
 
 
 def show_preview(checked: CheckedPlan, output_format: str, expected: Expected | None) -> None:

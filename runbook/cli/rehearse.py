@@ -1,5 +1,8 @@
 """`runbook rehearse`: the whole evening against the built-in simulator."""
 
+import contextlib
+from collections.abc import Iterator
+from datetime import tzinfo
 from functools import partial
 from pathlib import Path
 
@@ -7,15 +10,16 @@ import click
 
 from runbook.cli.console import say, show
 from runbook.cli.link_text import say_outcomes
-from runbook.cli.options import plan_argument, with_options
-from runbook.cli.run import say_closing
-from runbook.cli.summary import summary_text
+from runbook.cli.options import path_option, plan_argument, with_options
+from runbook.cli.summary import say_closing, summary_text
 from runbook.cli.watching import Lines
 from runbook.errors import ExitCode, UsageError
+from runbook.execute.ports import Observer
+from runbook.ledger.store import Ledger
 from runbook.operations.practice import serve_practice
 from runbook.operations.rehearse import RehearsalOptions, RehearsalScreen, rehearse_in_file
 from runbook.operations.root import Root
-from runbook.operations.run import RunSummary
+from runbook.operations.run import RunScreen, RunSummary
 
 
 @click.command("rehearse")
@@ -30,25 +34,18 @@ from runbook.operations.run import RunSummary
     show_default=True,
     help="How much goes wrong on the way.",
 )
-@click.option(
-    "--report",
-    "report_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Write the rehearsal's report.",
-)
+@path_option("--report", "report_file", help="Write the rehearsal's report.", dir_okay=False)
 @click.option("--repair", is_flag=True, help="Leave links out, and repair them after verification.")
 @click.option("--rollback", is_flag=True, help="Take everything back at the end.")
 @click.option("--serve", is_flag=True, help="Leave the simulator running, to practise by hand.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="With `--serve`."
 )
-@click.option(
+@path_option(
     "--ledger",
     "ledger_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
     help="Keep the rehearsal's own ledger in a file that is not there yet.",
+    dir_okay=False,
 )
 @with_options(RehearsalOptions)
 def rehearse(root: Root, options: RehearsalOptions) -> ExitCode:
@@ -68,12 +65,16 @@ def rehearse(root: Root, options: RehearsalOptions) -> ExitCode:
         return ExitCode.DONE
     screen = RehearsalScreen(
         say=say,
-        observer=Lines,
-        confirm=_show_summary,
+        run=RunScreen(confirm=_show_summary, observers=_lines),
         closing=partial(say_closing, plan=options.plan),
         outcomes=say_outcomes,
     )
     return rehearse_in_file(root, options, screen)
+
+
+@contextlib.contextmanager
+def _lines(_: Ledger, zone: tzinfo) -> Iterator[tuple[Observer, ...]]:
+    yield (Lines(zone),)
 
 
 def _show_summary(summary: RunSummary) -> None:

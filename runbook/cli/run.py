@@ -4,41 +4,32 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Callable, Iterator
-from datetime import tzinfo
+from contextlib import AbstractContextManager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import click
 
-from runbook.cli.closing import closing
 from runbook.cli.console import say
 from runbook.cli.options import (
     format_option,
     ledger_option,
     network_options,
     operator_option,
+    path_option,
     plan_argument,
     with_options,
     yes_option,
 )
 from runbook.cli.preview import show_preview
-from runbook.cli.summary import summary_text
+from runbook.cli.summary import say_closing, summary_text
 from runbook.cli.watching import observers_for
 from runbook.errors import ExitCode, UsageError
 from runbook.execute.ports import Interrupts
 from runbook.jobs import SUBMIT_INTERVAL_S
-from runbook.ledger.store import Ledger
-from runbook.operations.preview_plan import expected_links
+from runbook.operations.check_plan import expected_links
 from runbook.operations.root import Root
-from runbook.operations.run import (
-    RunOptions,
-    RunResult,
-    RunScreen,
-    RunSummary,
-    checked_for_run,
-    run_in_ledger,
-)
+from runbook.operations.run import RunOptions, RunScreen, RunSummary, checked_for_run, run_in_ledger
 
 
 class TakesIds(click.Command):
@@ -81,6 +72,9 @@ def _again(_: click.Context, __: click.Parameter, words: tuple[str, ...]) -> Any
     return tuple(word for word in words if word) if words else None
 
 
+_seconds = partial(click.option, type=click.FloatRange(min=0), metavar="S", show_default=True)
+
+
 def _stripped(_: click.Context, __: click.Parameter, text: str) -> str:
     return text.strip()
 
@@ -92,12 +86,8 @@ def _stripped(_: click.Context, __: click.Parameter, text: str) -> str:
 @click.option(
     "--digest", metavar="SHA", help="Run only if the jobs (or the plan) have this digest."
 )
-@click.option(
-    "--report",
-    "report_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Keep an HTML report up to date while it runs.",
+@path_option(
+    "--report", "report_file", help="Keep an HTML report up to date while it runs.", dir_okay=False
 )
 @click.option("--only", multiple=True, metavar="ID …", help="Send only these jobs now.")
 @click.option("--early", is_flag=True, help="Run before the plan's cutover.")
@@ -122,29 +112,21 @@ def _stripped(_: click.Context, __: click.Parameter, text: str) -> str:
     show_default=True,
     help="A word given beforehand on outcomes that cannot be known.",
 )
-@click.option(
+@_seconds(
     "--submit-interval",
     "submit_interval_s",
-    type=click.FloatRange(min=0),
     default=SUBMIT_INTERVAL_S,
-    show_default=True,
-    metavar="S",
     help="At most one submission every S seconds.",
 )
-@click.option(
+@_seconds(
     "--poll-interval",
     "poll_interval_s",
-    type=click.FloatRange(min=0),
-    metavar="S",
     help="Ask for a status every S seconds; default growing from 5 to 60.",
 )
-@click.option(
+@_seconds(
     "--connect-retry",
     "connect_retry_s",
-    type=click.FloatRange(min=0),
     default=600.0,
-    show_default=True,
-    metavar="S",
     help="Try for S seconds to reach a host that cannot be connected to.",
 )
 @format_option("text", "json", help_text="json: one object per ledger event on stdout.")
@@ -173,23 +155,14 @@ def run(root: Root, options: RunOptions) -> ExitCode:
             hint="look at `runbook preview` first, then add `--yes`, best with `--digest SHA`",
         )
 
-    def observers(ledger: Ledger, zone: tzinfo) -> Any:
-        return observers_for(root, options.output_format, options.report_file, ledger, zone)
-
     screen = RunScreen(
-        observers=observers,
+        observers=partial(observers_for, root, options.output_format, options.report_file),
         confirm=asking(yes=options.yes),
         signals=signals_to,
-        closing=partial(say_closing, plan=options.plan),
     )
-    return run_in_ledger(root, options, screen)
-
-
-def say_closing(ledger: Ledger, result: RunResult, *, plan: Path) -> None:
-    """Say why nothing was sent, where that is so, how the run ended, and what comes next."""
-    if result.refused is not None:
-        say(f"nothing was sent: {result.refused}")
-    closing(ledger, result.run, result.ending, plan=plan)
+    result = run_in_ledger(root, options, screen)
+    say_closing(result, options.plan)
+    return result.ending.exit_code
 
 
 def asking(*, yes: bool) -> Callable[[RunSummary], None]:
@@ -200,7 +173,8 @@ def asking(*, yes: bool) -> Callable[[RunSummary], None]:
         if yes:
             return
         name = summary.checked.plan.name
-        with _plain_ctrl_c():
+        # An event loop would keep Ctrl-C for itself; a question ends at once.
+        with _handled_by(signal.default_int_handler, signal.SIGINT):
             typed = click.prompt(
                 f"Type the plan's name (`{name}`) to send", err=True, default="", show_default=False
             )
@@ -212,24 +186,8 @@ def asking(*, yes: bool) -> Callable[[RunSummary], None]:
     return confirm
 
 
-@contextlib.contextmanager
-def _plain_ctrl_c() -> Iterator[None]:
-    """Let Ctrl-C end a question at once, although an event loop would keep it for itself."""
-    try:
-        before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    except ValueError:
-        # Not in the main thread, where no signal arrives.
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-@contextlib.contextmanager
-def signals_to(interrupts: Interrupts) -> Iterator[None]:
-    """Turn Ctrl-C and a polite end of the process into interrupts while the block runs."""
+def signals_to(interrupts: Interrupts) -> AbstractContextManager[None]:
+    """Turn Ctrl-C and a polite end of the process into interrupts; called inside the event loop."""
     loop = asyncio.get_running_loop()
 
     def heard(*_: object) -> None:
@@ -237,9 +195,13 @@ def signals_to(interrupts: Interrupts) -> Iterator[None]:
         loop.call_soon_threadsafe(interrupts.wake)
 
     # SIGTERM is there on every system that Python runs on; on Windows it never arrives.
-    kinds = (signal.SIGINT, signal.SIGTERM)
+    return _handled_by(heard, signal.SIGINT, signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def _handled_by(handler: Any, *kinds: signal.Signals) -> Iterator[None]:
     try:
-        before = {kind: signal.signal(kind, heard) for kind in kinds}
+        before = {kind: signal.signal(kind, handler) for kind in kinds}
     except ValueError:
         # Not in the main thread: whoever runs us there handles signals.
         yield
@@ -247,5 +209,5 @@ def signals_to(interrupts: Interrupts) -> Iterator[None]:
     try:
         yield
     finally:
-        for kind, handler in before.items():
-            signal.signal(kind, handler)
+        for kind, handled in before.items():
+            signal.signal(kind, handled)

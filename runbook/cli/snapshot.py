@@ -1,15 +1,31 @@
 """`snapshot`: every remote link of every issue in scope, into a file."""
 
-from collections.abc import Sequence
+import contextlib
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.progress import TimeRemainingColumn as TimeLeft
+from rich.text import Text
 
 from runbook.cli.console import say, show, show_json
-from runbook.cli.options import format_option, network_options, plan_argument, with_options
-from runbook.cli.snapshot_progress import watching
+from runbook.cli.options import (
+    format_option,
+    network_options,
+    path_option,
+    plan_argument,
+    with_options,
+)
+from runbook.clock import Clock
 from runbook.errors import ExitCode, RunbookError, foremost
 from runbook.operations.root import Root
 from runbook.operations.take_snapshot import (
@@ -18,32 +34,30 @@ from runbook.operations.take_snapshot import (
     SnapshotScreen,
     take_snapshot,
 )
-from runbook.remotelinks.snapshot import QueryRefusedError, Scope, Taken
-from runbook.remotelinks.snapshot_file import SnapshotFile
-from runbook.text import aligned, plural, printable, shortened
+from runbook.remotelinks.snapshot import QueryRefusedError, Scope, SnapshotProgress, Taken
+from runbook.remotelinks.snapshot_file import Chunk, SnapshotFile
+from runbook.text import aligned, plural, printable, shortened, span
 
 _SHOWN = 20
 
 
 @click.command("snapshot")
 @plan_argument
-@click.option(
+@path_option(
     "-o",
     "--output",
     "output",
     required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
     help="The snapshot; one that was begun is gone on with.",
+    dir_okay=False,
 )
 @click.option(
     "--site", "sites", multiple=True, metavar="URL", help="Only this site; may be repeated."
 )
 @click.option("--jql", metavar="JQL", help="Only the issues of this query, on every chosen site.")
-@click.option(
+@path_option(
     "--links",
     "links_file",
-    type=click.Path(path_type=Path),
     metavar="CSV",
     help="The issues that these expected links name; default the plan's `expected`.",
 )
@@ -66,16 +80,13 @@ def snapshot(root: Root, options: SnapshotOptions) -> ExitCode:
     """Read every remote link of the issues in scope into FILE; the same command goes on after a break."""
 
     def show_file(file: SnapshotFile, scope: Scope, taken: Taken | None) -> None:
+        if taken is None:
+            say(
+                f"`{options.output}` is whole since {file.meta().finished_at}; nothing was read. Name another file for a new snapshot"
+            )
         _show(file, scope, () if taken is None else taken.errors, options.output_format)
 
-    screen = SnapshotScreen(
-        scope=_say_scope,
-        watching=partial(watching, root),
-        whole=lambda finished: say(
-            f"`{options.output}` is whole since {finished}; nothing was read. Name another file for a new snapshot"
-        ),
-        show=show_file,
-    )
+    screen = SnapshotScreen(scope=_say_scope, watching=partial(watching, root), show=show_file)
     result = take_snapshot(root, options, screen)
     return ExitCode.DONE if result.taken is None else _ended(result.taken, result, options.output)
 
@@ -141,10 +152,7 @@ def _say_scope(scope: Scope) -> None:
 
 
 def _show(
-    file: SnapshotFile,
-    scope: Scope,
-    errors: Sequence[tuple[str, RunbookError]],
-    output_format: str,
+    file: SnapshotFile, scope: Scope, errors: Sequence[tuple[str, RunbookError]], output_format: str
 ) -> None:
     meta = file.meta()
     rows = [
@@ -208,3 +216,88 @@ def _show(
 def _states(total: int, states: dict[str, int]) -> dict[str, int]:
     counts = {name: states.get(name, 0) for name in ("read", "absent", "refused", "failed")}
     return {**counts, "not_looked_at": max(0, total - sum(counts.values()))}
+
+
+class SnapshotLines(SnapshotProgress):
+    """One line on stderr per change: a site counted, a chunk on disk, keys resolved."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._totals: dict[str, int] = {}
+        self._before: dict[str, int] = {}
+        self._read: Counter[str] = Counter()
+        self._begun_s: dict[str, float] = {}
+
+    def found(self, site: str, total: int, done: int) -> None:
+        """Say how many issues are in scope; `done` of them were read by an earlier process."""
+        self._totals[site], self._before[site] = total, done
+        self._begun_s[site] = self._clock.monotonic_s()
+        known = f", {done} read before" if done else ""
+        say(f"{_host(site)}: {plural(total, 'issue')} in scope{known}")
+
+    def read(self, site: str) -> None:
+        """Count."""
+        self._read[site] += 1
+
+    def recorded(self, site: str, chunk: Chunk) -> None:
+        """Say how far it is, how fast, and how long the rest will take."""
+        del chunk
+        total, read = self._totals[site], self._read[site]
+        done = self._before[site] + read
+        passed_s = self._clock.monotonic_s() - self._begun_s[site]
+        rate = read / passed_s if passed_s > 0 else 0.0
+        left = f", {span(timedelta(seconds=(total - done) / rate))} left" if rate else ""
+        say(f"{_host(site)}: {done} of {total} issues, {rate:.0f}/s{left}")
+
+    def resolving(self, site: str, keys: int) -> None:
+        """Say it."""
+        say(f"{_host(site)}: resolving {plural(keys, 'target key')}")
+
+
+class SnapshotBars(SnapshotProgress):
+    """A live bar per site."""
+
+    def __init__(self, bars: Any) -> None:
+        self._bars = bars
+        self._tasks: dict[str, Any] = {}
+
+    def found(self, site: str, total: int, done: int) -> None:
+        """Begin a bar."""
+        self._tasks[site] = self._bars.add_task(_host(site), total=total, completed=done)
+
+    def read(self, site: str) -> None:
+        """Move the bar on."""
+        self._bars.advance(self._tasks[site])
+
+    def resolving(self, site: str, keys: int) -> None:
+        """Say it above the bars."""
+        self._bars.console.print(f"{_host(site)}: resolving {plural(keys, 'target key')}")
+
+
+@contextlib.contextmanager
+def watching(root: Root) -> Iterator[SnapshotProgress]:
+    """Yield what shows the progress of a snapshot on stderr."""
+    if not sys.stderr.isatty():
+        yield SnapshotLines(root.clock)
+        return
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Speed(),
+        TimeLeft(),
+        TextColumn("left"),
+    )
+    console = Console(stderr=True, no_color=root.no_color)
+    with Progress(*columns, console=console, refresh_per_second=4) as bars:
+        yield SnapshotBars(bars)
+
+
+class _Speed(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text("" if task.speed is None else f"{task.speed:.0f}/s")
+
+
+def _host(site: str) -> str:
+    return urlsplit(site).netloc

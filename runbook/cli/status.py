@@ -53,7 +53,7 @@ def status_text(view: RunView, at: datetime) -> str:
         f"jobs: {added_up(view.counts())}",
         aligned(_job_rows(view, at, zone), indent="  "),
     ]
-    blocks += [_notes(view)] if _notes(view) else []
+    blocks += _notes(view)
     waiting = [job for job in view.jobs if job.needs_person()]
     if waiting:
         blocks.append(
@@ -83,10 +83,7 @@ def _head(view: RunView, at: datetime, zone: tzinfo) -> Iterator[tuple[str, str]
     if view.stop is not None:
         stopped_at, stop = view.stop
         reason = f": {printable(stop.reason)}" if stop.reason else ""
-        yield (
-            "stopped",
-            f"{moment(stopped_at, zone)} by {printable(stop.by)}{reason}",
-        )
+        yield ("stopped", f"{moment(stopped_at, zone)} by {printable(stop.by)}{reason}")
 
 
 def _job_rows(view: RunView, at: datetime, zone: tzinfo) -> Iterator[tuple[str, ...]]:
@@ -135,7 +132,7 @@ def window_left(job: JobView, at: datetime) -> str:
     return "never open" if {state for state, _ in states} == {WindowState.NEVER} else "closed"
 
 
-def _notes(view: RunView) -> str:
+def _notes(view: RunView) -> list[str]:
     lines = []
     if view.state is not RunState.RUNNING and any(job.state in AT_ATLASSIAN for job in view.jobs):
         lines.append(
@@ -143,7 +140,7 @@ def _notes(view: RunView) -> str:
         )
     if any(job.settled_by_person and job.state is JobState.UNKNOWN for job in view.jobs):
         lines.append("accepted without an id: only `runbook verify` can tell what such a job did")
-    return "\n".join(lines)
+    return ["\n".join(lines)] if lines else []
 
 
 def _words_for_person(view: RunView, job: JobView, zone: tzinfo) -> str:
@@ -207,3 +204,39 @@ def next_step(view: RunView) -> str:
             }.get(
                 view.verification, f"next: `runbook verify {run}` looks whether the links arrived"
             )
+
+
+@click.command("runs")
+@format_option("text", "json")
+@ledger_option
+@click.pass_obj
+def runs(root: Root, output_format: str, ledger_file: Path | None) -> None:
+    """List all runs of the ledger, oldest first."""
+    path = root.ledger_path(ledger_file)
+    views = read_runs(root, path)
+    if output_format == "json":
+        # Each as in `status`, without its jobs.
+        listed = [
+            {**view.as_json()["run"], "rehearsal": view.started.rehearsal, "counts": view.counts()}
+            for view in views
+        ]
+        show_json({"format": 1, "runs": listed})
+        return
+    if views:
+        show(aligned(_rows(views)))
+    say(f"{plural(len(views), 'run')} in `{printable(str(path))}`")
+
+
+def _rows(views: tuple[RunView, ...]) -> Iterator[tuple[str, ...]]:
+    yield "run", "plan", "state", "verification", "started", "by", "jobs"
+    for view in views:
+        zone = zone_of(view.started.zone_minutes)
+        yield (
+            printable(view.id),
+            printable(view.started.plan_name) + (" (REHEARSAL)" if view.started.rehearsal else ""),
+            view.state.value,
+            printable(view.verification),
+            moment(view.started_at, zone),
+            printable(view.operator),
+            added_up(view.counts()),
+        )

@@ -18,7 +18,7 @@ from runbook.cli.options import (
     run_argument,
     with_options,
 )
-from runbook.cli.snapshot_progress import watching
+from runbook.cli.snapshot import watching
 from runbook.errors import ExitCode
 from runbook.operations.links import VerifyOptions, verify_in_ledger
 from runbook.operations.root import Root

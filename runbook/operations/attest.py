@@ -1,15 +1,19 @@
-"""Write one attestation into the plan's file: read, change, read again, replace."""
+"""Record in the plan file who authorized an app link, when, and with which evidence.
 
+The file is read, changed, read again and replaced, so that an attestation never breaks a plan.
+"""
+
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 from runbook.atomic_file import write_atomically
 from runbook.errors import PlanError, UsageError
-from runbook.operations.evidence import evidence_name
-from runbook.operations.root import Root
+from runbook.operations.root import Root, read_whole
 from runbook.plan import load_plan_bytes
 from runbook.plan.edit import edit_plan_bytes
 from runbook.plan.model import Instance, Plan
@@ -34,7 +38,7 @@ class ChecklistOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attested:
-    """What was written: the plan as it is now, and for each job the fields that were kept as they were."""
+    """What was written: the plan as it is now, and the fields of each job that were left unchanged."""
 
     plan: Plan
     values: Values
@@ -57,19 +61,12 @@ def attest_given(root: Root, plan: Plan, options: ChecklistOptions) -> Attested:
     values = attestation(root, plan, by=options.by, at=options.at, as_account=options.as_account)
     if options.evidence is not None:
         values["evidence"] = evidence_name(options.plan, options.evidence)
-    links = {job: plan.instance(job) for job in options.set_ids}
-    kept = {
-        job: tuple(
-            name
-            for name, value in (
-                ("as", instance.app_link.as_account),
-                ("evidence", instance.app_link.evidence),
-            )
-            if value and name not in values
-        )
-        for job, instance in links.items()
-        if instance is not None and instance.app_link is not None
-    }
+    kept: dict[str, tuple[str, ...]] = {}
+    for job in options.set_ids:
+        instance = plan.instance(job)
+        if instance is not None and instance.app_link is not None:
+            before = {"as": instance.app_link.as_account, "evidence": instance.app_link.evidence}
+            kept[job] = tuple(name for name in before if before[name] and name not in values)
     after = attest(options.plan, options.set_ids, values)
     return Attested(plan=after, values=values, in_future=lies_ahead(root, values), kept=kept)
 
@@ -128,26 +125,23 @@ def attested_moment(root: Root, plan: Plan, text: str) -> datetime:
 def attest(path: Path, ids: tuple[str, ...], values: Values) -> Plan:
     """Put `values` into the `appLink` of these jobs, in the file, and return the plan as it is now.
 
-    The file is read anew, so that what an editor saved in the meantime stays.
+    The file is read again first, so that changes saved by an editor in the meantime are kept.
 
     Raises:
         PlanError: the plan has structural errors, or cannot be changed safely; it is left as it is.
         UsageError: the plan has no job of that id any more, or cannot be written.
     """
-    data = _bytes(path)
+    try:
+        data = path.read_bytes()
+    except OSError as problem:
+        raise PlanError(f"cannot read `{path}`: {problem.strerror or problem}") from problem
     plan = load_plan_bytes(data, str(path)).whole_plan()
     for job in ids:
-        data = edit_plan_bytes(data, _index(_instance(plan, job)), values)
+        index = _instance(plan, job).path.removeprefix("instances[").removesuffix("]")
+        data = edit_plan_bytes(data, int(index), values)
     after = load_plan_bytes(data, str(path)).whole_plan()
     write_atomically(path, data)
     return after
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as problem:
-        raise PlanError(f"cannot read `{path}`: {problem.strerror or problem}") from problem
 
 
 def _instance(plan: Plan, job: str) -> Instance:
@@ -161,5 +155,46 @@ def _instance(plan: Plan, job: str) -> Instance:
     return instance
 
 
-def _index(instance: Instance) -> int:
-    return int(instance.path.removeprefix("instances[").removesuffix("]"))
+LIMIT_BYTES = 64 * 1024 * 1024
+
+
+def evidence_name(
+    plan: Path, given: Path, *, such_as: str = "a screenshot of the authorization"
+) -> str:
+    """Return how the plan names an evidence file: relative to its folder, with `/`.
+
+    `given` may be relative to the working directory or to the plan's folder; `such_as` is an example
+    for the hint.
+
+    Raises:
+        UsageError: it is no file, or it lies outside the plan's folder.
+    """
+    folder = plan.resolve().parent
+    candidates = [given.resolve(), (folder / given).resolve()]
+    found = next((path for path in candidates if path.is_file()), None)
+    if found is None:
+        raise UsageError(
+            f"no evidence file `{given}`", hint=f"name a file that is there, such as {such_as}"
+        )
+    if not found.is_relative_to(folder):
+        raise UsageError(
+            f"the evidence file `{given}` lies outside the plan's folder",
+            hint=f"copy it below `{folder}`, so that plan and evidence travel together",
+        )
+    return found.relative_to(folder).as_posix()
+
+
+def read_evidence(plan: Path, name: str) -> dict[str, Any]:
+    """Return `{path, sha256, bytes}` of an evidence file that a plan names.
+
+    Raises:
+        UsageError: it cannot be read, or is larger than 64 MiB.
+    """
+    too_large = UsageError(
+        f"the evidence file `{name}` is larger than 64 MiB",
+        hint="a screenshot or a signed PDF is enough",
+    )
+    path = plan.resolve().parent / name
+    what = f"the evidence file `{name}`"
+    data = read_whole(path, what, limit=LIMIT_BYTES, too_large=too_large)
+    return {"path": name, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}

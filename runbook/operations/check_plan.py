@@ -20,6 +20,9 @@ from runbook.operations.credentials import variable_names
 from runbook.operations.root import Root
 from runbook.plan.model import Plan
 from runbook.plan.parse import Loaded, load_plan
+from runbook.preview import Expected
+from runbook.remotelinks.expected import read_expected
+from runbook.remotelinks.mapping import expected_counts
 from runbook.secrets import Account
 
 
@@ -93,12 +96,9 @@ def examined_plan(
         facts = replace(facts, online=answers, not_asked=reason)
     findings = examine(plan, facts, loaded.findings)
     if loaded.source.hides:
+        mask = loaded.source.mask
         findings = tuple(
-            replace(
-                finding,
-                message=loaded.source.mask(finding.message),
-                hint=loaded.source.mask(finding.hint),
-            )
+            replace(finding, message=mask(finding.message), hint=mask(finding.hint))
             for finding in findings
         )
     return Examined(loaded=loaded, findings=findings, facts=facts)
@@ -144,12 +144,9 @@ def _is_file(folder: Path, name: str) -> bool:
 
 
 def _submitters(plan: Plan, environ: Mapping[str, str]) -> dict[str, str]:
-    found = {}
-    for profile in {site.account for site in plan.sites}:
-        email = environ.get(variable_names(profile)[0], "").strip()
-        if email:
-            found[profile] = email
-    return found
+    profiles = {site.account for site in plan.sites}
+    emails = {name: environ.get(variable_names(name)[0], "").strip() for name in profiles}
+    return {name: email for name, email in emails.items() if email}
 
 
 def _earlier_backups(
@@ -207,3 +204,19 @@ def _asked(
             return await ask(plan, send, root.clock)
 
     return root.await_(ask_all()), ""
+
+
+def expected_links(checked: CheckedPlan, links_file: Path | None) -> Expected | None:
+    """Return how many links each job and pair of waves is expected to recreate.
+
+    The links are those of `--links`, else of the plan's `expected` where that file is there; None
+    without either.
+
+    Raises:
+        UsageError: the CSV cannot be read.
+    """
+    plan = checked.plan
+    if links_file is None and plan.expected is not None:
+        beside = Path(plan.file).parent / plan.expected
+        links_file = beside if beside.is_file() else None
+    return None if links_file is None else expected_counts(plan, read_expected(links_file))

@@ -26,11 +26,7 @@ class Ask(Protocol):
 
 
 def find_account(
-    profile: str,
-    environ: Mapping[str, str],
-    *,
-    ask: Ask | None,
-    warn: Callable[[str], None],
+    profile: str, environ: Mapping[str, str], *, ask: Ask | None, warn: Callable[[str], None]
 ) -> Account:
     """Return the account of a profile; `ask` is None where there is no terminal.
 

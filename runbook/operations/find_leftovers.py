@@ -3,14 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from runbook.atlassian.jira import JiraSite
 from runbook.atlassian.limits import Limits
 from runbook.errors import RunbookError
 from runbook.operations.links import accounts_of
 from runbook.operations.root import Root, read_plan_for
-from runbook.operations.sites import jira_site
-from runbook.plan.model import Plan
 from runbook.remotelinks.leftovers import Leftover, by_remote_links, by_text, old_hosts
-from runbook.secrets import Account
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,25 +44,24 @@ def find_leftovers(root: Root, options: LeftoverOptions) -> FoundLeftovers:
     file = options.snapshot_file
     in_links = () if file is None else tuple(by_remote_links(plan, file))
     accounts = accounts_of(root, plan)
-    in_texts, errors = root.await_(_by_text(root, plan, accounts, options))
-    return FoundLeftovers(
-        hosts=tuple(old_hosts(plan)), leftovers=(*in_texts, *in_links), errors=errors
-    )
-
-
-async def _by_text(
-    root: Root, plan: Plan, accounts: tuple[Account, ...], options: LeftoverOptions
-) -> tuple[tuple[Leftover, ...], tuple[tuple[str, RunbookError], ...]]:
-    found: list[Leftover] = []
+    in_texts: list[Leftover] = []
     errors: list[tuple[str, RunbookError]] = []
-    limits = Limits(root.clock)
-    async with root.network(
-        accounts, endpoint=options.endpoint, ca_bundle=options.ca_bundle
-    ) as send:
-        for site in plan.sites:
-            jira = jira_site(root, send, site, limits=limits)
-            try:
-                found += [leftover async for leftover in by_text(plan, site, jira)]
-            except RunbookError as problem:
-                errors.append((site.url, problem))
-    return tuple(found), tuple(errors)
+
+    async def search() -> None:
+        limits = Limits(root.clock)
+        async with root.network(
+            accounts, endpoint=options.endpoint, ca_bundle=options.ca_bundle
+        ) as send:
+            for site in plan.sites:
+                jira = JiraSite(
+                    site, send=send, clock=root.clock, limits=limits, random=root.random
+                )
+                try:
+                    in_texts.extend([leftover async for leftover in by_text(plan, site, jira)])
+                except RunbookError as problem:
+                    errors.append((site.url, problem))
+
+    root.await_(search())
+    return FoundLeftovers(
+        hosts=tuple(old_hosts(plan)), leftovers=(*in_texts, *in_links), errors=tuple(errors)
+    )

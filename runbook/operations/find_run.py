@@ -24,32 +24,32 @@ def read_runs(root: Root, ledger_path: Path) -> tuple[RunView, ...]:
 
 
 def runs_in(root: Root, ledger: Ledger) -> tuple[RunView, ...]:
-    """Return every run of an open ledger, oldest first; the one a living process leads is running.
+    """Return every run of an open ledger, oldest first; the one that a living process carries out is running.
 
     Raises:
         LedgerError: the ledger is locked, damaged or altered.
     """
     events = tuple(ledger.events())
-    return runs_of(events, led=led_run(root, ledger, events))
+    return runs_of(events, led=run_in_use(root, ledger, events))
 
 
-def led_run(root: Root, ledger: Ledger, events: tuple[Recorded, ...]) -> str | None:
-    """Return the id of the run that a living process leads now, None where nobody leads one.
+def run_in_use(root: Root, ledger: Ledger, events: tuple[Recorded, ...]) -> str | None:
+    """Return the id of the run that a living process carries out now, None where nobody does.
 
-    A process that holds the lease leads the run it has started or resumed since it took the lease,
-    until it ends that run.
+    A process that holds the lease carries out the run that it has started or resumed since it took
+    the lease, until it ends that run.
     """
     lease = ledger.lease()
     if lease is None or not lease_holds(lease, root.me("reader"), root.clock.now()):
         return None
-    led: str | None = None
+    in_use: str | None = None
     for seen in events:
         # By number, not by time: clocks step back.
         if seen.seq > lease.after_seq and isinstance(seen.event, RunStarted | RunResumed):
-            led = seen.run
-        elif isinstance(seen.event, RunEnded) and seen.run == led:
-            led = None
-    return led
+            in_use = seen.run
+        elif isinstance(seen.event, RunEnded) and seen.run == in_use:
+            in_use = None
+    return in_use
 
 
 def find_run(views: tuple[RunView, ...], text: str) -> RunView:

@@ -1,23 +1,20 @@
 """The remote links of one issue, read and written by hand."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from runbook.atlassian.jira import JiraSite
 from runbook.atlassian.jira_values import Record, Written
+from runbook.atlassian.limits import Limits
 from runbook.errors import UsageError
 from runbook.operations.root import Root
-from runbook.operations.sites import jira_site, site_url
 from runbook.plan.model import Site
-from runbook.remotelinks.writes import (
-    Intent,
-    look_again,
-    plan_delete,
-    plan_set,
-    write_by_hand,
-)
+from runbook.remotelinks.writes import Intent, look_again, plan_delete, plan_set, write_by_hand
+from runbook.text import printable
 
 Result = TypeVar("Result")
 
@@ -72,20 +69,21 @@ class DeleteOptions(HandWriteOptions):
     global_id: str | None
 
 
-class HandWriteScreen(Protocol):
-    """What a write by hand shows and asks."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandWrite:
+    """What became of a write by hand; `written` is None where nothing was written."""
 
-    def intended(self, intent: Intent, request: Mapping[str, Any]) -> None:
-        """Show what would change."""
-        ...
+    intent: Intent
+    written: Written | None
+    ledger: Path
 
-    def confirm(self) -> None:
-        """Ask before the write; raises where the person says no."""
-        ...
 
-    def written(self, intent: Intent, written: Written, ledger: Path) -> None:
-        """Say what was written, and where it is recorded."""
-        ...
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandWriteQuestions:
+    """What is shown before a write by hand, with the request, and asked; `confirm` raises on a no."""
+
+    show: Callable[[Intent, Mapping[str, Any]], None]
+    confirm: Callable[[], object]
 
 
 def list_links(root: Root, options: ListOptions) -> Sequence[Record]:
@@ -100,7 +98,7 @@ def list_links(root: Root, options: ListOptions) -> Sequence[Record]:
 
 def get_link(root: Root, options: GetOptions) -> Record:
     """Return one remote link; see `list_links` for the errors."""
-    refuse_unless_one_of(options.link_id, options.global_id)
+    _refuse_unless_one_of(options)
 
     async def read(jira: JiraSite) -> Record:
         if options.link_id is not None:
@@ -111,42 +109,38 @@ def get_link(root: Root, options: GetOptions) -> Record:
 
 
 def set_link(
-    root: Root, options: SetOptions, record: Mapping[str, Any], screen: HandWriteScreen
-) -> Intent:
+    root: Root, options: SetOptions, record: Mapping[str, Any], questions: HandWriteQuestions
+) -> HandWrite:
     """Create a link, update the one of the same globalId, or replace the one of `link_id`.
 
     Nothing is written where the link is equal already (`Intent.equal`). See `list_links` for the errors.
     """
 
-    async def write(jira: JiraSite) -> Intent:
+    async def write(jira: JiraSite) -> HandWrite:
         intent = await plan_set(jira, _issue(options), record, options.link_id)
-        if not intent.equal:
-            await _write(root, jira, intent, options, screen)
-        return intent
+        return await _write(root, jira, intent, options, questions)
 
     return _on_site(root, options, write)
 
 
-def delete_link(root: Root, options: DeleteOptions, screen: HandWriteScreen) -> None:
+def delete_link(root: Root, options: DeleteOptions, questions: HandWriteQuestions) -> HandWrite:
     """Remove one link; see `list_links` for the errors."""
-    refuse_unless_one_of(options.link_id, options.global_id)
+    _refuse_unless_one_of(options)
 
-    async def write(jira: JiraSite) -> None:
-        link_id, global_id = options.link_id, options.global_id
-        intent = await plan_delete(jira, _issue(options), link_id, global_id)
-        await _write(root, jira, intent, options, screen)
+    async def write(jira: JiraSite) -> HandWrite:
+        intent = await plan_delete(jira, _issue(options), options.link_id, options.global_id)
+        return await _write(root, jira, intent, options, questions)
 
-    _on_site(root, options, write)
+    return _on_site(root, options, write)
 
 
-def refuse_unless_one_of(link_id: int | None, global_id: str | None) -> None:
-    """Raise `UsageError` unless the link is named in exactly one way."""
-    if (link_id is None) == (global_id is None):
+def _refuse_unless_one_of(options: GetOptions | DeleteOptions) -> None:
+    if (options.link_id is None) == (options.global_id is None):
         raise UsageError(
             "name the link by either `--id` or `--global-id`",
             hint="`runbook links list SITE ISSUE` shows both",
         )
-    if global_id == "":
+    if options.global_id == "":
         raise UsageError("`--global-id` is empty", hint="name the link by its `--id`")
 
 
@@ -155,23 +149,25 @@ async def _write(
     jira: JiraSite,
     intent: Intent,
     options: HandWriteOptions,
-    screen: HandWriteScreen,
-) -> None:
+    questions: HandWriteQuestions,
+) -> HandWrite:
     """Show what would change, ask, look again, and write; the intent is in the ledger first."""
-    screen.intended(intent, jira.request_json(intent.write))
-    if options.dry_run:
-        return
-    with root.create_ledger(root.ledger_path(options.ledger_file)) as ledger:
+    path = root.ledger_path(options.ledger_file)
+    if not intent.equal:
+        questions.show(intent, jira.request_json(intent.write))
+    if intent.equal or options.dry_run:
+        return HandWrite(intent=intent, written=None, ledger=path)
+    with root.create_ledger(path) as ledger:
         if not options.yes:
             if not root.interactive:
                 raise UsageError(
                     "nobody can be asked here, and there is no `--yes`; nothing written",
                     hint="look with `--dry-run`, then add `--yes`",
                 )
-            screen.confirm()
+            questions.confirm()
             await look_again(jira, intent)
         written = await write_by_hand(jira, intent, ledger)
-        screen.written(intent, written, ledger.path)
+        return HandWrite(intent=intent, written=written, ledger=ledger.path)
 
 
 def _on_site(
@@ -185,7 +181,13 @@ def _on_site(
         async with root.network(
             accounts, endpoint=options.endpoint, ca_bundle=options.ca_bundle
         ) as send:
-            jira = jira_site(root, send, Site(url=url, account=options.account))
+            jira = JiraSite(
+                Site(url=url, account=options.account),
+                send=send,
+                clock=root.clock,
+                limits=Limits(root.clock),
+                random=root.random,
+            )
             await jira.myself()
             return await work(jira)
 
@@ -198,3 +200,35 @@ def _issue(options: IssueOptions) -> str:
     if not issue:
         raise UsageError("ISSUE is empty", hint="name an issue by its key, such as `ENG-123`")
     return issue
+
+
+_CLOUD_HOST = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+(atlassian\.net|jira\.com)")
+
+
+def site_url(text: str, *, stand_in: bool) -> str:
+    """Return a site's address without a trailing slash.
+
+    `stand_in` says that every request goes to a stand-in on this machine (`--endpoint`), so that any
+    host may be named; else a mistyped one would be sent a credential.
+
+    Raises:
+        UsageError: it is no `https` address of a host alone, or no Jira Cloud site.
+    """
+    hint = "name the site as in the plan, such as `https://contoso-eng.atlassian.net`"
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise UsageError(f"SITE is no address: {text!r}", hint=hint) from None
+    if "@" in parts.netloc:
+        raise UsageError("SITE holds a user name or password", hint=hint)
+    if parts.scheme != "https" or not host:
+        raise UsageError(f"SITE is no site address: {text!r}", hint=hint)
+    if parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise UsageError(f"SITE has more than a host: {text!r}", hint=hint)
+    if not (stand_in or _CLOUD_HOST.fullmatch(parts.netloc.lower())):
+        raise UsageError(
+            f"`{printable(text)}` is no Jira Cloud site, and no credential is sent anywhere else",
+            hint="the host of a site ends in `.atlassian.net` or `.jira.com`; for a stand-in on this machine name `--endpoint URL`",
+        )
+    return f"https://{parts.netloc.lower()}"

@@ -3,19 +3,19 @@
 import base64
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from runbook.errors import UsageError
-from runbook.http import Send
+from runbook.jobs import CmaJob
 from runbook.ledger.handover_events import LogKept
 from runbook.logs.fetch import BY_HAND, download, filled
 from runbook.logs.read import JobSpan, attribute, fingerprint, read_log
 from runbook.operations.find_run import find_run, read_runs, runs_in
-from runbook.operations.root import Root
+from runbook.operations.root import Root, read_whole
 from runbook.plan import load_plan_bytes
 from runbook.plan.model import Plan
 from runbook.text import printable
@@ -34,26 +34,16 @@ class FetchedLog:
     site: str
     source: str
     data: bytes
-    mapping: Mapping[str, str]
+    mapping: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptLog:
-    """What was kept, and the run as it is now; `known` says that it was in the ledger before."""
+    """A log in the ledger, and the run after it; `known` means that the ledger had the log before."""
 
     event: LogKept
     known: bool
     view: RunView
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WantedLog:
-    """One download that is to be made."""
-
-    kind: str
-    site: str
-    account: str
-    url: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +66,11 @@ def import_log(root: Root, options: ImportOptions) -> list[KeptLog]:
         UsageError: the file cannot be read or is no such log, or its site is none of the run.
         LedgerError: the ledger is not there, locked, damaged or altered.
     """
-    data = _log_bytes(options.file)
+    too_large = UsageError(
+        f"`{options.file}` is larger than {LIMIT_BYTES // 1024**2} MiB",
+        hint="compress it (zip or gzip), or import it in parts",
+    )
+    data = read_whole(options.file, f"`{options.file}`", limit=LIMIT_BYTES, too_large=too_large)
     _refuse_unlikely(data, options.kind, options.mapping)
     log = FetchedLog(
         kind=options.kind,
@@ -85,7 +79,7 @@ def import_log(root: Root, options: ImportOptions) -> list[KeptLog]:
         data=data,
         mapping=options.mapping,
     )
-    return keep(root, root.ledger_path(options.ledger_file), options.run, [log])
+    return _keep(root, root.ledger_path(options.ledger_file), options.run, [log])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,51 +106,33 @@ def fetch_and_keep(root: Root, options: FetchOptions, say: Callable[[str], None]
     path = root.ledger_path(options.ledger_file)
     view = find_run(read_runs(root, path), options.run)
     plan = load_plan_bytes(view.plan_text.encode(), view.started.plan_file).whole_plan()
-    sites = tuple(site_of(view, site) for site in options.sites)
-    wanted = _wanted(view, plan, options.kinds, sites, say)
-    accounts = root.accounts(log.account for log in wanted)
+    wanted = _wanted(view, plan, options, say)
+    hosts = frozenset(urlsplit(site.url).hostname or "" for site in plan.sites)
+    accounts = root.accounts(job.account for _, job in wanted.values())
 
     async def fetched() -> list[FetchedLog]:
+        logs = []
         async with root.network(
             accounts, endpoint=options.endpoint, ca_bundle=options.ca_bundle
         ) as send:
-            return await fetch_logs(send, wanted, plan, say)
+            for url, (kind, job) in wanted.items():
+                say(f"fetching the {kind} log of {printable(job.site)}")
+                data = await download(send, url, account=job.account, hosts=hosts)
+                log = FetchedLog(kind=kind, site=job.site, source=url, data=data)
+                logs.append(log)
+        return logs
 
-    return keep(root, path, view.id, root.await_(fetched()))
-
-
-async def fetch_logs(
-    send: Send, wanted: Sequence[WantedLog], plan: Plan, say: Callable[[str], None]
-) -> list[FetchedLog]:
-    """Return every wanted log.
-
-    Raises:
-        UsageError, CredentialError, RemoteError: see `runbook.logs.fetch.download`.
-    """
-    hosts = frozenset(urlsplit(site.url).hostname or "" for site in plan.sites)
-    fetched = []
-    for log in wanted:
-        say(f"fetching the {log.kind} log of {printable(log.site)}")
-        data = await download(send, log.url, account=log.account, hosts=hosts)
-        fetched.append(
-            FetchedLog(kind=log.kind, site=log.site, source=log.url, data=data, mapping={})
-        )
-    return fetched
+    return _keep(root, path, view.id, root.await_(fetched()))
 
 
-def keep(root: Root, path: Path, run: str, fetched: Sequence[FetchedLog]) -> list[KeptLog]:
-    """Write every log that is not in the ledger yet, each after the ones before it.
-
-    Raises:
-        UsageError: a log cannot be read, or its site is none of the run.
-        LedgerError: the ledger is not there, locked, damaged or altered.
-    """
+def _keep(root: Root, path: Path, run: str, fetched: Sequence[FetchedLog]) -> list[KeptLog]:
+    """Write each log that is not in the ledger yet; each sees the ones written before it."""
     kept = []
     with root.open_ledger(path, read_only=False) as ledger:
         for log in fetched:
             views = runs_in(root, ledger)
             view = find_run(views, run)
-            event = log_kept(view, log, [pair for other in views for pair in other.logs])
+            event = _log_kept(view, log, [pair for other in views for pair in other.logs])
             same = (event.log, event.site, event.sha256)
             known = [kept for _, kept in view.logs if (kept.log, kept.site, kept.sha256) == same]
             if not known:
@@ -166,15 +142,14 @@ def keep(root: Root, path: Path, run: str, fetched: Sequence[FetchedLog]) -> lis
     return kept
 
 
-def log_kept(view: RunView, fetched: FetchedLog, before: list[tuple[datetime, LogKept]]) -> LogKept:
+def _log_kept(
+    view: RunView, fetched: FetchedLog, before: list[tuple[datetime, LogKept]]
+) -> LogKept:
     """Return the event that keeps a log with its rows attributed; pure.
 
     `before` are the logs of all runs that the ledger holds, each with the moment it was kept.
-
-    Raises:
-        UsageError: the log cannot be read, or its site is none of the run.
     """
-    site = site_of(view, fetched.site)
+    site = _site_of(view, fetched.site)
     log = read_log(fetched.data, fetched.mapping)
     earlier = [(at, kept) for at, kept in before if (kept.log, kept.site) == (fetched.kind, site)]
     logs_before = (read_log(base64.b64decode(kept.raw_base64)) for _, kept in earlier)
@@ -209,12 +184,8 @@ def _spans(view: RunView, site: str) -> Iterator[JobSpan]:
             )
 
 
-def site_of(view: RunView, text: str) -> str:
-    """Return the site of the run that `text` names, with or without `https://`.
-
-    Raises:
-        UsageError: no job of the run holds links there.
-    """
+def _site_of(view: RunView, text: str) -> str:
+    """Return the site of the run that `text` names, with or without `https://`."""
     known = list(dict.fromkeys([job.job.site for job in view.jobs]))
     wanted = text.strip().rstrip("/").lower()
     for site in known:
@@ -247,14 +218,12 @@ def totals(view: RunView) -> list[dict[str, Any]]:
 
 
 def _wanted(
-    view: RunView,
-    plan: Plan,
-    kinds: tuple[str, ...],
-    sites: tuple[str, ...],
-    say: Callable[[str], None],
-) -> list[WantedLog]:
+    view: RunView, plan: Plan, options: FetchOptions, say: Callable[[str], None]
+) -> dict[str, tuple[str, CmaJob]]:
+    """Return the addresses to download from, each with the kind of log and a job that it is of."""
     templates = {"audit": plan.logs_audit, "history": plan.logs_history}
-    asked = kinds or tuple(kind for kind, template in templates.items() if template)
+    sites = [_site_of(view, site) for site in options.sites]
+    asked = options.kinds or tuple(kind for kind in KINDS if templates[kind])
     missing = [kind for kind in asked if not templates[kind]]
     if missing or not asked:
         named = " and ".join(f"`logs.{kind}`" for kind in missing or KINDS)
@@ -262,7 +231,7 @@ def _wanted(
             f"the plan gives no address in {named}, and the addresses are not documented, so none is guessed",
             hint=BY_HAND,
         )
-    wanted: dict[str, WantedLog] = {}
+    wanted: dict[str, tuple[str, CmaJob]] = {}
     for kind in asked:
         template = templates[kind] or ""
         for job in view.jobs:
@@ -273,13 +242,10 @@ def _wanted(
                     f"note: job `{printable(job.id)}` has no id, so its {kind} log cannot be asked for"
                 )
                 continue
-            url = filled(template, _template_values(job))
-            wanted.setdefault(
-                url, WantedLog(kind=kind, site=job.job.site, account=job.job.account, url=url)
-            )
+            wanted.setdefault(filled(template, _template_values(job)), (kind, job.job))
     if not wanted:
         raise UsageError("no job of this run was submitted, so there is no log to fetch")
-    return list(wanted.values())
+    return wanted
 
 
 def _template_values(job: JobView) -> dict[str, str]:
@@ -292,7 +258,7 @@ def _template_values(job: JobView) -> dict[str, str]:
 
 
 def _refuse_unlikely(data: bytes, kind: str, mapping: Mapping[str, str]) -> None:
-    """Keep a file that was named by mistake out of the ledger, which forgets nothing."""
+    """Refuse a file that was probably named by mistake: nothing can be removed from a ledger."""
     log = read_log(data, mapping)
     if log.roles or (kind == "history" and len(log.columns) > 1):
         return
@@ -319,15 +285,3 @@ def mapping_of(mappings: tuple[str, ...]) -> dict[str, str]:
             )
         result[role.strip()] = column
     return result
-
-
-def _log_bytes(file: Path) -> bytes:
-    try:
-        if file.stat().st_size > LIMIT_BYTES:
-            raise UsageError(
-                f"`{file}` is larger than {LIMIT_BYTES // 1024**2} MiB",
-                hint="compress it (zip or gzip), or import it in parts",
-            )
-        return file.read_bytes()
-    except OSError as problem:
-        raise UsageError(f"cannot read `{file}`: {problem.strerror or problem}") from problem

@@ -1,8 +1,8 @@
-"""A plan to practise with now: the same plan, its moments moved so that its evening is the present.
+"""Make a practice copy of a plan, with its moments moved to the present, and serve the simulator.
 
-`run` judges a plan at the real present and counts only finished waves, also against a stand-in; a
-plan for next week, or for last year, would be refused. What is sent holds no moment, so the copy
-has the same `jobs_digest`.
+`run` judges a plan at the present and counts only finished waves, even against a stand-in, so it
+would refuse a plan for next week or for last year. The requests contain no moments, so the copy has
+the same `jobs_digest`.
 """
 
 import re
@@ -26,7 +26,7 @@ from runbook.simulator.server import run_server
 _MOMENT = re.compile(
     r"""(["']?)(\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:[Zz]|[+-]\d{2}:?\d{2}))\1"""
 )
-# Practice by hand runs on the real clock, so its jobs are short.
+# Practice runs on the real clock, so its jobs are short.
 JOB_MINUTES = (0.05, 0.4)
 BACKUP_MINUTES = 0.3
 _FIELDS = ("cutover", "started", "finished", "planned", "at")
@@ -36,7 +36,7 @@ def practice_copy(plan: Plan, moved: timedelta) -> bytes:
     """Return the plan's text with every moment moved and every planned wave finished.
 
     Raises:
-        PlanError: the copy would send anything else than the plan.
+        PlanError: the copy would send something else than the plan.
     """
     lines = plan.source.decode("utf-8-sig").splitlines(keepends=True)
     edits: list[tuple[int, int, int, str]] = []
@@ -49,7 +49,7 @@ def practice_copy(plan: Plan, moved: timedelta) -> bytes:
             edits.append((location.line - 1, start, start + len("planned"), "finished"))
         elif name in _FIELDS and (found := _MOMENT.match(line, start)):
             edits.append((location.line - 1, start, found.end(), _moved(found.group(2), moved)))
-    # From the end, so that an edit does not move the places of those before it.
+    # From the end, so that an edit does not move the positions of those before it.
     for number, start, end, text in sorted(edits, reverse=True):
         lines[number] = lines[number][:start] + text + lines[number][end:]
     copy = "".join(lines).encode()
@@ -85,7 +85,7 @@ def serve_practice(
     """
     checked = checked_plan(root, options.plan)
     copy = practice_path(options.plan)
-    # A minute early, so that the evening has begun when the first command is typed.
+    # One minute back, so that the cutover is past when the first command is typed.
     moved = root.clock.now() - checked.facts.at - timedelta(minutes=1)
     write_atomically(copy, practice_copy(checked.plan, moved))
     world = world_of(read_plan(copy), clock=root.clock, seed=options.seed, job_minutes=JOB_MINUTES)

@@ -7,7 +7,7 @@ that person and says so, with what really happened on the simulated side as the 
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from runbook.checks.checked_plan import CheckedPlan
 from runbook.clock import VirtualClock
 from runbook.errors import ExitCode, foremost
 from runbook.execute.executor import Ending
-from runbook.execute.ports import Observer, Pace
+from runbook.execute.ports import Pace
 from runbook.findings import Finding, counts
 from runbook.http import Send
 from runbook.ledger.events import JobResolved
@@ -32,15 +32,15 @@ from runbook.operations.link_steps import (
     verify_run,
 )
 from runbook.operations.links import outcome_code, scratch
+from runbook.operations.reports import write_report
 from runbook.operations.root import Root, process_mask
-from runbook.operations.run import RunEnvironment, RunOptions, RunResult, RunSummary, run_plan
-from runbook.operations.write_report import write_report
+from runbook.operations.run import RunEnvironment, RunOptions, RunResult, RunScreen, run_plan
 from runbook.plan.model import Plan, Wave
 from runbook.remotelinks.compare import KINDS
 from runbook.remotelinks.comparison_store import ComparisonStore
 from runbook.remotelinks.expected import read_expected
 from runbook.remotelinks.snapshot import scope_of, snapshot_of, take
-from runbook.remotelinks.writes import Outcomes
+from runbook.remotelinks.writes import Order, Outcomes, WriteList, Writer
 from runbook.secrets import Account, Secret
 from runbook.simulator.faults import Level, faults_for
 from runbook.simulator.populate import world_of
@@ -82,9 +82,8 @@ class RehearsalScreen:
     """What a rehearsal shows on its way; built by the command line."""
 
     say: Callable[[str], None]
-    observer: Callable[[tzinfo], Observer]
-    confirm: Callable[[RunSummary], None]
-    closing: Callable[[Ledger, RunResult], None]
+    run: RunScreen
+    closing: Callable[[RunResult], None]
     outcomes: Callable[[Outcomes, Mapping[str, int]], None]
 
 
@@ -151,7 +150,8 @@ class _Evening:
     folder: Path
 
     async def play(self) -> ExitCode:
-        world = self._world()
+        leave_out = LEFT_OUT if self.options.repairs else 0.0
+        world = world_of(self.plan, clock=self.clock, seed=self.options.seed, leave_out=leave_out)
         # Verification maps keys to sites by projects, which a plan may leave out.
         self.plan = world.with_projects(self.plan)
         accounts = tuple(
@@ -167,7 +167,20 @@ class _Evening:
         ):
             checked = await self._asked(send)
             world.faults.add(*faults_for(self.options.faults, self.plan, seed=self.options.seed))
-            links = self._link_ports(send)
+            links = LinkPorts(
+                plan=self.plan,
+                ledger=self.ledger,
+                clock=self.clock,
+                folder=self.folder,
+                connect=partial(
+                    clients_of,
+                    self.plan.sites,
+                    send,
+                    self.clock,
+                    Limits(self.clock),
+                    self.root.random,
+                ),
+            )
             before = await self._looked_before(world, links)
             ending = await self._run(world, checked, send, accounts, endpoint)
             codes = [ending.exit_code, *await self._after(links, before)]
@@ -177,25 +190,6 @@ class _Evening:
             write_report(self.options.report_file, self.ledger, view.id)
             self.screen.say(f"report: {self.options.report_file}")
         return foremost(codes)
-
-    def _world(self) -> World:
-        return world_of(
-            self.plan,
-            clock=self.clock,
-            seed=self.options.seed,
-            leave_out=LEFT_OUT if self.options.repairs else 0.0,
-        )
-
-    def _link_ports(self, send: Send) -> LinkPorts:
-        return LinkPorts(
-            plan=self.plan,
-            ledger=self.ledger,
-            clock=self.clock,
-            folder=self.folder,
-            connect=partial(
-                clients_of, self.plan.sites, send, self.clock, Limits(self.clock), self.root.random
-            ),
-        )
 
     async def _asked(self, send: Send) -> CheckedPlan:
         """Ask the sites what `check --online` asks; the findings go into the run."""
@@ -256,17 +250,16 @@ class _Evening:
     async def _repaired(self, links: LinkPorts) -> ExitCode:
         expected = read_expected(self.folder / EXPECTED)
         todo, writer = await list_repair(links, self._view(), expected=expected, after=None)
-        outcomes = await writer.carry_out(todo, OPERATOR)
-        results = outcomes.counts(todo.orders)
-        self.screen.say(f"repair: {added_up(results)}, {len(todo.left)} left alone")
-        self.screen.outcomes(outcomes, results)
-        return outcome_code(outcomes, results)
+        return await self._carried_out("repair", todo, writer)
 
     async def _rolled_back(self, links: LinkPorts, before: Path) -> ExitCode:
         todo, writer = await list_rollback(links, self._view(), read_view=self._view, before=before)
+        return await self._carried_out("rollback", todo, writer)
+
+    async def _carried_out(self, kind: str, todo: WriteList[Order], writer: Writer) -> ExitCode:
         outcomes = await writer.carry_out(todo, OPERATOR)
         results = outcomes.counts(todo.orders)
-        self.screen.say(f"rollback: {added_up(results)}, {len(todo.left)} left alone")
+        self.screen.say(f"{kind}: {added_up(results)}, {len(todo.left)} left alone")
         self.screen.outcomes(outcomes, results)
         return outcome_code(outcomes, results)
 
@@ -279,23 +272,21 @@ class _Evening:
         endpoint: str,
     ) -> Ending:
         options = RunOptions(plan=self.options.plan, submit_interval_s=0.0, rehearsal=True)
+        environment = RunEnvironment(
+            ledger=self.ledger,
+            send=send,
+            accounts=accounts,
+            operator=OPERATOR,
+            endpoint=endpoint,
+            recorded={"seed": self.options.seed, "faults": self.options.faults},
+        )
         for _ in range(TAKES):
-            environment = RunEnvironment(
-                ledger=self.ledger,
-                send=send,
-                accounts=accounts,
-                operator=OPERATOR,
-                endpoint=endpoint,
-                recorded={"seed": self.options.seed, "faults": self.options.faults},
-                observers=(self.screen.observer(self.plan.zone),),
-                confirm=self.screen.confirm,
-            )
-            result = await run_plan(self.root, checked, options, environment)
+            result = await run_plan(self.root, checked, options, environment, self.screen.run)
             settled = self._play_person(world, checked)
             if not settled and result.ending.exit_code is not ExitCode.REMOTE:
                 break
             self.screen.say("the same command again, as on the night:")
-        self.screen.closing(self.ledger, result)
+        self.screen.closing(replace(result, view=self._view()))
         return result.ending
 
     def _play_person(self, world: World, checked: CheckedPlan) -> bool:

@@ -192,3 +192,21 @@ def read_plan_for(path: Path) -> "Plan":
     from runbook.plan import read_plan
 
     return read_plan(path)
+
+
+def read_whole(
+    path: Path, what: str, *, limit: int, too_large: UsageError, hint: str = ""
+) -> bytes:
+    """Return a file's bytes; `what` names it in the message that it cannot be read.
+
+    Raises:
+        UsageError: it cannot be read, or has more than `limit` bytes (`too_large`).
+    """
+    try:
+        if path.stat().st_size > limit:
+            raise too_large
+        return path.read_bytes()
+    except OSError as problem:
+        raise UsageError(
+            f"cannot read {what}: {problem.strerror or problem}", hint=hint
+        ) from problem

@@ -5,13 +5,15 @@ the sites, the accounts and a person have all said yes.
 """
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from pathlib import Path
 from typing import Any
 
+from runbook import __version__
 from runbook.checks.checked_plan import CheckedPlan
 from runbook.errors import ExitCode, PlanError
 from runbook.execute.executor import Ending, execute
@@ -21,10 +23,17 @@ from runbook.execute.selection import Sending, SendOptions, last_run, what_to_se
 from runbook.execute.session import Assignment
 from runbook.http import Send
 from runbook.ledger.approvals import approvals_for
+from runbook.ledger.codec import Event
+from runbook.ledger.events import (
+    PlanAmended,
+    RoundOpened,
+    RunResumed,
+    RunStarted,
+)
 from runbook.ledger.store import Ledger
 from runbook.operations.check_plan import checked_plan
-from runbook.operations.opening import OpeningEvents
 from runbook.operations.root import Root
+from runbook.plan.model import Plan
 from runbook.secrets import Account
 from runbook.view import SENDABLE, JobState, RunView, runs_of
 
@@ -73,24 +82,10 @@ class RunOptions(SendOptions):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunSummary:
-    """What a person sees before saying yes."""
-
-    checked: CheckedPlan
-    sending: Sending
-    accounts: tuple[Account, ...]
-    site_ids: Mapping[str, str]
-    earlier: tuple[RunView, ...]
-    endpoint: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RunEnvironment:
-    """What a run gets from outside besides the root.
+    """Where a run is carried out; `endpoint` stands in for every host, None for the real ones.
 
-    `endpoint` stands in for every host, None for the real ones. `confirm` shows the summary and
-    raises where the person says no. `signals` turns Ctrl-C into interrupts while jobs are sent and
-    followed; before that, Ctrl-C ends the command at once, since nothing is under way.
+    `recorded` are the options that the ledger keeps.
     """
 
     ledger: Ledger
@@ -99,32 +94,45 @@ class RunEnvironment:
     operator: str
     endpoint: str | None
     recorded: Mapping[str, Any]
-    observers: tuple[Observer, ...]
-    confirm: Callable[[RunSummary], None]
-    interrupts: Interrupts = field(default_factory=Interrupts)
-    signals: AbstractContextManager[None] = field(default_factory=contextlib.nullcontext)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunResult:
-    """How a run ended in this process; `refused` says why nothing was sent, None where it might be."""
+class RunSummary:
+    """What a person sees before saying yes."""
 
-    run: str
-    ending: Ending
-    refused: PlanError | None = None
+    checked: CheckedPlan
+    sending: Sending
+    environment: RunEnvironment
+    site_ids: Mapping[str, str]
+    earlier: tuple[RunView, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunScreen:
-    """What `run_in_ledger` shows while it works, and asks; built by the command line.
+    """How a run asks, and who watches it.
 
-    `observers` watch a ledger, `signals` reach the interrupts of an event loop that runs.
+    `confirm` shows the summary and raises where the person says no. `signals` turns Ctrl-C into
+    interrupts while jobs are sent and followed; before that, Ctrl-C ends the command at once, since
+    nothing is under way.
     """
 
-    observers: Callable[[Ledger, tzinfo], AbstractContextManager[tuple[Observer, ...]]]
     confirm: Callable[[RunSummary], None]
-    signals: Callable[[Interrupts], AbstractContextManager[None]]
-    closing: Callable[[Ledger, RunResult], None]
+    observers: Callable[[Ledger, tzinfo], AbstractContextManager[tuple[Observer, ...]]]
+    signals: Callable[[Interrupts], AbstractContextManager[None]] = field(
+        default=lambda _: contextlib.nullcontext()
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """How a run ended in this process, and the run by the ledger.
+
+    `refused` says why nothing was sent, None where something might be.
+    """
+
+    view: RunView
+    ending: Ending
+    refused: PlanError | None = None
 
 
 def checked_for_run(root: Root, options: RunOptions) -> CheckedPlan:
@@ -143,7 +151,7 @@ def checked_for_run(root: Root, options: RunOptions) -> CheckedPlan:
     return checked
 
 
-def run_in_ledger(root: Root, options: RunOptions, screen: RunScreen) -> ExitCode:
+def run_in_ledger(root: Root, options: RunOptions, screen: RunScreen) -> RunResult:
     """Carry out a plan, or go on with it, in its ledger, against the real hosts or an endpoint.
 
     Raises:
@@ -157,103 +165,84 @@ def run_in_ledger(root: Root, options: RunOptions, screen: RunScreen) -> ExitCod
     with root.create_ledger(root.ledger_path(options.ledger_file, options.plan)) as ledger:
         ledger.lead(root.me(operator))
 
-        async def carried_out(observers: tuple[Observer, ...]) -> RunResult:
-            interrupts = Interrupts()
+        async def carried_out() -> RunResult:
             async with root.network(
                 accounts, endpoint=endpoint, ca_bundle=options.ca_bundle
             ) as send:
-                return await run_plan(
-                    root,
-                    checked,
-                    options,
-                    RunEnvironment(
-                        ledger=ledger,
-                        send=send,
-                        accounts=accounts,
-                        operator=operator,
-                        endpoint=endpoint,
-                        recorded=options.recorded(),
-                        observers=observers,
-                        confirm=screen.confirm,
-                        interrupts=interrupts,
-                        signals=screen.signals(interrupts),
-                    ),
+                environment = RunEnvironment(
+                    ledger=ledger,
+                    send=send,
+                    accounts=accounts,
+                    operator=operator,
+                    endpoint=endpoint,
+                    recorded=options.recorded(),
                 )
+                return await run_plan(root, checked, options, environment, screen)
 
-        with screen.observers(ledger, checked.plan.zone) as observers:
-            result: RunResult = root.await_(carried_out(observers))
-        screen.closing(ledger, result)
-    return result.ending.exit_code
+        result: RunResult = root.await_(carried_out())
+    return result
 
 
 async def run_plan(
-    root: Root, checked: CheckedPlan, options: RunOptions, environment: RunEnvironment
+    root: Root,
+    checked: CheckedPlan,
+    options: RunOptions,
+    environment: RunEnvironment,
+    screen: RunScreen,
 ) -> RunResult:
     """Carry out a plan, or go on with it; see `run_in_ledger` for the errors."""
     ledger = environment.ledger
-    events = tuple(ledger.events())
-    views = runs_of(events)
-    sending = what_to_send(
-        checked,
-        last_run(views, checked.plan.name, stand_in=environment.endpoint is not None),
-        options,
-        approved=bool(approvals_for(events, checked.jobs_digest)),
-        now=root.clock.now(),
-    )
-    if sending.finished and sending.continues is not None:
-        return RunResult(run=sending.continues.id, ending=_as_it_was(sending.continues))
-    known_ids = {} if sending.continues is None else dict(sending.continues.site_ids)
-    asked = PreflightAnswers(site_ids=known_ids)
-    if sending.todo:
-        asked = await _ask_first(root, checked, sending, environment.send)
-        environment.confirm(
-            RunSummary(
-                checked=checked,
-                sending=sending,
-                accounts=environment.accounts,
-                site_ids=asked.site_ids,
-                earlier=views,
-                endpoint=environment.endpoint,
+    with screen.observers(ledger, checked.plan.zone) as observers:
+        events = tuple(ledger.events())
+        views = runs_of(events)
+        sending = what_to_send(
+            checked,
+            last_run(views, checked.plan.name, stand_in=environment.endpoint is not None),
+            options,
+            approved=bool(approvals_for(events, checked.jobs_digest)),
+            now=root.clock.now(),
+        )
+        if sending.finished and sending.continues is not None:
+            return RunResult(view=sending.continues, ending=_as_it_was(sending.continues))
+        known_ids = {} if sending.continues is None else dict(sending.continues.site_ids)
+        asked = PreflightAnswers(site_ids=known_ids)
+        if sending.todo:
+            asked = await _ask_first(root, checked, sending, environment.send)
+            screen.confirm(
+                RunSummary(
+                    checked=checked,
+                    sending=sending,
+                    environment=environment,
+                    site_ids=asked.site_ids,
+                    earlier=views,
+                )
             )
+        audience = Audience(observers)
+        run = root.run_id() if sending.continues is None else sending.continues.id
+        opening = _opening_events(
+            root, checked, options, environment, sending=sending, asked=asked, earlier=views
         )
-    audience = Audience(environment.observers)
-    opening = OpeningEvents(
-        root=root,
-        checked=checked,
-        ledger=ledger,
-        audience=audience,
-        operator=environment.operator,
-        options=environment.recorded,
-    )
-    run = opening.write(
-        sending,
-        asked.site_ids,
-        earlier=views,
-        endpoint=environment.endpoint,
-        rehearsal=options.rehearsal,
-        reason=options.reason,
-    )
-    opening.write_asked(run, asked, environment.accounts)
-    ports = Ports(
-        send=environment.send,
-        ledger=ledger,
-        clock=root.clock,
-        audience=audience,
-        prober=root.prober(checked.plan, environment.send),
-        jitter=root.random,
-    )
-    view = next(view for view in runs_of(ledger.events(), led=run) if view.id == run)
-    assignment = _assignment(view, checked, options, sending, asked.site_ids)
-    with environment.signals:
-        ending = await execute(
-            replace(assignment, operator=environment.operator),
-            ports,
-            options.pace,
-            environment.interrupts,
+        for event in opening:
+            audience.on_event(ledger.append(event, run=run), event)
+        ports = Ports(
+            send=environment.send,
+            ledger=ledger,
+            clock=root.clock,
+            audience=audience,
+            prober=root.prober(checked.plan, environment.send),
+            jitter=root.random,
         )
+        view = next(view for view in runs_of(ledger.events(), led=run) if view.id == run)
+        assignment = _assignment(view, checked, options, sending, asked.site_ids)
+        interrupts = Interrupts()
+        with screen.signals(interrupts):
+            ending = await execute(
+                replace(assignment, operator=environment.operator), ports, options.pace, interrupts
+            )
     if sending.refused is not None and ending.exit_code is ExitCode.DONE:
         ending = replace(ending, exit_code=ExitCode.PLAN)
-    return RunResult(run=run, ending=ending, refused=sending.refused)
+    view = next(view for view in runs_of(ledger.events()) if view.id == run)
+    return RunResult(view=view, ending=ending, refused=sending.refused)
 
 
 async def _ask_first(
@@ -298,6 +287,7 @@ def _assignment(
     planned = {job.id: job for job in checked.jobs}
     chosen = [job for job in view.jobs if job.id in sending.todo]
     may_send = sending.refused is None
+    still_planned = {job.id for job in view.jobs if job.state is JobState.PLANNED}
     return Assignment(
         run=view.id,
         jobs={job.id: replace(job, job=planned.get(job.id, job.job)) for job in view.jobs},
@@ -305,7 +295,7 @@ def _assignment(
         resubmit=[
             job.id for job in chosen if job.state is JobState.UNKNOWN and not job.settled_by_person
         ],
-        not_selected=_still_planned(view, sending.not_selected),
+        not_selected=[job_id for job_id in sending.not_selected if job_id in still_planned],
         may_send=may_send,
         pairs=checked.pairs,
         site_ids=site_ids,
@@ -313,11 +303,6 @@ def _assignment(
         known_until=view.last_seq,
         no_go=None if view.stop is None else view.stop[1].sentence(),
     )
-
-
-def _still_planned(view: RunView, ids: Sequence[str]) -> list[str]:
-    planned = {job.id for job in view.jobs if job.state is JobState.PLANNED}
-    return [job_id for job_id in ids if job_id in planned]
 
 
 def _as_it_was(view: RunView) -> Ending:
@@ -328,3 +313,88 @@ def _as_it_was(view: RunView) -> Ending:
         exit_code=codes.get(view.state.value, ExitCode.DONE),
         detail="nothing is left to send or to follow; nothing was sent",
     )
+
+
+def _opening_events(
+    root: Root,
+    checked: CheckedPlan,
+    options: RunOptions,
+    environment: RunEnvironment,
+    *,
+    sending: Sending,
+    asked: PreflightAnswers,
+    earlier: tuple[RunView, ...],
+) -> Iterator[Event]:
+    """Yield the events that say how a process begins or resumes a run, and who answered before it."""
+    plan = checked.plan
+    findings = [finding.as_json() for finding in checked.findings]
+    kept_plan: dict[str, Any] = {
+        "plan_text": plan.source.decode("utf-8"),
+        "digest": plan.digest,
+        "jobs_digest": checked.jobs_digest,
+        "jobs": _jobs_json(checked),
+        "findings": findings,
+        "evidence": _evidence_json(plan),
+    }
+    of_process: dict[str, Any] = {
+        "operator": environment.operator,
+        "machine": root.machine,
+        "tool_version": __version__,
+        "options": dict(environment.recorded),
+        "site_ids": dict(asked.site_ids),
+    }
+    if sending.continues is None:
+        offset = plan.zone.utcoffset(None)
+        yield RunStarted(
+            plan_name=plan.name,
+            plan_file=Path(plan.file).name,
+            zone_minutes=int(offset.total_seconds() // 60),
+            rehearsal=options.rehearsal,
+            endpoint=environment.endpoint,
+            earlier_runs=[view.id for view in earlier],
+            **of_process,
+            **kept_plan,
+        )
+    else:
+        yield RunResumed(findings=findings, **of_process)
+        if sending.difference:
+            yield PlanAmended(difference=list(sending.difference), **kept_plan)
+        if sending.round_jobs:
+            yield RoundOpened(
+                jobs=list(sending.round_jobs), reason=options.reason, by=environment.operator
+            )
+    yield from asked.identified
+    emails = {account.profile: account.email for account in environment.accounts}
+    for check in asked.account_checks:
+        yield replace(check, email=emails.get(check.account, ""))
+
+
+def _jobs_json(checked: CheckedPlan) -> list[dict[str, Any]]:
+    """Return the jobs with their windows and probe links, as `run.started` keeps them."""
+    probes = {instance.id: instance.probe for instance in checked.plan.instances}
+    return [
+        {
+            **job.as_json(),
+            "windows": [pair.as_json() for pair in checked.pairs[job.id]],
+            "probe": [{"issue": link.issue, "target": link.target} for link in probes[job.id]],
+        }
+        for job in checked.jobs
+    ]
+
+
+def _evidence_json(plan: Plan) -> list[dict[str, Any]]:
+    """Return each evidence file that the plan names, with its hash; null where it is not there."""
+    folder = Path(plan.file).parent
+    return [
+        {"path": link.evidence, **_hashed(folder / link.evidence), "instance": instance.id}
+        for instance in plan.instances
+        if (link := instance.app_link) is not None and link.evidence is not None
+    ]
+
+
+def _hashed(path: Path) -> dict[str, Any]:
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return {"sha256": None, "bytes": None}
+    return {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}

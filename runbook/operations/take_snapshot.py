@@ -34,12 +34,11 @@ class SnapshotOptions:
 class SnapshotScreen:
     """What a snapshot shows: its scope, its progress, and the file before it is closed.
 
-    `whole` is called where the file was finished before; `show` gets what was taken, None then.
+    `show` gets what was taken, None where the file was finished before.
     """
 
     scope: Callable[[Scope], None]
     watching: Callable[[], AbstractContextManager[SnapshotProgress]]
-    whole: Callable[[str], None]
     show: Callable[[SnapshotFile, Scope, Taken | None], None]
 
 
@@ -74,9 +73,7 @@ def take_snapshot(root: Root, options: SnapshotOptions, screen: SnapshotScreen) 
     fresh = not options.output.exists()
     accounts = root.accounts([site.account for site in scope.sites])
     with snapshot_of(options.output, plan, scope, root.clock.now()) as file:
-        finished = file.meta().finished_at
-        if finished is not None and not file.states().get("failed"):
-            screen.whole(finished)
+        if file.meta().finished_at is not None and not file.states().get("failed"):
             screen.show(file, scope, None)
             return SnapshotResult(scope=scope, taken=None, empty=False)
 

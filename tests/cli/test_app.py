@@ -1,12 +1,15 @@
 """The command group and the error boundary: codes, hints, masks, and no traceback for a user's mistake."""
 
 import errno
+import inspect
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import fields
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
+from typing import get_type_hints
 
 import click
 import pytest
@@ -36,19 +39,37 @@ CANARY = "canary-T0ken/with+odd=chars"
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_is_there_and_named_as_listed(name: str) -> None:
     """The lazy table and the commands themselves agree."""
-    module, attribute = COMMANDS[name][0].split(":")
-    command = getattr(import_module(module), attribute)
+    command = getattr(import_module(f"runbook.cli.{COMMANDS[name][0]}"), name)
     assert isinstance(command, click.Command)
     assert command.name == name
 
 
+def command_and_those_below(command: click.Command) -> Iterator[click.Command]:
+    """Yield the command and, of a group, every command below it."""
+    yield command
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            yield from command_and_those_below(below)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_fields_of_the_options_are_the_parameters_of_the_command(name: str) -> None:
+    """`with_options` hands over every parameter by its name, and no field is left without one."""
+    named = getattr(import_module(f"runbook.cli.{COMMANDS[name][0]}"), name)
+    for command in command_and_those_below(named):
+        hints = get_type_hints(inspect.unwrap(command.callback or (lambda: None)))
+        kind = hints.get("options")
+        if kind is None:
+            continue
+        parameters = {parameter.name for parameter in command.params if parameter.expose_value}
+        # `rehearsal` is no option of `run`: the rehearsal sets it.
+        assert parameters == {field.name for field in fields(kind)} - {"rehearsal"}
+
+
 def every_command() -> list[tuple[str, ...]]:
     found: list[tuple[str, ...]] = []
-    for name, (place, _) in COMMANDS.items():
-        module, attribute = place.split(":")
-        if find_spec(module) is None:
-            continue  # named by the test above
-        command = getattr(import_module(module), attribute)
+    for name, (module, _) in COMMANDS.items():
+        command = getattr(import_module(f"runbook.cli.{module}"), name)
         found.append((name,))
         if isinstance(command, click.Group):
             found += [(name, sub) for sub in command.list_commands(click.Context(command))]

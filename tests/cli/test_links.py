@@ -8,7 +8,7 @@ from typing import Any
 import click
 import pytest
 
-from runbook.operations.sites import site_url
+from runbook.operations.issue_links import site_url
 from runbook.simulator.faults import FaultKind
 from tests.flows.evening import Evening, Result, plan_text, url_of
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from runbook.cli.live_table import LiveTable
+from runbook.cli.watching import LiveTable
 from runbook.clock import VirtualClock
 from runbook.ledger.events import SubmitLost
 from runbook.ledger.store import create_ledger

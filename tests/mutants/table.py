@@ -496,7 +496,7 @@ MUTANTS = (
         "N21",
         "no credential goes to a host that is no site of Jira Cloud",
         (
-            "runbook/operations/sites.py",
+            "runbook/operations/issue_links.py",
             "if not (stand_in or _CLOUD_HOST.fullmatch(parts.netloc.lower())):",
             "if False:",
         ),

@@ -347,7 +347,7 @@ SECRETS = {
 
 @pytest.mark.parametrize("line", SECRETS.values(), ids=SECRETS.keys())
 def test_a_secret_is_masked_in_every_output(line):
-    from runbook.cli.check_text import finding_text
+    from runbook.cli.check import finding_text
 
     secret = "Zx9-hidden-value"
     loaded = load(PLAN, (BACKUP, BACKUP + line.format(secret)))

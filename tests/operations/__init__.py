@@ -1,0 +1,1 @@
+"""Tests of the operations, called without a command line."""
