@@ -119,7 +119,7 @@ def events(jobs: int, findings: int) -> Any:
         SubmitAnswered,
         SubmitIntended,
     )
-    from runbook.ledger.link_events import VerifyEnded, VerifyFound, VerifyStarted
+    from runbook.ledger.events.links import VerifyEnded, VerifyFound, VerifyStarted
     from runbook.plan import load_plan_bytes
     from runbook.report.planned import windows_json
 

@@ -8,7 +8,7 @@ import base64
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from runbook.clock import isoformat_utc
 
@@ -143,11 +143,14 @@ def _deeper(value: Any, levels: int) -> bool:
     return True
 
 
+ProbeResult = Literal["present", "absent", "not_asked"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeReading:
     """Whether a known link is there: `present`, `absent` or `not_asked`, with the reason in `detail`."""
 
-    result: str
+    result: ProbeResult
     detail: str = ""
     exchanges: tuple[dict[str, Any], ...] = ()
 

@@ -9,7 +9,7 @@ import pytest
 
 from runbook.clock import VirtualClock
 from runbook.ledger.events import SubmitIntended, SubmitLost
-from runbook.ledger.link_events import WriteEnded, WriteIntended
+from runbook.ledger.events.links import WriteEnded, WriteIntended
 from runbook.ledger.store import Ledger, create_ledger
 from runbook.secrets import Mask
 from tests.intents import IntentsFirst, Watch

@@ -18,8 +18,8 @@ from runbook.ledger.events import (
     RunResumed,
     StopRequested,
 )
-from runbook.ledger.handover_events import ApprovalGiven
-from runbook.ledger.link_events import VerifyEnded, VerifyFound, VerifyStarted, WriteIntended
+from runbook.ledger.events.handover import ApprovalGiven
+from runbook.ledger.events.links import VerifyEnded, VerifyFound, VerifyStarted, WriteIntended
 from runbook.view import JobState, RunState, RunView, next_for, run_of, runs_of
 from tests.evening import (
     RUN,
@@ -50,15 +50,15 @@ def not_attempted(why: str) -> JobNotAttempted:
     return JobNotAttempted(why=why, detail="because")
 
 
-def view(*events: Any, led: str | None = None) -> RunView:
-    found = run_of(recorded(run_started(), *events), RUN, led=led)
+def view(*events: Any, leased_run: str | None = None) -> RunView:
+    found = run_of(recorded(run_started(), *events), RUN, leased_run=leased_run)
     assert found is not None
     return found
 
 
-def state_of(*events: Any, led: str | None = RUN) -> str:
+def state_of(*events: Any, leased_run: str | None = RUN) -> str:
     """Return the state of job `one` after events of its own."""
-    job = view(*(("one", event) for event in events), led=led).job("one")
+    job = view(*(("one", event) for event in events), leased_run=leased_run).job("one")
     assert job is not None
     return job.state.value
 
@@ -113,13 +113,13 @@ def test_the_state_of_a_job(case: tuple[tuple[Any, ...], str]) -> None:
 
 def test_an_intent_without_an_answer_is_unknown_once_nobody_leads() -> None:
     """Also after the process was resumed or ended without an answer on disk."""
-    assert state_of(intended(), led=None) == "unknown"
-    job = view(("one", intended()), led=None).job("one")
+    assert state_of(intended(), leased_run=None) == "unknown"
+    job = view(("one", intended()), leased_run=None).job("one")
     assert job is not None
     assert (job.submissions, job.submitted_at) == (1, job.sent[0].at)
     assert "no answer is on disk" in job.detail
     for after in (resumed(), run_ended("interrupted", 130)):
-        later = view(("one", intended()), after, led=RUN).job("one")
+        later = view(("one", intended()), after, leased_run=RUN).job("one")
         assert later is not None
         assert later.state is JobState.UNKNOWN
 
@@ -231,8 +231,8 @@ def test_the_state_of_a_run_that_nobody_leads(case: tuple[tuple[Any, ...], str])
 
 def test_a_led_run_is_running() -> None:
     """While a process leads it, whatever is unknown in it."""
-    assert view(("one", intended()), ("one", lost()), led=RUN).state is RunState.RUNNING
-    assert view(*ALL_COMPLETE, run_ended(), led=RUN).ended_at is None
+    assert view(("one", intended()), ("one", lost()), leased_run=RUN).state is RunState.RUNNING
+    assert view(*ALL_COMPLETE, run_ended(), leased_run=RUN).ended_at is None
 
 
 def verification(result: str, name: str = "v1") -> tuple[Any, ...]:
@@ -335,7 +335,7 @@ def test_several_runs_of_one_ledger_are_kept_apart() -> None:
     """Events of one run do not touch another."""
     first = recorded(run_started(), *ALL_COMPLETE, run="run-a")
     second = recorded(run_started(), run="run-b")
-    found = runs_of((*first, *second), led="run-b")
+    found = runs_of((*first, *second), leased_run="run-b")
     assert [(one.id, one.state.value) for one in found] == [
         ("run-a", "complete"),
         ("run-b", "running"),
@@ -387,17 +387,19 @@ any_event = st.one_of(
 
 @given(st.lists(any_event, max_size=25), st.sampled_from([None, RUN]))
 @settings(max_examples=300, deadline=None)
-def test_counts_add_up_after_any_sequence_of_events(events: list[Any], led: str | None) -> None:
+def test_counts_add_up_after_any_sequence_of_events(
+    events: list[Any], leased_run: str | None
+) -> None:
     """Also sequences that no executor would write: reading never fails, no job is lost."""
-    found = view(*events, led=led)
+    found = view(*events, leased_run=leased_run)
     document = found.as_json()
     assert sum(document["counts"].values()) == len(document["jobs"]) == 3
     assert set(document["counts"]) == {state.value for state in JobState}
     assert json.loads(json.dumps(document)) == document
-    assert (found.state is RunState.RUNNING) == (led == RUN)
+    assert (found.state is RunState.RUNNING) == (leased_run == RUN)
     for job in found.jobs:
         assert job.submissions <= len(job.sent) + len(job.resolutions)
-        assert led == RUN or job.state is not JobState.SUBMITTING
+        assert leased_run == RUN or job.state is not JobState.SUBMITTING
     if found.state is RunState.COMPLETE:
         assert all(job.state is JobState.COMPLETE or job.settled_by_person for job in found.jobs)
 
@@ -485,8 +487,8 @@ ADVICE: dict[str, tuple[tuple[Any, ...], str | None, str, tuple[str, ...]]] = {
 @pytest.mark.parametrize("case", ADVICE.values(), ids=ADVICE.keys())
 def test_what_settles_a_job(case: tuple[tuple[Any, ...], str | None, str, tuple[str, ...]]) -> None:
     """Each standing has one advice, with its commands; the recommended one comes first."""
-    events, led, key, commands = case
-    found = view(*events, led=led)
+    events, leased_run, key, commands = case
+    found = view(*events, leased_run=leased_run)
     job = found.job("one")
     assert job is not None
     advice = next_for(job, found, "plan.yaml")

@@ -105,7 +105,7 @@ class LiveReport(_SaysAlarms):
             return
         self._last_s = self._clock.monotonic_s()
         try:
-            write_report(self._file, self._ledger, row.run, led=not ended)
+            write_report(self._file, self._ledger, row.run, running=not ended)
         except (RunbookError, OSError) as problem:
             if not self._broken:
                 say(f"the report `{self._file}` cannot be written: {problem}; the run goes on")
@@ -176,7 +176,7 @@ class LiveTable:
         if row.run is not None and isinstance(
             event, RunStarted | RunResumed | PlanAmended | RoundOpened
         ):
-            view = run_of(self._ledger.events(), row.run, led=row.run)
+            view = run_of(self._ledger.events(), row.run, leased_run=row.run)
             self._jobs = {} if view is None else {job.id: job for job in view.jobs}
             self._begin()
         if row.job is not None and row.job in self._jobs:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from runbook.ledger.events.kinds import WhyNotAttempted
 from runbook.view import AT_ATLASSIAN, JobState, JobView
 
 Action = Literal["follow", "look", "submit", "hold", "wait", "finish"]
@@ -18,13 +19,13 @@ class Step:
     """What a site does next, and with which job.
 
     `follow` polls the job until it ends, `look` looks for the links of a complete one, `submit` sends
-    it. `hold` does not send it: `why` is the reason's short name, `detail` a sentence. `wait` lets
+    it. `hold` does not send it: `why` (read for `hold` alone) is the short reason, `detail` a sentence. `wait` lets
     the job `detail` of another site end first, and `finish` means that nothing is left to do.
     """
 
     action: Action
     job: str = ""
-    why: str = ""
+    why: WhyNotAttempted = "stopped"
     detail: str = ""
 
 
@@ -38,7 +39,7 @@ class Brakes:
 
     stopped: str | None = None
     accounts: dict[str, str] = field(default_factory=dict)
-    sites: dict[str, tuple[str, str]] = field(default_factory=dict)
+    sites: dict[str, tuple[WhyNotAttempted, str]] = field(default_factory=dict)
 
 
 def next_step(

@@ -10,15 +10,16 @@ import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any
 
 from runbook.clock import isoformat_utc
 from runbook.execute.ports import Interrupts, Ports
 from runbook.execute.schedule import Brakes
 from runbook.execute.selection import OnUnknown
-from runbook.http import ProbeReading
+from runbook.http import ProbeReading, ProbeResult
 from runbook.ledger.codec import Event, Row, recorded
 from runbook.ledger.events import JobNotAttempted, JobResolved, ProbeRead, StopRequested
+from runbook.ledger.events.kinds import ProbePhase, ProbeVerdict, WhyNotAttempted
 from runbook.plan.model import Probe
 from runbook.view import SENDABLE, JobState, JobView, after_event
 from runbook.windows import Pair
@@ -100,12 +101,12 @@ class RunSession:
         self._known_until = row.seq
         self._learn(row, event)
 
-    def hold(self, job_id: str, why: str, detail: str) -> None:
+    def hold(self, job_id: str, why: WhyNotAttempted, detail: str) -> None:
         """Write that a job is not attempted, and why."""
         self.todo.discard(job_id)
         self.record(JobNotAttempted(why=why, detail=detail), job_id)
 
-    async def probe(self, job_id: str, phase: Literal["before", "after"]) -> None:
+    async def probe(self, job_id: str, phase: ProbePhase) -> None:
         """Look for the job's known links and write down what was found; `phase` is `before` or `after`.
 
         After a job only those are read that were not yet, so that a crash in between loses none. A
@@ -121,7 +122,9 @@ class RunSession:
                 reading = await self.ports.prober.read(
                     view.job.site, probe.issue, probe.target, view.job.destination
                 )
-            result = reading.result if phase == "before" else arrival(view, probe, reading.result)
+            result: ProbeVerdict = (
+                reading.result if phase == "before" else arrival(view, probe, reading.result)
+            )
             self.record(
                 ProbeRead(
                     phase=phase,
@@ -213,7 +216,7 @@ class RunSession:
                 waiter.cancel()
 
 
-def arrival(view: JobView, probe: Probe, result: str) -> str:
+def arrival(view: JobView, probe: Probe, result: ProbeResult) -> ProbeVerdict:
     """Return what a reading after the job means, given the one before it."""
     if result not in ("present", "absent"):
         return "not_asked"

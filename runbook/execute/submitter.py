@@ -26,6 +26,7 @@ from runbook.ledger.events import (
     SubmitLost,
     SubmitNotSent,
 )
+from runbook.ledger.events.kinds import AnswerMeaning
 from runbook.view import JobView
 
 NOT_SENT_FIRST_S = 2.0
@@ -207,7 +208,7 @@ class Submitter:
         return now_s + min(interval_s, max(0.0, interval_s - gone_s))
 
 
-_MEANINGS: dict[type[SubmitResult], str] = {
+_MEANINGS: dict[type[SubmitResult], AnswerMeaning] = {
     Accepted: "accepted",
     Refused: "refused",
     Limited: "rate_limited",

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from runbook.ledger.codec import Recorded
-from runbook.ledger.handover_events import ApprovalGiven
+from runbook.ledger.events.handover import ApprovalGiven
 
 
 def approvals_for(

@@ -16,8 +16,8 @@ from runbook.clock import parse_utc
 from runbook.errors import LedgerError
 from runbook.json_text import canonical_text
 from runbook.ledger.events import RUN_EVENTS
-from runbook.ledger.handover_events import HANDOVER_EVENTS
-from runbook.ledger.link_events import LINK_EVENTS
+from runbook.ledger.events.handover import HANDOVER_EVENTS
+from runbook.ledger.events.links import LINK_EVENTS
 from runbook.secrets import Mask
 from runbook.text import encodable
 

@@ -6,8 +6,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from runbook.clock import parse_utc
-
 LEASE_LIFE = timedelta(seconds=60)
 
 
@@ -19,14 +17,14 @@ class Lease:
     operator: str
     pid: int
     machine: str
-    since: str
-    heartbeat: str
+    since: datetime
+    heartbeat: datetime
     after_seq: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Me:
-    """This process, as a holder of the lease."""
+class LeaseOwner:
+    """A process that holds the lease, or wants it."""
 
     token: str
     operator: str
@@ -34,11 +32,11 @@ class Me:
     machine: str
 
 
-def lease_holds(held: Lease, me: Me, now: datetime) -> bool:
-    """Return whether a lease keeps `me` out at this moment."""
-    if held.machine == me.machine and not process_lives(held.pid):
+def lease_holds(held: Lease, owner: LeaseOwner, now: datetime) -> bool:
+    """Return whether a lease keeps `owner` out at this moment."""
+    if held.machine == owner.machine and not process_lives(held.pid):
         return False
-    return now - parse_utc(held.heartbeat) < LEASE_LIFE
+    return now - held.heartbeat < LEASE_LIFE
 
 
 def process_lives(pid: int) -> bool:

@@ -18,8 +18,8 @@ from typing import Self
 from runbook.clock import Clock, isoformat_utc, parse_utc, to_the_second
 from runbook.errors import LedgerError, UsageError
 from runbook.ledger.codec import FIRST_HASH, Event, Recorded, Row, chain_hash, encode, recorded
-from runbook.ledger.faults import translated
-from runbook.ledger.lease import LEASE_LIFE, Lease, Me, lease_holds, process_lives
+from runbook.ledger.errors import translated
+from runbook.ledger.lease import LEASE_LIFE, Lease, LeaseOwner, lease_holds, process_lives
 from runbook.ledger.schema import APPLICATION_ID, CREATION, FORMAT, TRIGGERS
 from runbook.secrets import Mask
 
@@ -27,8 +27,8 @@ __all__ = [
     "LEASE_LIFE",
     "Damage",
     "Lease",
+    "LeaseOwner",
     "Ledger",
-    "Me",
     "create_ledger",
     "export_line",
     "lease_holds",
@@ -63,7 +63,7 @@ class Ledger:
         self._db = connection
         self._clock = clock
         self._mask = mask
-        self._lease: Me | None = None
+        self._lease: LeaseOwner | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -250,12 +250,12 @@ class Ledger:
             operator=row[1],
             pid=row[2],
             machine=row[3],
-            since=row[4],
-            heartbeat=row[5],
+            since=parse_utc(row[4]),
+            heartbeat=parse_utc(row[5]),
             after_seq=row[6],
         )
 
-    def lead(self, me: Me) -> None:
+    def acquire_lease(self, owner: LeaseOwner) -> None:
         """Take the lease, or say who holds it.
 
         A lease of a process that is dead on this machine is taken over at once, any other after
@@ -268,21 +268,21 @@ class Ledger:
             held = self.lease()
             if (
                 held is not None
-                and held.token != me.token
-                and lease_holds(held, me, self._clock.now())
+                and held.token != owner.token
+                and lease_holds(held, owner, self._clock.now())
             ):
                 raise LedgerError(
-                    f"`{self.path}` is led by {held.operator} (process {held.pid} on `{held.machine}`) since {to_the_second(parse_utc(held.since))}, last heard of at {to_the_second(parse_utc(held.heartbeat))}",
+                    f"`{self.path}` is led by {held.operator} (process {held.pid} on `{held.machine}`) since {to_the_second(held.since)}, last heard of at {to_the_second(held.heartbeat)}",
                     hint="let that process end, or press Ctrl-C there; `runbook stop` works from here",
                 )
             now = isoformat_utc(self._clock.now())
             self._db.execute("DELETE FROM lease")
             self._db.execute(
                 "INSERT INTO lease VALUES (1, ?, ?, ?, ?, ?, ?, ?)",
-                (me.token, me.operator, me.pid, me.machine, now, now, self._head()[0]),
+                (owner.token, owner.operator, owner.pid, owner.machine, now, now, self._head()[0]),
             )
-        self._lease = me
-        _log.info("lease of %s taken by %s (process %d)", self.path, me.operator, me.pid)
+        self._lease = owner
+        _log.info("lease of %s taken by %s (process %d)", self.path, owner.operator, owner.pid)
 
     def heartbeat(self) -> None:
         """Say that this process still leads.
@@ -305,9 +305,9 @@ class Ledger:
             self._db.execute("DELETE FROM lease WHERE token = ?", (token,))
         _log.info("lease of %s given back", self.path)
 
-    def _check_lease(self, me: Me) -> None:
+    def _check_lease(self, owner: LeaseOwner) -> None:
         held = self.lease()
-        if held is None or held.token != me.token:
+        if held is None or held.token != owner.token:
             by = "nobody" if held is None else f"{held.operator} on `{held.machine}`"
             raise LedgerError(
                 f"this process no longer leads `{self.path}`: {by} took over",

@@ -10,7 +10,8 @@ from runbook.errors import PlanError, UsageError
 from runbook.jobs import jobs_digest, jobs_of
 from runbook.ledger.approvals import approvals_for
 from runbook.ledger.events import JobNotAttempted, JobResolved, StopRequested
-from runbook.ledger.handover_events import ApprovalGiven
+from runbook.ledger.events.handover import ApprovalGiven
+from runbook.ledger.events.kinds import Resolution
 from runbook.operations.attest import evidence_name, read_evidence
 from runbook.operations.find_run import find_run, runs_in
 from runbook.operations.root import Root, read_plan_for
@@ -111,7 +112,9 @@ def resolve_job(root: Root, options: ResolveOptions) -> JobResolved:
         raise UsageError(
             f"`--accepted {uuid!r}` is no job id", hint="it is the `uuid` of Atlassian's answer"
         )
-    resolution = "accepted" if uuid else "send_again" if options.send_again else "accepted_no_id"
+    resolution: Resolution = (
+        "accepted" if uuid else "send_again" if options.send_again else "accepted_no_id"
+    )
     event = JobResolved(
         resolution=resolution,
         uuid=uuid.strip() if uuid is not None else None,

@@ -30,7 +30,7 @@ def runs_in(root: Root, ledger: Ledger) -> tuple[RunView, ...]:
         LedgerError: the ledger is locked, damaged or altered.
     """
     events = tuple(ledger.events())
-    return runs_of(events, led=run_in_use(root, ledger, events))
+    return runs_of(events, leased_run=run_in_use(root, ledger, events))
 
 
 def run_in_use(root: Root, ledger: Ledger, events: tuple[Recorded, ...]) -> str | None:
@@ -40,7 +40,7 @@ def run_in_use(root: Root, ledger: Ledger, events: tuple[Recorded, ...]) -> str 
     the lease, until it ends that run.
     """
     lease = ledger.lease()
-    if lease is None or not lease_holds(lease, root.me("reader"), root.clock.now()):
+    if lease is None or not lease_holds(lease, root.lease_owner("reader"), root.clock.now()):
         return None
     in_use: str | None = None
     for seen in events:

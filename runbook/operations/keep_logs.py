@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 from runbook.errors import UsageError
 from runbook.jobs import CmaJob
-from runbook.ledger.handover_events import LogKept
+from runbook.ledger.events.handover import LogKept
+from runbook.ledger.events.kinds import LogKind
 from runbook.logs.fetch import BY_HAND, download, filled
 from runbook.logs.read import JobSpan, attribute, fingerprint, read_log
 from runbook.operations.find_run import find_run, read_runs, runs_in
@@ -21,7 +22,6 @@ from runbook.plan.model import Plan
 from runbook.text import printable
 from runbook.view import JobView, RunView
 
-LogKind = Literal["audit", "history"]
 KINDS: tuple[LogKind, ...] = ("audit", "history")
 LIMIT_BYTES = 128 * 1024 * 1024
 
@@ -30,7 +30,7 @@ LIMIT_BYTES = 128 * 1024 * 1024
 class FetchedLog:
     """One log to be kept; `mapping` names columns of roles."""
 
-    kind: str
+    kind: LogKind
     site: str
     source: str
     data: bytes
@@ -219,7 +219,7 @@ def totals(view: RunView) -> list[dict[str, Any]]:
 
 def _wanted(
     view: RunView, plan: Plan, options: FetchOptions, say: Callable[[str], None]
-) -> dict[str, tuple[str, CmaJob]]:
+) -> dict[str, tuple[LogKind, CmaJob]]:
     """Return the addresses to download from, each with the kind of log and a job that it is of."""
     templates = {"audit": plan.logs_audit, "history": plan.logs_history}
     sites = [_site_of(view, site) for site in options.sites]
@@ -231,7 +231,7 @@ def _wanted(
             f"the plan gives no address in {named}, and the addresses are not documented, so none is guessed",
             hint=BY_HAND,
         )
-    wanted: dict[str, tuple[str, CmaJob]] = {}
+    wanted: dict[str, tuple[LogKind, CmaJob]] = {}
     for kind in asked:
         template = templates[kind] or ""
         for job in view.jobs:

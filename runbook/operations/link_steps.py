@@ -13,7 +13,8 @@ from runbook.atlassian.limits import Limits
 from runbook.clock import Clock
 from runbook.errors import CredentialError, RunbookError, UsageError
 from runbook.http import Send
-from runbook.ledger.link_events import VerifyStarted
+from runbook.ledger.events.kinds import WritePurpose
+from runbook.ledger.events.links import VerifyStarted
 from runbook.ledger.store import Ledger
 from runbook.plan.model import Plan, Site
 from runbook.remotelinks import repair, rollback
@@ -36,7 +37,7 @@ from runbook.remotelinks.verification import (
     record,
 )
 from runbook.remotelinks.window_gaps import WindowGaps
-from runbook.remotelinks.writes import Order, Purpose, WriteList, WriteLog, Writer
+from runbook.remotelinks.writes import Order, WriteList, WriteLog, Writer
 from runbook.view import RunView
 
 
@@ -259,7 +260,10 @@ async def _compared(
 
 
 def _writer(
-    ports: LinkPorts, view: RunView, purpose: Purpose, progress: Callable[[Order, str, str], None]
+    ports: LinkPorts,
+    view: RunView,
+    purpose: WritePurpose,
+    progress: Callable[[Order, str, str], None],
 ) -> Writer:
     log = WriteLog(purpose=purpose, ledger=ports.ledger, run=view.id)
     return Writer(log=log, clock=ports.clock, sites=ports.sites, progress=progress)

@@ -273,7 +273,7 @@ def _ready_to_write(opened: OpenRun, options: WriteOptions) -> tuple[tuple[Accou
     accounts = accounts_of(root, opened.plan)
     operator = root.operator(options.operator, accounts)
     if not options.dry_run:
-        opened.ledger.lead(root.me(operator))
+        opened.ledger.acquire_lease(root.lease_owner(operator))
     return accounts, operator
 
 

@@ -22,6 +22,7 @@ from runbook.execute.ports import Pace
 from runbook.findings import Finding, counts
 from runbook.http import Send
 from runbook.ledger.events import JobResolved
+from runbook.ledger.events.kinds import Resolution
 from runbook.ledger.store import Ledger, create_ledger
 from runbook.operations.check_plan import checked_plan
 from runbook.operations.link_steps import (
@@ -296,7 +297,7 @@ class _Evening:
         unknown = [j for j in view.jobs if j.state is JobState.UNKNOWN and not j.settled_by_person]
         for job in unknown:
             truth = world.true_outcome(bodies[job.id])
-            word = "send_again" if truth is None else "accepted"
+            word: Resolution = "send_again" if truth is None else "accepted"
             self.ledger.append(
                 JobResolved(
                     resolution=word,

@@ -266,9 +266,9 @@ def _words(output: bytes) -> str:
     return printable(output.decode("utf-8", "replace").strip()) or "it gave no reason"
 
 
-def write_report(file: Path, ledger: Ledger, run: str, *, led: bool = False) -> None:
+def write_report(file: Path, ledger: Ledger, run: str, *, running: bool = False) -> None:
     """Write the HTML report of a run as the ledger knows it now."""
-    view = run_of(ledger.events(), run, led=run if led else None)
+    view = run_of(ledger.events(), run, leased_run=run if running else None)
     if view is not None:
         write_atomically(file, render(build(view)), mode=PRIVATE)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from runbook.execute.ports import Prober
     from runbook.http import Send
-    from runbook.ledger.store import Ledger, Me
+    from runbook.ledger.store import LeaseOwner, Ledger
     from runbook.operations.credentials import Ask
     from runbook.plan.model import Plan
 
@@ -99,13 +99,13 @@ class Root:
         """Return a new run's id: the moment in UTC, and four digits of chance."""
         return f"{self.clock.now():%Y%m%d-%H%M%S}-{int(self.random() * 0x10000):04x}"
 
-    def me(self, operator: str) -> "Me":
+    def lease_owner(self, operator: str) -> "LeaseOwner":
         """Return this process as a holder of the ledger's lease."""
         import secrets as chance
 
-        from runbook.ledger.store import Me
+        from runbook.ledger.store import LeaseOwner
 
-        return Me(
+        return LeaseOwner(
             token=chance.token_hex(16), operator=operator, pid=os.getpid(), machine=self.machine
         )
 

@@ -163,7 +163,7 @@ def run_in_ledger(root: Root, options: RunOptions, screen: RunScreen) -> RunResu
     accounts = root.accounts(job.account for job in checked.jobs)
     operator = root.operator(options.operator, accounts)
     with root.create_ledger(root.ledger_path(options.ledger_file, options.plan)) as ledger:
-        ledger.lead(root.me(operator))
+        ledger.acquire_lease(root.lease_owner(operator))
 
         async def carried_out() -> RunResult:
             async with root.network(
@@ -232,7 +232,7 @@ async def run_plan(
             prober=root.prober(checked.plan, environment.send),
             jitter=root.random,
         )
-        view = next(view for view in runs_of(ledger.events(), led=run) if view.id == run)
+        view = next(view for view in runs_of(ledger.events(), leased_run=run) if view.id == run)
         assignment = _assignment(view, checked, options, sending, asked.site_ids)
         interrupts = Interrupts()
         with screen.signals(interrupts):

@@ -4,18 +4,15 @@ Where a link points is decided in `pointing`, by the target's key as known and a
 present issue id. What could not be looked at is `not_asked`, with the reason; it never counts as absent.
 """
 
-from typing import Literal
-
 from runbook.atlassian.jira import JiraSite
 from runbook.atlassian.limits import Limits
 from runbook.atlassian.retry import Patience
 from runbook.clock import Clock
 from runbook.errors import RunbookError
-from runbook.http import Exchange, ProbeReading, Send
+from runbook.http import Exchange, ProbeReading, ProbeResult, Send
 from runbook.plan.model import Plan, Site
 from runbook.remotelinks.pointing import Addresses
 
-ProbeResult = Literal["present", "absent", "not_asked"]
 _PATIENCE = Patience(attempts=3, limited_attempts=5, longest_wait_s=120.0)
 
 

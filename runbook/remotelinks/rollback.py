@@ -18,7 +18,7 @@ from runbook.atlassian.errors import JiraRefusedError
 from runbook.atlassian.jira import JiraSite
 from runbook.atlassian.jira_values import Record, delete_write, update_write
 from runbook.errors import RunbookError
-from runbook.ledger.link_events import LinksArrived
+from runbook.ledger.events.links import LinksArrived
 from runbook.ledger.store import Ledger
 from runbook.remotelinks.history import SiteHistory
 from runbook.remotelinks.mapping import PlanMap

@@ -18,11 +18,12 @@ from functools import partial
 from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from runbook.clock import isoformat_utc, parse_utc
 from runbook.errors import ExitCode, RunbookError, UsageError
-from runbook.ledger.link_events import (
+from runbook.ledger.events.kinds import VerifyResult
+from runbook.ledger.events.links import (
     LinksArrived,
     VerifyEnded,
     VerifyFound,
@@ -128,7 +129,6 @@ FINDINGS_PER_EVENT = 1000
 _ISSUES_PER_QUESTION = 500
 
 Item = TypeVar("Item")
-VerifyResult = Literal["clean", "differences", "partial"]
 
 
 @dataclass(frozen=True, slots=True)

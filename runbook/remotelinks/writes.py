@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Generic, Literal, TypeVar, get_args
+from typing import Any, Generic, TypeVar, get_args
 
 from runbook.atlassian.errors import (
     JiraRefusedError,
@@ -35,13 +35,12 @@ from runbook.atlassian.jira_values import (
 )
 from runbook.clock import Clock
 from runbook.errors import RemoteError, RunbookError, UsageError
-from runbook.ledger.link_events import LinksEnded, LinksListed, WriteEnded, WriteIntended
+from runbook.ledger.events.kinds import WritePurpose, WriteResult
+from runbook.ledger.events.links import LinksEnded, LinksListed, WriteEnded, WriteIntended
 from runbook.ledger.store import Ledger
 from runbook.remotelinks.model import Change, content_hash, differences, writable
 
-Purpose = Literal["repair", "rollback", "links"]
-Result = Literal["done", "skipped", "refused", "unknown", "not_attempted"]
-RESULTS: tuple[Result, ...] = get_args(Result)
+RESULTS = (*get_args(WriteResult), "not_attempted")
 WRITERS = 8
 ATTEMPTS = 3  # of a write whose outcome is unknown and that turns out not to be there
 _HEARTBEAT_S = 15.0
@@ -83,7 +82,7 @@ class Intent:
 class WriteLog:
     """The writes of one purpose in the ledger: an intent before each request, an end after it."""
 
-    purpose: Purpose
+    purpose: WritePurpose
     ledger: Ledger
     run: str | None = None
 
@@ -109,7 +108,7 @@ class WriteLog:
     def end(
         self,
         name: str,
-        result: Result,
+        result: WriteResult,
         detail: str,
         exchange: Any = None,
         *,
@@ -238,7 +237,7 @@ class Outcomes:
     `replaced` holds the names of creations that wrote over a link which was there by then.
     """
 
-    by_name: dict[str, tuple[Result, str]] = field(default_factory=dict)
+    by_name: dict[str, tuple[WriteResult, str]] = field(default_factory=dict)
     replaced: set[str] = field(default_factory=set)
     stopped_by: RunbookError | None = None
 
@@ -421,7 +420,9 @@ class Writer:
             raise
         return all(str(link.get("id")) != intended.link_id for link in links)
 
-    def _settled(self, intended: WriteIntended, there: Record | bool | None, how: str) -> Result:
+    def _settled(
+        self, intended: WriteIntended, there: Record | bool | None, how: str
+    ) -> WriteResult:
         name = intended.write
         if there is None or there is False:
             said = "it did not arrive" if there is None else "somebody else has changed the link"
@@ -442,12 +443,12 @@ class Writer:
             return None
 
     def _ended(
-        self, order: Order, name: str, result: Result, detail: str, exchange: Any, **more: Any
+        self, order: Order, name: str, result: WriteResult, detail: str, exchange: Any, **more: Any
     ) -> None:
         self.log.end(name, result, detail, exchange, **more)
         self._say(order, result, detail)
 
-    def _say(self, order: Order, result: Result, detail: str) -> None:
+    def _say(self, order: Order, result: WriteResult, detail: str) -> None:
         self.outcomes.by_name[order.name] = (result, detail)
         self.progress(order, result, detail)
 

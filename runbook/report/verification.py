@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from runbook.ledger.events import Json
-from runbook.ledger.link_events import LinksListed
+from runbook.ledger.events.links import LinksListed
 from runbook.report.exchanges import as_text
 from runbook.report.facts import ReportFacts, counted, total_of
 from runbook.report.states import KINDS, KINDS_BESIDE, Chip, Sum, sum_of

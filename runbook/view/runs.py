@@ -21,8 +21,8 @@ from runbook.ledger.events import (
     StopRequested,
     SubmitIntended,
 )
-from runbook.ledger.handover_events import ApprovalGiven, LogKept
-from runbook.ledger.link_events import (
+from runbook.ledger.events.handover import ApprovalGiven, LogKept
+from runbook.ledger.events.links import (
     LinksEnded,
     LinksListed,
     VerifyEnded,
@@ -81,10 +81,10 @@ class _Fold:
         return site_ids
 
 
-def runs_of(events: Iterable[Recorded], *, led: str | None = None) -> tuple[RunView, ...]:
+def runs_of(events: Iterable[Recorded], *, leased_run: str | None = None) -> tuple[RunView, ...]:
     """Return every run of a ledger, oldest first.
 
-    `led` is the id of the run that a living process leads now; any other run that has no end was
+    `leased_run` is the id of the run that a living process leads now; any other run that has no end was
     interrupted, and its requests without an answer are unknown.
     """
     folds: dict[str, _Fold] = {}
@@ -107,12 +107,16 @@ def runs_of(events: Iterable[Recorded], *, led: str | None = None) -> tuple[RunV
         if fold is not None:
             fold.last = recorded
             _apply(fold, recorded)
-    return tuple(_view(fold, alive=fold.id == led, approvals=approvals) for fold in folds.values())
+    return tuple(
+        _view(fold, alive=fold.id == leased_run, approvals=approvals) for fold in folds.values()
+    )
 
 
-def run_of(events: Iterable[Recorded], run: str, *, led: str | None = None) -> RunView | None:
+def run_of(
+    events: Iterable[Recorded], run: str, *, leased_run: str | None = None
+) -> RunView | None:
     """Return one run, None where the ledger has none of that id."""
-    return next((view for view in runs_of(events, led=led) if view.id == run), None)
+    return next((view for view in runs_of(events, leased_run=leased_run) if view.id == run), None)
 
 
 def _apply(fold: _Fold, recorded: Recorded) -> None:

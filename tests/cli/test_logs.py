@@ -12,7 +12,7 @@ import pytest
 from runbook.cli.app import main
 from runbook.clock import VirtualClock
 from runbook.ledger.events import PlanAmended
-from runbook.ledger.link_events import VerifyEnded, VerifyStarted
+from runbook.ledger.events.links import VerifyEnded, VerifyStarted
 from runbook.operations.root import Root
 from tests.report.bundle_world import PLAN, RUN, START, make_ledger
 

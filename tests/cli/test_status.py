@@ -13,7 +13,7 @@ from runbook.cli.status import window_left
 from runbook.clock import VirtualClock, isoformat_utc
 from runbook.errors import UsageError
 from runbook.ledger.events import ProbeRead, RunResumed, StopRequested
-from runbook.ledger.store import Me, open_ledger
+from runbook.ledger.store import LeaseOwner, open_ledger
 from runbook.operations.find_run import find_run
 from runbook.secrets import Mask
 from runbook.view import runs_of
@@ -168,7 +168,7 @@ def test_reading_commands_leave_the_ledger_byte_for_byte(ledger: Path) -> None:
 
 def lead(ledger: Path, clock: VirtualClock, machine: str, events: tuple[Any, ...] = ()) -> None:
     with open_ledger(ledger, clock=clock, mask=Mask()) as opened:
-        opened.lead(Me(token="x", operator="K", pid=os.getpid(), machine=machine))
+        opened.acquire_lease(LeaseOwner(token="x", operator="K", pid=os.getpid(), machine=machine))
         for event in events:
             opened.append(event, run=RUN)
         opened._lease = None

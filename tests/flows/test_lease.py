@@ -5,7 +5,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from runbook.ledger.lease import LEASE_LIFE, Me, lease_holds
+from runbook.ledger.lease import LEASE_LIFE, LeaseOwner, lease_holds
 from runbook.ledger.store import open_ledger
 from runbook.secrets import Mask
 from tests.flows import watched
@@ -14,7 +14,7 @@ from tests.intents import changes_something
 from tests.remotelinks.nights import Night, night
 
 __all__ = ["night"]
-STRANGER = Me(token="other", operator="K. Brandt", pid=1, machine="another-laptop")
+STRANGER = LeaseOwner(token="other", operator="K. Brandt", pid=1, machine="another-laptop")
 
 
 def keeps_out(one: Evening) -> bool:

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from runbook.errors import LedgerError
-from runbook.ledger.lease import Me
+from runbook.ledger.lease import LeaseOwner
 from runbook.ledger.store import Ledger, create_ledger
 from runbook.operations import root as wiring
 from runbook.secrets import Mask
@@ -439,7 +439,9 @@ def test_a_leader_that_lost_the_lease_during_a_post_shows_the_answer_and_sends_n
             taken.append(1)
             one.clock._start += timedelta(minutes=5)
             other = create_ledger(one.ledger, clock=one.clock, mask=Mask())
-            other.lead(Me(token="other", operator="Jo", pid=1, machine="elsewhere"))
+            other.acquire_lease(
+                LeaseOwner(token="other", operator="Jo", pid=1, machine="elsewhere")
+            )
             other._db.close()
 
     result = run_hooked(one, "--submit-interval", "0", before=before)

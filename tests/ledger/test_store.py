@@ -15,7 +15,14 @@ from runbook.clock import VirtualClock
 from runbook.errors import LedgerError, UsageError
 from runbook.ledger.codec import FIRST_HASH, chain_hash
 from runbook.ledger.events import StopRequested
-from runbook.ledger.store import Ledger, Me, create_ledger, lease_holds, open_ledger, process_lives
+from runbook.ledger.store import (
+    LeaseOwner,
+    Ledger,
+    create_ledger,
+    lease_holds,
+    open_ledger,
+    process_lives,
+)
 from runbook.secrets import Account, Mask, Secret
 
 CANARY = "canary-T0ken/with+odd=chars"
@@ -25,8 +32,8 @@ def stop(text: str) -> StopRequested:
     return StopRequested(reason=text, by="J. Doe")
 
 
-def me(token: str = "mine", *, pid: int | None = None, machine: str = "here") -> Me:
-    return Me(
+def me(token: str = "mine", *, pid: int | None = None, machine: str = "here") -> LeaseOwner:
+    return LeaseOwner(
         token=token, operator="J. Doe", pid=os.getpid() if pid is None else pid, machine=machine
     )
 
@@ -331,11 +338,11 @@ def test_two_processes_do_not_lead_at_once(five_rows: Path, clock: VirtualClock)
         opened(five_rows, clock, read_only=False) as first,
         opened(five_rows, clock, read_only=False) as second,
     ):
-        first.lead(me("first", machine="jump-host-7"))
+        first.acquire_lease(me("first", machine="jump-host-7"))
         with pytest.raises(LedgerError, match=r"led by J\. Doe .*jump-host-7.* since 2026-11-22"):
-            second.lead(me("second"))
+            second.acquire_lease(me("second"))
         first.release()
-        second.lead(me("second"))
+        second.acquire_lease(me("second"))
 
 
 def test_a_process_that_lost_the_lease_appends_nothing(
@@ -346,9 +353,9 @@ def test_a_process_that_lost_the_lease_appends_nothing(
         opened(five_rows, clock, read_only=False) as first,
         opened(five_rows, clock, read_only=False) as second,
     ):
-        first.lead(me("first", machine="elsewhere"))
+        first.acquire_lease(me("first", machine="elsewhere"))
         clock.advance(61)
-        second.lead(me("second"))
+        second.acquire_lease(me("second"))
         with pytest.raises(LedgerError, match="no longer leads"):
             first.append(stop("mine"))
         with pytest.raises(LedgerError, match="no longer leads"):
@@ -362,12 +369,12 @@ def test_a_heartbeat_keeps_the_lease(five_rows: Path, clock: VirtualClock) -> No
         opened(five_rows, clock, read_only=False) as first,
         opened(five_rows, clock, read_only=False) as second,
     ):
-        first.lead(me("first", machine="elsewhere"))
+        first.acquire_lease(me("first", machine="elsewhere"))
         for _ in range(5):
             clock.advance(50)
             first.heartbeat()
         with pytest.raises(LedgerError, match="led by"):
-            second.lead(me("second"))
+            second.acquire_lease(me("second"))
 
 
 def dead_pid() -> int:
@@ -386,12 +393,12 @@ LEASES = {
 
 @pytest.mark.parametrize("case", LEASES.values(), ids=LEASES.keys())
 def test_when_a_lease_holds(
-    five_rows: Path, clock: VirtualClock, case: tuple[Me, float, bool]
+    five_rows: Path, clock: VirtualClock, case: tuple[LeaseOwner, float, bool]
 ) -> None:
     """A lease holds for 60 s after its last heartbeat."""
     holder, silent_s, expected = case
     with opened(five_rows, clock, read_only=False) as one:
-        one.lead(holder)
+        one.acquire_lease(holder)
         clock.advance(silent_s)
         held = one.lease()
         assert held is not None
@@ -403,9 +410,9 @@ def test_the_lease_of_a_dead_process_of_this_machine_is_free_at_once(
 ) -> None:
     """Nobody waits a minute for a process that was killed here."""
     with opened(five_rows, clock, read_only=False) as first:
-        first.lead(me("first", pid=dead_pid()))
+        first.acquire_lease(me("first", pid=dead_pid()))
         with opened(five_rows, clock, read_only=False) as second:
-            second.lead(me("second"))
+            second.acquire_lease(me("second"))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="zombies are seen in /proc")
@@ -421,7 +428,7 @@ def test_a_killed_process_that_nobody_has_waited_for_is_dead() -> None:
 def test_closing_gives_the_lease_back(five_rows: Path, clock: VirtualClock) -> None:
     """A process that ends in order leaves no lease behind."""
     with opened(five_rows, clock, read_only=False) as first:
-        first.lead(me("first"))
+        first.acquire_lease(me("first"))
     with opened(five_rows, clock) as second:
         assert second.lease() is None
 

@@ -113,7 +113,7 @@ def test_an_evening_is_rehearsed_with_what_it_says_as_values(root: Root, plan: P
 def test_the_operations_load_no_command_line() -> None:
     check = (
         "import sys, runbook.operations.run, runbook.operations.rehearse; "
-        "print([name for name in ('click', 'rich', 'runbook.cli') if name in sys.modules])"
+        "print([name for name in sys.modules if name.startswith('runbook.cli')])"
     )
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

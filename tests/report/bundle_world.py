@@ -16,7 +16,7 @@ from runbook.ledger.events import (
     SubmitAnswered,
     SubmitIntended,
 )
-from runbook.ledger.handover_events import ApprovalGiven, LogKept
+from runbook.ledger.events.handover import ApprovalGiven, LogKept
 from runbook.ledger.store import create_ledger
 from runbook.plan import load_plan_bytes
 from runbook.secrets import Mask

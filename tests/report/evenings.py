@@ -28,8 +28,8 @@ from runbook.ledger.events import (
     SubmitIntended,
     SubmitLost,
 )
-from runbook.ledger.handover_events import ApprovalGiven, LogKept
-from runbook.ledger.link_events import (
+from runbook.ledger.events.handover import ApprovalGiven, LogKept
+from runbook.ledger.events.links import (
     LinksEnded,
     LinksListed,
     VerifyEnded,
@@ -144,7 +144,7 @@ class Evening:
 
     def view(self) -> RunView:
         """Return the run as the ledger tells it."""
-        view = run_of(self.rows, self.run, led=self.run if self.running else None)
+        view = run_of(self.rows, self.run, leased_run=self.run if self.running else None)
         assert view is not None
         assert len(runs_of(self.rows)) == 1
         return view
@@ -270,7 +270,7 @@ class Evening:
             "body": job.body_bytes().decode(),
             "account": job.account,
         }
-        view = run_of(self.rows, self.run, led=self.run)
+        view = run_of(self.rows, self.run, leased_run=self.run)
         assert view is not None
         known = view.job(job_id)
         assert known is not None

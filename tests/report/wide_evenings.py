@@ -24,8 +24,8 @@ from runbook.ledger.events import (
     SubmitLost,
     SubmitNotSent,
 )
-from runbook.ledger.handover_events import ApprovalGiven, LogKept
-from runbook.ledger.link_events import (
+from runbook.ledger.events.handover import ApprovalGiven, LogKept
+from runbook.ledger.events.links import (
     LinksEnded,
     LinksListed,
     VerifyEnded,

@@ -1,17 +1,24 @@
 """The events of a run: small frozen facts in the past tense.
 
 An event's fields are JSON values only, so that what is hashed is what was meant. `KIND` is its name
-in the ledger; old kinds stay readable for ever. Events of other subjects live beside this module:
-`link_events` (verification, repair, rollback) and `handover_events` (approval, logs).
+in the ledger; old kinds stay readable for ever. Events of other subjects live in this package:
+`links` (verification, repair, rollback) and `handover` (approval, logs).
 
 An *exchange* is `{"request": Request.as_json(), "answer": Answer.as_json() | null,
 "error": text | null}`; moments are ISO 8601 in UTC with `Z`.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
-Json = dict[str, Any]
+from runbook.ledger.events.kinds import (
+    AnswerMeaning,
+    ProbePhase,
+    ProbeVerdict,
+    Resolution,
+    WhyNotAttempted,
+)
+from runbook.ledger.events.kinds import Json as Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,13 +127,12 @@ class SubmitIntended:
 class SubmitAnswered:
     """The API answered a submission.
 
-    `meaning` is `accepted`, `refused`, `rate_limited` or `unknown`; `uuid` is the job id where
-    accepted; `detail` is Atlassian's own words or what was odd; `trace_id` is theirs; `causes` are
-    likely ones, in order; `wait_s` is how long the API told us to wait.
+    `uuid` is the job id where accepted; `detail` is Atlassian's own words or what was odd; `trace_id`
+    is theirs; `causes` are likely ones, in order; `wait_s` is how long the API told us to wait.
     """
 
     KIND: ClassVar[str] = "submit.answered"
-    meaning: str
+    meaning: AnswerMeaning
     uuid: str | None
     detail: str
     trace_id: str | None
@@ -177,19 +183,19 @@ class JobStalled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobNotAttempted:
-    """A job was not sent. `why` is `stopped`, `need`, `window`, `account`, `not_selected` or `probe`."""
+    """A job was not sent, and why."""
 
     KIND: ClassVar[str] = "job.not_attempted"
-    why: str
+    why: WhyNotAttempted
     detail: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobResolved:
-    """A person's word on a job: `accepted`, `accepted_no_id` or `send_again`."""
+    """A person settled a job."""
 
     KIND: ClassVar[str] = "job.resolved"
-    resolution: str
+    resolution: Resolution
     uuid: str | None
     by: str
     note: str
@@ -197,17 +203,17 @@ class JobResolved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeRead:
-    """A known link was looked for. `phase` is `before` or `after`.
+    """A known link was looked for.
 
-    `result` is `absent` or `present` (before), `arrived`, `not_arrived`, `already_there` or
-    `not_asked` (after; `not_asked` also before, with the reason in `detail`).
+    `result` is `absent` or `present` before the job, `arrived`, `not_arrived` or `already_there`
+    after it, and `not_asked`, with the reason in `detail`, at either time.
     """
 
     KIND: ClassVar[str] = "probe.read"
-    phase: str
+    phase: ProbePhase
     issue: str
     target: str
-    result: str
+    result: ProbeVerdict
     detail: str
     exchanges: list[Json]
 

@@ -1,9 +1,9 @@
 """The events of the hand-over: approval, Atlassian's own logs."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
-Json = dict[str, Any]
+from runbook.ledger.events.kinds import Json, LogKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,13 +26,13 @@ class ApprovalGiven:
 class LogKept:
     """One of Atlassian's own logs, imported by hand or fetched from a URL template.
 
-    `log` is `history` or `audit`; `raw_base64` holds its bytes as they came; `columns` maps our role
+    `raw_base64` holds its bytes as they came; `columns` maps our role
     to their column name; `rows` are the parsed ones; `attribution` counts rows per job and says why
     the rest belongs to none.
     """
 
     KIND: ClassVar[str] = "log.kept"
-    log: str
+    log: LogKind
     site: str
     source: str
     sha256: str

@@ -1,9 +1,9 @@
 """The events of remote links: verification, writes, repair and rollback."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
-Json = dict[str, Any]
+from runbook.ledger.events.kinds import Json, VerifyResult, WriteAction, WritePurpose, WriteResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +49,12 @@ class VerifyEnded:
     """A verification is done.
 
     `jobs` are `{id, expected, <count per kind>}`; `pairs` are `{from, to, expected, recreated, ...}`;
-    `result` is `clean`, `differences` or `partial`; `sample` states its size and confidence or is null.
+    `sample` states its size and confidence or is null.
     """
 
     KIND: ClassVar[str] = "verify.ended"
     verification: str
-    result: str
+    result: VerifyResult
     jobs: list[Json]
     pairs: list[Json]
     sample: Json | None
@@ -65,15 +65,14 @@ class VerifyEnded:
 class WriteIntended:
     """A remote link is about to be written; on disk before the request.
 
-    `purpose` is `repair`, `rollback` or `links`; `write` names it within the ledger; `action` is
-    `create`, `update` or `delete`; `before` is Atlassian's record that was read, null where none;
+    `write` names it within the ledger; `before` is Atlassian's record that was read, null where none;
     `after` is the record that is sent, null for a removal.
     """
 
     KIND: ClassVar[str] = "write.intended"
-    purpose: str
+    purpose: WritePurpose
     write: str
-    action: str
+    action: WriteAction
     site: str
     issue: str
     link_id: str | None
@@ -85,16 +84,16 @@ class WriteIntended:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteEnded:
-    """What became of a write: `done`, `skipped`, `refused` or `unknown`, with the reason.
+    """What became of a write, with the reason.
 
     `record` is what Jira holds after it, where it was read back; `replaced` says that a creation met
     a link of the same globalId, somebody's own, and wrote over it.
     """
 
     KIND: ClassVar[str] = "write.ended"
-    purpose: str
+    purpose: WritePurpose
     write: str
-    result: str
+    result: WriteResult
     link_id: str | None
     detail: str
     exchange: Json | None
@@ -111,7 +110,7 @@ class LinksListed:
     """
 
     KIND: ClassVar[str] = "links.listed"
-    purpose: str
+    purpose: WritePurpose
     listing: str
     planned: list[Json]
     left: list[Json]
@@ -123,7 +122,7 @@ class LinksEnded:
     """A repair or rollback is done; the counts add up to what was planned."""
 
     KIND: ClassVar[str] = "links.ended"
-    purpose: str
+    purpose: WritePurpose
     listing: str
     counts: dict[str, int]
 
