@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import tomllib
 from importlib import import_module
 from pathlib import Path
 
@@ -109,6 +110,54 @@ def test_a_relative_link_leads_to_a_file(link: tuple[Path, str]) -> None:
     """In every document."""
     page, target = link
     assert (page.parent / target).exists()
+
+
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+
+def named_paths(page: str) -> set[str]:
+    """Return every file and folder in backticks, without what stands for a name (`NAME`, `CODE`)."""
+    outside = re.sub(r"^```.*?^```", "", page, flags=re.MULTILINE | re.DOTALL)
+    paths = re.findall(r"`([\w./-]+(?:/|\.(?:py|md|toml|css|j2|yaml)))`", outside)
+    return {path for path in paths if "NAME" not in path and "CODE" not in path}
+
+
+@pytest.mark.parametrize("path", sorted(named_paths(ARCHITECTURE)))
+def test_a_module_of_the_map_exists(path: str) -> None:
+    """Paths are relative to the package, or to the checkout where they name another folder."""
+    assert (ROOT / "runbook" / path).exists() or (ROOT / path).exists()
+
+
+@pytest.mark.parametrize("path", sorted(named_paths(CONTRIBUTING)))
+def test_a_file_of_a_recipe_exists(path: str) -> None:
+    """Paths are relative to the checkout."""
+    assert (ROOT / path).exists()
+
+
+def test_the_layers_of_the_map_are_those_of_the_import_contract() -> None:
+    """The same lines in the same order."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    (layers,) = [
+        contract["layers"]
+        for contract in contracts["tool"]["importlinter"]["contracts"]
+        if contract["type"] == "layers"
+    ]
+    (block,) = blocks(ARCHITECTURE, "text layers")
+    assert block.splitlines() == [line.replace("runbook.", "") for line in layers]
+
+
+@pytest.mark.parametrize("trip", ["A plan, from file to POST", "A row of expected links"])
+def test_a_trip_has_ten_steps_and_never_returns_to_a_package_it_has_left(trip: str) -> None:
+    """The path of a plan to its POST, and of a CSV row to a repair's write."""
+    (text,) = re.findall(rf"^## {trip}.*?(?=^## |\Z)", ARCHITECTURE, re.MULTILINE | re.DOTALL)
+    steps = re.findall(r"^(\d+)\. (.*(?:\n +.*)*)", text, re.MULTILINE)
+    assert [int(number) for number, _ in steps] == list(range(1, 11))
+    rooms = [
+        path.split("/")[0] for _, step in steps for path in re.findall(r"`([\w/]+\.py)`", step)
+    ]
+    entered = [room for room, before in zip(rooms, ["", *rooms], strict=False) if room != before]
+    assert len(entered) == len(set(entered)), entered
 
 
 def test_decisions_are_numbered_without_gaps() -> None:
