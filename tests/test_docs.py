@@ -3,6 +3,7 @@
 import re
 import shlex
 import tomllib
+from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 
@@ -12,8 +13,13 @@ import pytest
 from runbook.checks import examine
 from runbook.checks.facts import Facts
 from runbook.cli.app import COMMANDS
+from runbook.encoded_forms import SHORTEST
+from runbook.execute.poll_rules import STALLED_AFTER
 from runbook.findings import may_run
+from runbook.jobs import SUBMIT_INTERVAL_S
+from runbook.ledger.lease import LEASE_LIFE
 from runbook.plan import load_plan_bytes
+from runbook.plan.document import DEPTH_LIMIT, SIZE_LIMIT_BYTES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -110,6 +116,40 @@ def test_a_relative_link_leads_to_a_file(link: tuple[Path, str]) -> None:
     """In every document."""
     page, target = link
     assert (page.parent / target).exists()
+
+
+def in_words(page: str) -> str:
+    """Return a document with its line breaks and columns as blanks."""
+    return " ".join(page.split())
+
+
+def minutes(limit: timedelta) -> int:
+    return limit // timedelta(minutes=1)
+
+
+def hours(limit: timedelta) -> int:
+    return limit // timedelta(hours=1)
+
+
+GUIDE = "docs/cutover-guide.md"
+FORMAT = "docs/plan-format.md"
+STALLED = {state.value: limit for state, limit in STALLED_AFTER.items()}
+FIGURES = [
+    (GUIDE, f"never more than one in {SUBMIT_INTERVAL_S:.0f} s"),
+    (GUIDE, f"no change for {minutes(STALLED['pending'])} min (`Pending`)"),
+    (GUIDE, f"{hours(STALLED['in_progress'])} h (`In_progress`)"),
+    (GUIDE, f"{hours(STALLED['backup'])} h (`Backup`)"),
+    (GUIDE, f"a copy of the folder elsewhere (after {LEASE_LIFE.total_seconds():.0f} s)"),
+    ("README.md", f"free at once on the same machine, after {LEASE_LIFE.total_seconds():.0f} s on"),
+    ("README.md", f"A token of fewer than {SHORTEST} characters"),
+    (FORMAT, f"at most {SIZE_LIMIT_BYTES >> 20} MiB, {DEPTH_LIMIT} levels and a million values"),
+]
+
+
+@pytest.mark.parametrize(("page", "words"), FIGURES, ids=lambda text: text)
+def test_a_figure_of_a_document_is_the_one_of_the_code(page: str, words: str) -> None:
+    """Figures come from the constants that the code keeps to."""
+    assert words in in_words((ROOT / page).read_text(encoding="utf-8"))
 
 
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
