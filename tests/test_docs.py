@@ -3,7 +3,6 @@
 import re
 import shlex
 import tomllib
-from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from runbook.checks import examine
 from runbook.checks.facts import Facts
 from runbook.cli.app import COMMANDS
 from runbook.encoded_forms import SHORTEST
-from runbook.execute.poll_rules import STALLED_AFTER
 from runbook.findings import may_run
 from runbook.jobs import SUBMIT_INTERVAL_S
 from runbook.ledger.lease import LEASE_LIFE
@@ -123,22 +121,10 @@ def in_words(page: str) -> str:
     return " ".join(page.split())
 
 
-def minutes(limit: timedelta) -> int:
-    return limit // timedelta(minutes=1)
-
-
-def hours(limit: timedelta) -> int:
-    return limit // timedelta(hours=1)
-
-
 GUIDE = "docs/cutover-guide.md"
 FORMAT = "docs/plan-format.md"
-STALLED = {state.value: limit for state, limit in STALLED_AFTER.items()}
 FIGURES = [
     (GUIDE, f"never more than one in {SUBMIT_INTERVAL_S:.0f} s"),
-    (GUIDE, f"no change for {minutes(STALLED['pending'])} min (`Pending`)"),
-    (GUIDE, f"{hours(STALLED['in_progress'])} h (`In_progress`)"),
-    (GUIDE, f"{hours(STALLED['backup'])} h (`Backup`)"),
     (GUIDE, f"a copy of the folder elsewhere (after {LEASE_LIFE.total_seconds():.0f} s)"),
     ("README.md", f"free at once on the same machine, after {LEASE_LIFE.total_seconds():.0f} s on"),
     ("README.md", f"A token of fewer than {SHORTEST} characters"),
