@@ -1,4 +1,4 @@
-# Everything sets itself up in .venv; PYTHON chooses the interpreter (3.11 or later).
+# Each target sets up .venv first where it needs it; PYTHON chooses the interpreter (3.11 or later).
 PYTHON ?= python3
 VENV := .venv
 ifeq ($(OS),Windows_NT)

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import tomllib
 from importlib import import_module
 from pathlib import Path
 
@@ -11,8 +12,12 @@ import pytest
 from runbook.checks import examine
 from runbook.checks.codes import Facts
 from runbook.cli.app import COMMANDS
+from runbook.encoded_forms import SHORTEST
 from runbook.findings import may_run
+from runbook.jobs import SUBMIT_INTERVAL_S
+from runbook.ledger.lease import LEASE_LIFE
 from runbook.plan import load_plan_bytes
+from runbook.plan.document import DEPTH_LIMIT, SIZE_LIMIT_BYTES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -109,6 +114,76 @@ def test_a_relative_link_leads_to_a_file(link: tuple[Path, str]) -> None:
     """In every document."""
     page, target = link
     assert (page.parent / target).exists()
+
+
+def in_words(page: str) -> str:
+    """Return a document with its line breaks and columns as blanks."""
+    return " ".join(page.split())
+
+
+GUIDE = "docs/cutover-guide.md"
+FORMAT = "docs/plan-format.md"
+FIGURES = [
+    (GUIDE, f"never more than one in {SUBMIT_INTERVAL_S:.0f} s"),
+    (GUIDE, f"a copy of the folder elsewhere (after {LEASE_LIFE.total_seconds():.0f} s)"),
+    ("README.md", f"free at once on the same machine, after {LEASE_LIFE.total_seconds():.0f} s on"),
+    ("README.md", f"A token of fewer than {SHORTEST} characters"),
+    (FORMAT, f"at most {SIZE_LIMIT_BYTES >> 20} MiB, {DEPTH_LIMIT} levels and a million values"),
+]
+
+
+@pytest.mark.parametrize(("page", "words"), FIGURES, ids=lambda text: text)
+def test_a_figure_of_a_document_is_the_one_of_the_code(page: str, words: str) -> None:
+    """Figures come from the constants that the code keeps to."""
+    assert words in in_words((ROOT / page).read_text(encoding="utf-8"))
+
+
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+
+def named_paths(page: str) -> set[str]:
+    """Return every file and folder in backticks, without what stands for a name (`NAME`, `CODE`)."""
+    outside = re.sub(r"^```.*?^```", "", page, flags=re.MULTILINE | re.DOTALL)
+    paths = re.findall(r"`([\w./-]+(?:/|\.(?:py|md|toml|css|j2|yaml)))`", outside)
+    return {path for path in paths if "NAME" not in path and "CODE" not in path}
+
+
+@pytest.mark.parametrize("path", sorted(named_paths(ARCHITECTURE)))
+def test_a_module_of_the_map_exists(path: str) -> None:
+    """Paths are relative to the package, or to the checkout where they name another folder."""
+    assert (ROOT / "runbook" / path).exists() or (ROOT / path).exists()
+
+
+@pytest.mark.parametrize("path", sorted(named_paths(CONTRIBUTING)))
+def test_a_file_of_a_recipe_exists(path: str) -> None:
+    """Paths are relative to the checkout."""
+    assert (ROOT / path).exists()
+
+
+def test_the_layers_of_the_map_are_those_of_the_import_contract() -> None:
+    """The same lines in the same order."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    (layers,) = [
+        contract["layers"]
+        for contract in contracts["tool"]["importlinter"]["contracts"]
+        if contract["type"] == "layers"
+    ]
+    (block,) = blocks(ARCHITECTURE, "text layers")
+    assert block.splitlines() == [line.replace("runbook.", "") for line in layers]
+
+
+@pytest.mark.parametrize("trip", ["A plan, from file to POST", "A row of expected links"])
+def test_a_trip_has_ten_steps_and_never_returns_to_a_package_it_has_left(trip: str) -> None:
+    """The path of a plan to its POST, and of a CSV row to a repair's write."""
+    (text,) = re.findall(rf"^## {trip}.*?(?=^## |\Z)", ARCHITECTURE, re.MULTILINE | re.DOTALL)
+    steps = re.findall(r"^(\d+)\. (.*(?:\n +.*)*)", text, re.MULTILINE)
+    assert [int(number) for number, _ in steps] == list(range(1, 11))
+    rooms = [
+        path.split("/")[0] for _, step in steps for path in re.findall(r"`([\w/]+\.py)`", step)
+    ]
+    entered = [room for room, before in zip(rooms, ["", *rooms], strict=False) if room != before]
+    assert len(entered) == len(set(entered)), entered
 
 
 def test_decisions_are_numbered_without_gaps() -> None:

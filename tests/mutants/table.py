@@ -71,13 +71,13 @@ MUTANTS = (
         "the intent to submit a job is on disk before its POST",
         (
             SUBMITTER,
-            "        books.record(\n            SubmitIntended(number=len(view.sent) + 1,",
+            "        session.record(\n            SubmitIntended(number=len(view.sent) + 1,",
             "        intent = (\n            SubmitIntended(number=len(view.sent) + 1,",
         ),
         (
             SUBMITTER,
-            "            outcome = await books.ports.send(request)\n",
-            "            outcome = await books.ports.send(request)\n            books.record(*intent)\n",
+            "            outcome = await session.ports.send(request)\n",
+            "            outcome = await session.ports.send(request)\n            session.record(*intent)\n",
         ),
         tests="flows/test_evenings.py flows/test_killed.py",
     ),
@@ -159,7 +159,7 @@ MUTANTS = (
         "an unknown job is sent again only by a word",
         (
             SUBMITTER,
-            'word = self._books.assignment.on_unknown == "resubmit"',
+            'word = self._session.assignment.on_unknown == "resubmit"',
             "word = True",
         ),
         tests="flows/test_evenings.py",
@@ -169,7 +169,7 @@ MUTANTS = (
         "the lease is kept up while a run waits",
         (
             "runbook/execute/executor.py",
-            "            books.ports.ledger.heartbeat()\n",
+            "            session.ports.ledger.heartbeat()\n",
             "            pass\n",
         ),
         tests="flows/test_lease.py",
@@ -184,11 +184,11 @@ MUTANTS = (
         "N5",
         "a run that a person stopped sends nothing more",
         (
-            "runbook/execute/resume.py",
-            "    if again is None:\n        refuse_stopped(last)\n",
-            "",
+            "runbook/execute/selection.py",
+            "    if last.stop is not None and options.again is None:\n",
+            "    if False:\n",
         ),
-        tests="flows/test_evenings.py execute/test_resume.py",
+        tests="flows/test_evenings.py execute/test_selection.py",
     ),
     mutant(
         "N6",
@@ -201,7 +201,7 @@ MUTANTS = (
         "an account that was refused sends no further job",
         (
             SUBMITTER,
-            '                books.accounts[account] = f"account `{account}` was refused: {detail}"\n',
+            '                session.brakes.accounts[account] = f"account `{account}` was refused: {detail}"\n',
             "                pass\n",
         ),
         tests="flows/test_evenings.py",
@@ -240,8 +240,8 @@ MUTANTS = (
     mutant(
         "N9",
         "a plan whose submitted jobs changed is not gone on with",
-        ("runbook/execute/resume.py", "    if refused:\n", "    if False:\n"),
-        tests="execute/test_resume.py flows/test_evenings.py",
+        ("runbook/execute/selection.py", "    if refused:\n", "    if False:\n"),
+        tests="execute/test_selection.py flows/test_evenings.py",
     ),
     # Guarantee 3: nothing is called fine that was not looked at.
     mutant(
