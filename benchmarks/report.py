@@ -179,10 +179,7 @@ def events(jobs: int, findings: int) -> Any:
         ):
             poll = exchange("GET", url, f'{{"status":"{word}"}}')
             yield job.id, JobPolled(state=state, word=word, warning=None, exchange=poll)
-    yield (
-        None,
-        RunEnded(state="complete", counts={"complete": len(sent)}, exit_code=0, detail=""),
-    )
+    yield (None, RunEnded(state="complete", counts={"complete": len(sent)}, exit_code=0, detail=""))
     yield (
         None,
         VerifyStarted(

@@ -175,12 +175,7 @@ RUN_STATES: dict[str, tuple[tuple[Any, ...], str]] = {
     "one was not attempted": ((*TWO_COMPLETE, ("three", not_attempted("window"))), "failed"),
     "one is unknown": ((*TWO_COMPLETE, ("three", intended()), ("three", lost())), "needs_person"),
     "unknown weighs more than refused": (
-        (
-            ("one", intended()),
-            ("one", answered("refused")),
-            ("two", intended()),
-            ("two", lost()),
-        ),
+        (("one", intended()), ("one", answered("refused")), ("two", intended()), ("two", lost())),
         "needs_person",
     ),
     "unknown weighs more than stopped": (
@@ -351,10 +346,7 @@ def test_an_approval_shows_in_the_run_of_the_same_jobs() -> None:
         )
         for digest in (started.jobs_digest, "other")
     }
-    events = (
-        *recorded(*given_by.values(), run=None),
-        *recorded(started),
-    )
+    events = (*recorded(*given_by.values(), run=None), *recorded(started))
     (found,) = runs_of(events)
     assert [one.jobs_digest for _, one in found.approvals] == [started.jobs_digest]
 

@@ -20,12 +20,7 @@ import httpcore
 import httpx
 
 from runbook import __version__
-from runbook.atlassian.connection_pool import (
-    AnswerTooLargeError,
-    ConnectionPool,
-    Origin,
-    RawAnswer,
-)
+from runbook.atlassian.connection_pool import AnswerTooLargeError, ConnectionPool, Origin, RawAnswer
 from runbook.clock import Clock
 from runbook.encoded_forms import SHORTEST
 from runbook.errors import CredentialError, UsageError

@@ -13,7 +13,7 @@ from runbook.cli.options import format_option, ledger_option, network_options, w
 from runbook.errors import ExitCode, UsageError
 from runbook.findings import Finding, Severity, counts, may_run
 from runbook.operations.check_plan import Examined, examined_plan, planned_moment
-from runbook.operations.root import Root
+from runbook.operations.root import NetworkOptions, Root
 from runbook.plan.model import Plan
 from runbook.plan.source import Source
 from runbook.text import moment, plural, printable, shortened, span
@@ -21,7 +21,7 @@ from runbook.windows import Pair
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CheckOptions:
+class CheckOptions(NetworkOptions):
     """Which plans are checked, at which moment, and whether the sites are asked."""
 
     plans: tuple[Path, ...]
@@ -30,8 +30,6 @@ class CheckOptions:
     strict: bool
     output_format: str
     ledger_file: Path | None
-    endpoint: str | None
-    ca_bundle: Path | None
 
 
 @click.command("check")
@@ -60,8 +58,7 @@ def check(root: Root, options: CheckOptions) -> ExitCode:
             at=moment,
             ledger=options.ledger_file,
             online=options.online,
-            endpoint=options.endpoint,
-            ca_bundle=options.ca_bundle,
+            network=options,
         )
         for path in options.plans
     ]

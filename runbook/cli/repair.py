@@ -1,7 +1,6 @@
 """`repair`: create the links that are missing, nothing else."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import click
 
@@ -13,6 +12,7 @@ from runbook.cli.options import (
     ledger_option,
     network_options,
     operator_option,
+    path_option,
     run_argument,
     with_options,
     yes_option,
@@ -29,11 +29,8 @@ from runbook.view import AT_ATLASSIAN, JobState, RunView
 @click.command("repair")
 @run_argument
 @expected_option
-@click.option(
-    "--after",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="A snapshot from after the run; without it one is taken now.",
+@path_option(
+    "--after", dir_okay=False, help="A snapshot from after the run; without it one is taken now."
 )
 @click.option(
     "--like",
@@ -42,11 +39,7 @@ from runbook.view import AT_ATLASSIAN, JobState, RunView
     metavar="SITE:ISSUE",
     help="Learn the links' shape from those made by hand on this issue, where no job made any; may be repeated.",
 )
-@click.option(
-    "--as-weblink",
-    is_flag=True,
-    help="Where no shape is known, create plain web links.",
-)
+@click.option("--as-weblink", is_flag=True, help="Where no shape is known, create plain web links.")
 @click.option(
     "--also-unserved",
     is_flag=True,

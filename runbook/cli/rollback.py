@@ -1,7 +1,6 @@
 """`rollback`: take back the links that are ours."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import click
 
@@ -12,6 +11,7 @@ from runbook.cli.options import (
     ledger_option,
     network_options,
     operator_option,
+    path_option,
     run_argument,
     with_options,
     yes_option,
@@ -27,13 +27,7 @@ from runbook.view import RunView
 
 @click.command("rollback")
 @run_argument
-@click.option(
-    "--before",
-    required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="The snapshot from before the run.",
-)
+@path_option("--before", required=True, dir_okay=False, help="The snapshot from before the run.")
 @click.option("--dry-run", is_flag=True, help="Show what would be taken back, and write nothing.")
 @yes_option
 @operator_option

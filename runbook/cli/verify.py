@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 import click
 
@@ -15,6 +14,7 @@ from runbook.cli.options import (
     ledger_option,
     network_options,
     operator_option,
+    path_option,
     run_argument,
     with_options,
 )
@@ -33,16 +33,12 @@ SHOWN_OF_LESSER_KINDS = 20
 
 @click.command("verify")
 @run_argument
-@click.option(
-    "--after",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="The snapshot to compare; without it one is taken now.",
+@path_option(
+    "--after", dir_okay=False, help="The snapshot to compare; without it one is taken now."
 )
-@click.option(
+@path_option(
     "--before",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
+    dir_okay=False,
     help="A snapshot from before the run: tells users' own links from those that arrived.",
 )
 @expected_option

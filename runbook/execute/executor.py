@@ -16,14 +16,7 @@ from runbook.execute.schedule import Step, next_step
 from runbook.execute.session import Assignment, RunSession
 from runbook.execute.submitter import Submitter
 from runbook.ledger.events import JobNotAttempted, RunEnded
-from runbook.view import (
-    AT_ATLASSIAN,
-    JobState,
-    JobView,
-    RunState,
-    count_states,
-    settled_state,
-)
+from runbook.view import AT_ATLASSIAN, JobState, JobView, RunState, count_states, settled_state
 
 HEARTBEAT_S = 15.0
 NEWS_S = 5.0

@@ -17,7 +17,7 @@ from runbook.checks.codes import Facts
 from runbook.errors import CredentialError, PlanError, UsageError
 from runbook.findings import Finding
 from runbook.operations.credentials import variable_names
-from runbook.operations.root import Root
+from runbook.operations.root import NetworkOptions, Root
 from runbook.plan.model import Plan
 from runbook.plan.parse import Loaded, load_plan
 from runbook.preview import Expected
@@ -65,8 +65,7 @@ def examined_plan(
     running: bool = False,
     ledger: Path | None = None,
     online: bool = False,
-    endpoint: str | None = None,
-    ca_bundle: Path | None = None,
+    network: NetworkOptions | None = None,
 ) -> Examined:
     """Return every finding of a file at a moment, also of one that cannot be read (RB100).
 
@@ -92,7 +91,7 @@ def examined_plan(
         submitters=_submitters(plan, root.environ),
     )
     if online:
-        answers, reason = _asked(root, plan, endpoint=endpoint, ca_bundle=ca_bundle)
+        answers, reason = _asked(root, plan, network or NetworkOptions())
         facts = replace(facts, online=answers, not_asked=reason)
     findings = examine(plan, facts, loaded.findings)
     if loaded.source.hides:
@@ -179,9 +178,7 @@ def _backups_of(events: Iterator[Any], *, going_on: str | None) -> Iterator[tupl
             yield body.get("productURL", ""), seen.at
 
 
-def _asked(
-    root: Root, plan: Plan, *, endpoint: str | None, ca_bundle: Path | None
-) -> tuple[Any, str]:
+def _asked(root: Root, plan: Plan, network: NetworkOptions) -> tuple[Any, str]:
     """Return what the sites answered, or None and why nobody was asked.
 
     A site whose account has no credential is not asked; the answers say so.
@@ -200,7 +197,7 @@ def _asked(
     async def ask_all() -> Any:
         from runbook.atlassian.facts import ask
 
-        async with root.network(accounts, endpoint=endpoint, ca_bundle=ca_bundle) as send:
+        async with root.network(accounts, network) as send:
             return await ask(plan, send, root.clock)
 
     return root.await_(ask_all()), ""

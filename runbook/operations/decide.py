@@ -8,7 +8,6 @@ from typing import Any
 from runbook.clock import to_the_second
 from runbook.errors import PlanError, UsageError
 from runbook.jobs import jobs_digest, jobs_of
-from runbook.ledger.approvals import approvals_for
 from runbook.ledger.events import JobNotAttempted, JobResolved, StopRequested
 from runbook.ledger.events.handover import ApprovalGiven
 from runbook.ledger.events.kinds import Resolution
@@ -16,7 +15,15 @@ from runbook.operations.attest import evidence_name, read_evidence
 from runbook.operations.find_run import find_run, runs_in
 from runbook.operations.root import Root, read_plan_for
 from runbook.text import printable
-from runbook.view import AT_ATLASSIAN, SENDABLE, JobState, JobView, RunState, accepts_resolution
+from runbook.view import (
+    AT_ATLASSIAN,
+    SENDABLE,
+    JobState,
+    JobView,
+    RunState,
+    accepts_resolution,
+    approvals_for,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

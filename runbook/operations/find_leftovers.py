@@ -7,19 +7,17 @@ from runbook.atlassian.jira import JiraSite
 from runbook.atlassian.limits import Limits
 from runbook.errors import RunbookError
 from runbook.operations.links import accounts_of
-from runbook.operations.root import Root, read_plan_for
+from runbook.operations.root import NetworkOptions, Root, read_plan_for
 from runbook.remotelinks.leftovers import Leftover, by_remote_links, by_text, old_hosts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LeftoverOptions:
+class LeftoverOptions(NetworkOptions):
     """Where leftovers are looked for: the sites of a plan, and the links of a snapshot where given."""
 
     plan: Path
     snapshot_file: Path | None
     output_format: str
-    endpoint: str | None
-    ca_bundle: Path | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +47,7 @@ def find_leftovers(root: Root, options: LeftoverOptions) -> FoundLeftovers:
 
     async def search() -> None:
         limits = Limits(root.clock)
-        async with root.network(
-            accounts, endpoint=options.endpoint, ca_bundle=options.ca_bundle
-        ) as send:
+        async with root.network(accounts, options) as send:
             for site in plan.sites:
                 jira = JiraSite(
                     site, send=send, clock=root.clock, limits=limits, random=root.random

@@ -11,7 +11,7 @@ from runbook.atlassian.jira import JiraSite
 from runbook.atlassian.jira_values import Record, Written
 from runbook.atlassian.limits import Limits
 from runbook.errors import UsageError
-from runbook.operations.root import Root
+from runbook.operations.root import NetworkOptions, Root
 from runbook.plan.model import Site
 from runbook.remotelinks.writes import Intent, look_again, plan_delete, plan_set, write_by_hand
 from runbook.text import printable
@@ -20,14 +20,12 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IssueOptions:
+class IssueOptions(NetworkOptions):
     """Which issue, on which site, with which account."""
 
     site: str
     issue: str
     account: str
-    endpoint: str | None
-    ca_bundle: Path | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,9 +176,7 @@ def _on_site(
     accounts = root.accounts([options.account])
 
     async def whole() -> Result:
-        async with root.network(
-            accounts, endpoint=options.endpoint, ca_bundle=options.ca_bundle
-        ) as send:
+        async with root.network(accounts, options) as send:
             jira = JiraSite(
                 Site(url=url, account=options.account),
                 send=send,

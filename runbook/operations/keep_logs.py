@@ -16,7 +16,7 @@ from runbook.ledger.events.kinds import LogKind
 from runbook.logs.fetch import BY_HAND, download, filled
 from runbook.logs.read import JobSpan, attribute, fingerprint, read_log
 from runbook.operations.find_run import find_run, read_runs, runs_in
-from runbook.operations.root import Root, read_whole
+from runbook.operations.root import NetworkOptions, Root, read_whole
 from runbook.plan import load_plan_bytes
 from runbook.plan.model import Plan
 from runbook.text import printable
@@ -83,7 +83,7 @@ def import_log(root: Root, options: ImportOptions) -> list[KeptLog]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FetchOptions:
+class FetchOptions(NetworkOptions):
     """Which logs of which run are downloaded; `kinds` and `sites` empty mean all."""
 
     run: str
@@ -91,8 +91,6 @@ class FetchOptions:
     sites: tuple[str, ...]
     output_format: str
     ledger_file: Path | None
-    endpoint: str | None
-    ca_bundle: Path | None
 
 
 def fetch_and_keep(root: Root, options: FetchOptions, say: Callable[[str], None]) -> list[KeptLog]:
@@ -112,9 +110,7 @@ def fetch_and_keep(root: Root, options: FetchOptions, say: Callable[[str], None]
 
     async def fetched() -> list[FetchedLog]:
         logs = []
-        async with root.network(
-            accounts, endpoint=options.endpoint, ca_bundle=options.ca_bundle
-        ) as send:
+        async with root.network(accounts, options) as send:
             for url, (kind, job) in wanted.items():
                 say(f"fetching the {kind} log of {printable(job.site)}")
                 data = await download(send, url, account=job.account, hosts=hosts)

@@ -25,7 +25,7 @@ from runbook.operations.link_steps import (
     list_rollback,
     verify_run,
 )
-from runbook.operations.root import Root
+from runbook.operations.root import NetworkOptions, Root
 from runbook.plan import load_plan_bytes
 from runbook.plan.model import Plan
 from runbook.remotelinks.comparison_store import ComparisonStore
@@ -44,15 +44,13 @@ Watching = Callable[[], AbstractContextManager[SnapshotProgress]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LinkOptions:
+class LinkOptions(NetworkOptions):
     """What `verify`, `repair` and `rollback` take alike."""
 
     run: str
     operator: str | None
     output_format: str
     ledger_file: Path | None
-    endpoint: str | None
-    ca_bundle: Path | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -402,9 +400,7 @@ async def ports_of(
     if not accounts:
         yield ports
         return
-    async with root.network(
-        accounts, endpoint=options.endpoint, ca_bundle=options.ca_bundle
-    ) as send:
+    async with root.network(accounts, options) as send:
         connect = partial(clients_of, plan.sites, send, root.clock, Limits(root.clock), root.random)
         with watching() as progress:
             yield dataclasses.replace(ports, connect=connect, progress=progress)

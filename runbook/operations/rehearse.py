@@ -34,7 +34,7 @@ from runbook.operations.link_steps import (
 )
 from runbook.operations.links import outcome_code, scratch
 from runbook.operations.reports import write_report
-from runbook.operations.root import Root, process_mask
+from runbook.operations.root import NetworkOptions, Root, process_mask
 from runbook.operations.run import RunEnvironment, RunOptions, RunResult, RunScreen, run_plan
 from runbook.plan.model import Plan, Wave
 from runbook.remotelinks.compare import KINDS
@@ -164,7 +164,7 @@ class _Evening:
         )
         async with (
             serving(world) as endpoint,
-            self.root.network(accounts, endpoint=endpoint) as send,
+            self.root.network(accounts, NetworkOptions(endpoint=endpoint)) as send,
         ):
             checked = await self._asked(send)
             world.faults.add(*faults_for(self.options.faults, self.plan, seed=self.options.seed))

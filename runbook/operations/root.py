@@ -35,6 +35,14 @@ def process_mask() -> Mask:
     return _PROCESS_MASK
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkOptions:
+    """How hosts are reached: `endpoint` stands in for all of them, `ca_bundle` is trusted besides."""
+
+    endpoint: str | None = None
+    ca_bundle: Path | None = None
+
+
 @dataclass(slots=True)
 class Root:
     """What a command gets from outside: environment, time, network, terminal.
@@ -132,11 +140,7 @@ class Root:
 
     @contextlib.asynccontextmanager
     async def network(
-        self,
-        accounts: tuple[Account, ...],
-        *,
-        endpoint: str | None = None,
-        ca_bundle: Path | None = None,
+        self, accounts: tuple[Account, ...], options: NetworkOptions
     ) -> "AsyncIterator[Send]":
         """Yield the way to send requests; connections are closed at the end."""
         from runbook.atlassian.transport import HttpTransport
@@ -144,8 +148,8 @@ class Root:
         transport = HttpTransport(
             accounts=accounts,
             clock=self.clock,
-            endpoint=self.endpoint(endpoint),
-            ca_bundle=ca_bundle,
+            endpoint=self.endpoint(options.endpoint),
+            ca_bundle=options.ca_bundle,
             sockets=self.transport,
             mask=_PROCESS_MASK,
         )

@@ -22,20 +22,14 @@ from runbook.execute.preflight import PreflightAnswers, check_accounts, identify
 from runbook.execute.selection import Sending, SendOptions, last_run, what_to_send
 from runbook.execute.session import Assignment
 from runbook.http import Send
-from runbook.ledger.approvals import approvals_for
 from runbook.ledger.codec import Event
-from runbook.ledger.events import (
-    PlanAmended,
-    RoundOpened,
-    RunResumed,
-    RunStarted,
-)
+from runbook.ledger.events import PlanAmended, RoundOpened, RunResumed, RunStarted
 from runbook.ledger.store import Ledger
 from runbook.operations.check_plan import checked_plan
-from runbook.operations.root import Root
+from runbook.operations.root import NetworkOptions, Root
 from runbook.plan.model import Plan
 from runbook.secrets import Account
-from runbook.view import SENDABLE, JobState, RunView, runs_of
+from runbook.view import SENDABLE, JobState, RunView, approvals_for, runs_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,9 +160,8 @@ def run_in_ledger(root: Root, options: RunOptions, screen: RunScreen) -> RunResu
         ledger.acquire_lease(root.lease_owner(operator))
 
         async def carried_out() -> RunResult:
-            async with root.network(
-                accounts, endpoint=endpoint, ca_bundle=options.ca_bundle
-            ) as send:
+            network = NetworkOptions(endpoint=endpoint, ca_bundle=options.ca_bundle)
+            async with root.network(accounts, network) as send:
                 environment = RunEnvironment(
                     ledger=ledger,
                     send=send,

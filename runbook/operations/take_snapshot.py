@@ -9,13 +9,13 @@ from typing import Any
 from runbook.atlassian.limits import Limits
 from runbook.errors import UsageError
 from runbook.operations.link_steps import clients_of
-from runbook.operations.root import Root, read_plan_for
+from runbook.operations.root import NetworkOptions, Root, read_plan_for
 from runbook.remotelinks.snapshot import Scope, SnapshotProgress, Taken, scope_of, snapshot_of, take
 from runbook.remotelinks.snapshot_file import SnapshotFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SnapshotOptions:
+class SnapshotOptions(NetworkOptions):
     """What is read into which file; `rate` caps requests per second, site and endpoint."""
 
     plan: Path
@@ -26,8 +26,6 @@ class SnapshotOptions:
     rate: float | None
     everything: bool
     output_format: str
-    endpoint: str | None
-    ca_bundle: Path | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,9 +76,7 @@ def take_snapshot(root: Root, options: SnapshotOptions, screen: SnapshotScreen) 
             return SnapshotResult(scope=scope, taken=None, empty=False)
 
         async def work() -> Any:
-            async with root.network(
-                accounts, endpoint=options.endpoint, ca_bundle=options.ca_bundle
-            ) as send:
+            async with root.network(accounts, options) as send:
                 limits = Limits(root.clock, rate_cap_per_s=options.rate)
                 sites = clients_of(scope.sites, send, root.clock, limits, root.random)
                 with screen.watching() as progress:

@@ -242,10 +242,7 @@ def recall(store: ComparisonStore, ledger: Ledger, run: str) -> None:
 
 
 async def ask_history(
-    comparison: Comparison,
-    history: SiteHistory | None,
-    history_absent: str,
-    view: RunView,
+    comparison: Comparison, history: SiteHistory | None, history_absent: str, view: RunView
 ) -> None:
     """Turn `missing` into `removed_since` where the issue's own history says that the link was removed.
 

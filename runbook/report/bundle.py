@@ -241,9 +241,7 @@ def readme(manifest: Mapping[str, Any]) -> str:
     return templates.environment().get_template("bundle/README.txt.j2").render(manifest=manifest)
 
 
-def _placed_evidence(
-    evidence: Iterable[Evidence],
-) -> tuple[list[dict[str, Any]], dict[str, bytes]]:
+def _placed_evidence(evidence: Iterable[Evidence]) -> tuple[list[dict[str, Any]], dict[str, bytes]]:
     placed: list[dict[str, Any]] = []
     files: dict[str, bytes] = {}
     for number, file in enumerate(evidence, start=1):

@@ -24,14 +24,7 @@ from typing import Any, Literal
 
 from runbook.clock import isoformat_utc
 from runbook.plan.model import Plan
-from runbook.simulator.messages import (
-    Closed,
-    Reply,
-    SimRequest,
-    html_reply,
-    jira_error,
-    json_reply,
-)
+from runbook.simulator.messages import Closed, Reply, SimRequest, html_reply, jira_error, json_reply
 
 Level = Literal["none", "light", "heavy"]
 

@@ -18,14 +18,7 @@ from typing import Any
 from runbook.clock import isoformat_utc
 from runbook.plan.model import Wave
 from runbook.simulator.messages import Handled, Reply, gateway_error, json_reply
-from runbook.simulator.model import (
-    Issue,
-    LinkJob,
-    SimAccount,
-    SimSite,
-    SimSubmission,
-    derived_uuid,
-)
+from runbook.simulator.model import Issue, LinkJob, SimAccount, SimSite, SimSubmission, derived_uuid
 from runbook.simulator.visit import Visit
 from runbook.simulator.world import LogKind, World
 from runbook.windows import AUDIT_LOG_KEPT, pair_of

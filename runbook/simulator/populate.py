@@ -7,14 +7,7 @@ from pathlib import Path
 from runbook.clock import Clock
 from runbook.plan.model import Instance, Plan, Probe, Product
 from runbook.remotelinks.expected import ExpectedRow, read_expected
-from runbook.simulator.model import (
-    Direction,
-    Issue,
-    LostLink,
-    SimAccount,
-    SimSite,
-    derived_uuid,
-)
+from runbook.simulator.model import Direction, Issue, LostLink, SimAccount, SimSite, derived_uuid
 from runbook.simulator.world import Settings, World
 
 SimPlace = tuple[SimSite, str]  # a site, and the key of an issue there

@@ -20,7 +20,7 @@ from runbook.view.model import (
     served_at,
     settled_state,
 )
-from runbook.view.runs import run_of, runs_of
+from runbook.view.runs import approvals_for, run_of, runs_of
 
 __all__ = [
     "AT_ATLASSIAN",
@@ -39,6 +39,7 @@ __all__ = [
     "Write",
     "accepts_resolution",
     "after_event",
+    "approvals_for",
     "count_states",
     "job_views",
     "next_for",

@@ -32,15 +32,7 @@ from runbook.ledger.events.links import (
     WriteIntended,
 )
 from runbook.view.job import after_event, job_views, reopened, without_answer
-from runbook.view.model import (
-    JobView,
-    Json,
-    RunState,
-    RunView,
-    Verification,
-    Write,
-    settled_state,
-)
+from runbook.view.model import JobView, Json, RunState, RunView, Verification, Write, settled_state
 
 
 @dataclass(slots=True, kw_only=True)
@@ -117,6 +109,17 @@ def run_of(
 ) -> RunView | None:
     """Return one run, None where the ledger has none of that id."""
     return next((view for view in runs_of(events, leased_run=leased_run) if view.id == run), None)
+
+
+def approvals_for(
+    events: Iterable[Recorded], jobs_digest: str
+) -> tuple[tuple[datetime, ApprovalGiven], ...]:
+    """Return the approvals of exactly this list of jobs, oldest first, each with its moment."""
+    return tuple(
+        (seen.at, seen.event)
+        for seen in events
+        if isinstance(seen.event, ApprovalGiven) and seen.event.jobs_digest == jobs_digest
+    )
 
 
 def _apply(fold: _Fold, recorded: Recorded) -> None:

@@ -94,10 +94,7 @@ def test_401_with_a_login_that_works_is_a_matter_of_scopes(
     assert "scopes" in error.hint
 
 
-LOGGED_OUT = {
-    "failed": "AUTHENTICATED_FAILED",
-    "denied": "AUTHENTICATION_DENIED",
-}
+LOGGED_OUT = {"failed": "AUTHENTICATED_FAILED", "denied": "AUTHENTICATION_DENIED"}
 
 
 @pytest.mark.parametrize("reason", LOGGED_OUT.values(), ids=LOGGED_OUT.keys())

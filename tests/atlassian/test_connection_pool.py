@@ -304,10 +304,7 @@ class EarlyAndGone(Early):
     reads_on = False
 
 
-EARLY = {
-    "and reads on": (Early, (Answer,)),
-    "and hangs up": (EarlyAndGone, (Answer, Lost)),
-}
+EARLY = {"and reads on": (Early, (Answer,)), "and hangs up": (EarlyAndGone, (Answer, Lost))}
 
 
 @pytest.mark.parametrize("case", EARLY.values(), ids=EARLY.keys())

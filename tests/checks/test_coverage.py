@@ -14,11 +14,7 @@ PLANS = {
     "a full mesh": ([A, B, C], MESH, []),
     "one direction missing": ([A, B, C], MESH[:-1], ["RB501"]),
     "one pair missing": ([A, B, C], MESH[:3] + MESH[4:5], ["RB502"]),
-    "a direction that only updates": (
-        [A, B],
-        [job("a>b"), job("b>a", LOCAL, link="")],
-        ["RB501"],
-    ),
+    "a direction that only updates": ([A, B], [job("a>b"), job("b>a", LOCAL, link="")], ["RB501"]),
     "a pair that only Confluence links": (
         [A, B],
         [job("a>b", f"{LOCAL}, product: confluence", link="")],

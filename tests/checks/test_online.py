@@ -258,10 +258,7 @@ ODD_ANSWERS: dict[str, tuple[str, Any, str]] = {
     ),
     "a limit report with a list of issues": (
         "issue/limit/report",
-        {
-            "issuesApproachingLimit": {"remoteIssueLinks": ["ENG-1"]},
-            "issuesBreachingLimit": {},
-        },
+        {"issuesApproachingLimit": {"remoteIssueLinks": ["ENG-1"]}, "issuesBreachingLimit": {}},
         "limit",
     ),
     "a limit report with a word for a number": (

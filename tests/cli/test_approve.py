@@ -8,8 +8,8 @@ import pytest
 
 from runbook.cli.app import main
 from runbook.clock import VirtualClock
-from runbook.ledger.approvals import approvals_for
 from runbook.operations.root import Root
+from runbook.view import approvals_for
 
 PLAN = """\
 format: 1

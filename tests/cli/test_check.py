@@ -83,15 +83,7 @@ def test_the_json_has_the_documented_shape(capsys, tmp_path):
     assert code == 0
     assert list(document) == ["format", "plans"]
     (plan,) = document["plans"]
-    assert list(plan) == [
-        "file",
-        "name",
-        "digest",
-        "instances",
-        "may_run",
-        "counts",
-        "findings",
-    ]
+    assert list(plan) == ["file", "name", "digest", "instances", "may_run", "counts", "findings"]
     assert (document["format"], plan["file"], plan["name"]) == (1, str(path), "contoso-split")
     assert plan["instances"] == 2
     assert re.fullmatch("[0-9a-f]{64}", plan["digest"])

@@ -288,11 +288,7 @@ def test_an_outcome_that_stays_unknown_ends_with_exit_7_and_is_looked_up_next_ti
     assert one.verify().code == 0
 
 
-REFUSED = {
-    "linking is forbidden": 403,
-    "the issue holds too many links": 413,
-    "a bad request": 400,
-}
+REFUSED = {"linking is forbidden": 403, "the issue holds too many links": 413, "a bad request": 400}
 
 
 @pytest.mark.parametrize("status", REFUSED.values(), ids=REFUSED.keys())

@@ -206,8 +206,7 @@ def test_an_issue_that_the_snapshot_from_before_does_not_hold_is_left(night: Mak
 
 
 @pytest.mark.parametrize(
-    "kind",
-    [FaultKind.ANSWER_LOST, FaultKind.STATUS, FaultKind.STATUS_AFTER, FaultKind.RESET],
+    "kind", [FaultKind.ANSWER_LOST, FaultKind.STATUS, FaultKind.STATUS_AFTER, FaultKind.RESET]
 )
 def test_lost_answers_are_looked_up(kind: FaultKind, night: Make) -> None:
     one = verified(night())

@@ -193,9 +193,7 @@ LEADERS = {
 
 @pytest.mark.parametrize("case", LEADERS.values(), ids=LEADERS.keys())
 def test_a_run_is_running_while_its_process_lives(
-    ledger: Path,
-    capsys: pytest.CaptureFixture[str],
-    case: tuple[str, tuple[Any, ...], float, str],
+    ledger: Path, capsys: pytest.CaptureFixture[str], case: tuple[str, tuple[Any, ...], float, str]
 ) -> None:
     """The lease and what was done under it tell."""
     machine, events, silent_s, expected = case

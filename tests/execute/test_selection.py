@@ -76,12 +76,7 @@ def run_of(plan: Plan, **states: JobState) -> RunView:
 
 
 def taken_up(
-    plan: Plan,
-    last: RunView | None,
-    *,
-    approved: bool = True,
-    now: datetime = NOW,
-    **options: Any,
+    plan: Plan, last: RunView | None, *, approved: bool = True, now: datetime = NOW, **options: Any
 ) -> Sending:
     checked = CheckedPlan.of(plan, Facts(at=now), ())
     return what_to_send(checked, last, SendOptions(**options), approved=approved, now=now)

@@ -149,9 +149,7 @@ def test_an_echoed_credential_is_kept_nowhere(
     assert found == []
 
 
-def test_words_that_are_cut_hold_no_beginning_of_the_token(
-    evening: Callable[..., Evening],
-) -> None:
+def test_words_that_are_cut_hold_no_beginning_of_the_token(evening: Callable[..., Evening]) -> None:
     """Masked first, shortened later, wherever the cut falls."""
     one = evening(text=ONE_WAY)
     for length in range(470, 501, 3):

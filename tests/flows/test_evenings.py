@@ -228,8 +228,7 @@ def test_one_site_works_on_one_job_at_a_time_and_sites_work_side_by_side(evening
 def test_needs_are_complete_before_their_job_is_sent(evening: Maker) -> None:
     one = evening(
         text=plan_text(
-            TWO,
-            extra=lambda source, _: "needs: [ops-to-eng]" if source == "eng" else "",
+            TWO, extra=lambda source, _: "needs: [ops-to-eng]" if source == "eng" else ""
         )
     )
     assert one.run().code == 0
@@ -240,8 +239,7 @@ def test_needs_are_complete_before_their_job_is_sent(evening: Maker) -> None:
 def test_a_job_whose_need_is_unknown_is_not_attempted(evening: Maker) -> None:
     one = evening(
         text=plan_text(
-            TWO,
-            extra=lambda source, _: "needs: [ops-to-eng]" if source == "eng" else "",
+            TWO, extra=lambda source, _: "needs: [ops-to-eng]" if source == "eng" else ""
         )
     )
     one.fault(FaultKind.ANSWER_LOST, SUBMIT, nth=1)
@@ -512,9 +510,7 @@ def test_an_approval_is_required_where_the_plan_says_so(evening: Maker) -> None:
 def test_a_job_is_not_sent_after_its_window_although_the_run_began_in_it(evening: Maker) -> None:
     # The window closes 14 days after the wave ended: at 02:30 on the 22nd, local time.
     text = plan_text(
-        TWO,
-        pairs=(("eng", "ops"), ("eng", "ops")),
-        finished="2026-11-08T20:20:00+01:00",
+        TWO, pairs=(("eng", "ops"), ("eng", "ops")), finished="2026-11-08T20:20:00+01:00"
     ).replace("started: 2026-11-19T18:00:00+01:00", "started: 2026-11-08T18:00:00+01:00")
     text = text.replace("id: eng-to-ops", "id: first", 1).replace("id: eng-to-ops", "id: second", 1)
     text = text.replace(

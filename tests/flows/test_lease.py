@@ -41,9 +41,7 @@ class Looks:
         return self.at_s[-1] - self.at_s[0]
 
 
-def test_a_run_keeps_its_lease_while_it_waits_for_jobs(
-    evening: Callable[..., Evening],
-) -> None:
+def test_a_run_keeps_its_lease_while_it_waits_for_jobs(evening: Callable[..., Evening]) -> None:
     one = evening(text=plan_text(("eng", "ops")), settings={"job_minutes": 30.0})
     looks = Looks(one)
 

@@ -251,10 +251,7 @@ def test_reading_while_another_process_appends_is_no_damage(
     five_rows: Path, clock: VirtualClock
 ) -> None:
     """Rows that are appended between two reads belong to an honest ledger."""
-    with (
-        opened(five_rows, clock) as reader,
-        opened(five_rows, clock, read_only=False) as writer,
-    ):
+    with opened(five_rows, clock) as reader, opened(five_rows, clock, read_only=False) as writer:
         events = reader.events()
         seen = [next(events) for _ in range(2)]
         # The reader's cursor is let go so that the writer gets its turn, as between two fetches.
@@ -269,10 +266,7 @@ def test_an_append_between_head_and_rows_is_no_damage(
     five_rows: Path, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The head is read first; what comes after it is not called added by hand."""
-    with (
-        opened(five_rows, clock) as reader,
-        opened(five_rows, clock, read_only=False) as writer,
-    ):
+    with opened(five_rows, clock) as reader, opened(five_rows, clock, read_only=False) as writer:
         rows, raw_rows = reader.rows, reader._raw_rows
 
         def late_rows() -> object:

@@ -157,11 +157,7 @@ MUTANTS = (
     mutant(
         "N2",
         "an unknown job is sent again only by a word",
-        (
-            SUBMITTER,
-            'word = self._session.assignment.on_unknown == "resubmit"',
-            "word = True",
-        ),
+        (SUBMITTER, 'word = self._session.assignment.on_unknown == "resubmit"', "word = True"),
         tests="flows/test_evenings.py",
     ),
     mutant(
@@ -372,11 +368,7 @@ MUTANTS = (
     mutant(
         "M11",
         "an endpoint is an address of this machine",
-        (
-            TRANSPORT,
-            "or not host or not _is_loopback(host):",
-            "or not host:",
-        ),
+        (TRANSPORT, "or not host or not _is_loopback(host):", "or not host:"),
         tests="test_http.py",
     ),
     mutant(

@@ -7,23 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook.remotelinks.compare import (
-    BESIDES,
-    KINDS,
-    Found,
-    Kind,
-    Wanted,
-    classify,
-)
+from runbook.remotelinks.compare import BESIDES, KINDS, Found, Kind, Wanted, classify
 from runbook.remotelinks.pointing import Addresses
 
 ENG, OPS, HR = (f"https://{name}.atlassian.net" for name in ("eng", "ops", "hr"))
 ADDRESSES = Addresses(
-    {
-        ENG: [ENG],
-        OPS: [OPS, "https://jira.ops.example"],
-        HR: [HR],
-    },
+    {ENG: [ENG], OPS: [OPS, "https://jira.ops.example"], HR: [HR]},
     ["https://jira.contoso.example/jira", "https://jira-live.contoso.example"],
 )
 JOBS = {OPS: "eng-to-ops", HR: "eng-to-hr"}
@@ -190,11 +179,7 @@ CASES: dict[str, tuple[list[Wanted], list[Found], list[Kind]]] = {
         [Kind.MISSING, Kind.UNEXPECTED],
     ),
     "nothing is there": ([want()], [], [Kind.MISSING]),
-    "the target does not exist": (
-        [want(absent=True, issue_id=None)],
-        [],
-        [Kind.TARGET_ABSENT],
-    ),
+    "the target does not exist": ([want(absent=True, issue_id=None)], [], [Kind.TARGET_ABSENT]),
     "the target was deleted after the link was made": (
         [want(absent=True, issue_id=None)],
         [link()],
@@ -278,10 +263,7 @@ _FOUND = st.builds(
 )
 
 
-@given(
-    wanted=st.lists(_WANTED, max_size=5),
-    found=st.lists(_FOUND, max_size=5),
-)
+@given(wanted=st.lists(_WANTED, max_size=5), found=st.lists(_FOUND, max_size=5))
 def test_every_expected_link_gets_exactly_one_kind(
     wanted: list[Wanted], found: list[Found]
 ) -> None:

@@ -18,10 +18,7 @@ PLAN = Plan(
         Site(
             url=ENG,
             projects=(Project(key="ENG", was="ENG"), Project(key="PLAT", was="PLT")),
-            waves=(
-                Wave(name="one", projects=("ENG",)),
-                Wave(name="two", projects=("PLAT",)),
-            ),
+            waves=(Wave(name="one", projects=("ENG",)), Wave(name="two", projects=("PLAT",))),
         ),
         Site(
             url=OPS,

@@ -29,9 +29,7 @@ def reading(
 ) -> ProbeReading:
     async def whole() -> ProbeReading:
         transport = HttpTransport(
-            accounts=accounts,
-            clock=clock,
-            sockets=lambda: httpx.ASGITransport(app=make_app(world)),
+            accounts=accounts, clock=clock, sockets=lambda: httpx.ASGITransport(app=make_app(world))
         )
         try:
             prober = RemoteLinkProber(two_sites(), transport, clock)

@@ -257,10 +257,7 @@ def test_targets_that_links_name_are_resolved_too(scene: Scene) -> None:
     issue = scene.world.sites[ENG].issue("ENG-1")
     assert issue is not None
     for number, key in enumerate(("OPS-5", "OPS-4444")):
-        record = {
-            "globalId": f"g{number}",
-            "object": {"url": f"{OPS}/browse/{key}", "title": key},
-        }
+        record = {"globalId": f"g{number}", "object": {"url": f"{OPS}/browse/{key}", "title": key}}
         scene.world.write_link(issue, record, scene.world.account("someone@x.example"))
     scene.take(scope_of(scene.plan))
     with open_snapshot(scene.file) as file:

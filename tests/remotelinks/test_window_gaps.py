@@ -91,10 +91,7 @@ def test_a_pair_that_was_not_served(wave: Wave, days: int, detail: str, later: b
 
 def test_a_job_that_nobody_accepted_serves_nothing() -> None:
     found = pairs(plan(), intended(), not_sent()).of("eng-to-ops", "ENG-1", "OPS-1")
-    assert found == (
-        "no submission for wave-1 -> all was accepted; the next round serves it",
-        True,
-    )
+    assert found == ("no submission for wave-1 -> all was accepted; the next round serves it", True)
 
 
 def test_a_project_without_a_wave_and_an_unknown_job_say_nothing() -> None:

@@ -547,7 +547,7 @@ def differing() -> Evening:
                 before=None,
                 after=record,
                 request={},
-            ),
+            )
         )
         if n == 7:
             continue

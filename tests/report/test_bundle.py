@@ -32,15 +32,7 @@ from runbook.report.bundle_open import open_bundle
 from runbook.report.bundle_verify import Verdict, verify
 from runbook.report.redact import redact_rows
 from runbook.secrets import Mask
-from tests.report.bundle_world import (
-    ACCOUNT_ID,
-    LOG,
-    RUN,
-    SHOT,
-    START,
-    TITLE,
-    make_ledger,
-)
+from tests.report.bundle_world import ACCOUNT_ID, LOG, RUN, SHOT, START, TITLE, make_ledger
 
 
 @pytest.fixture(scope="module")

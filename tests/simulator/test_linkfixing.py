@@ -74,10 +74,7 @@ def test_every_documented_word_turns_up() -> None:
     words: set[str] = set()
     for _ in range(60):
         job = accept(
-            world,
-            world.sites[ENG],
-            job_body(createBackup=True),
-            SimAccount(email="a", token=None),
+            world, world.sites[ENG], job_body(createBackup=True), SimAccount(email="a", token=None)
         )
         words |= {word for _, word in job.phases}
     world.fates[ENG, OPS] = "error"

@@ -61,10 +61,7 @@ def test_a_renamed_project_answers_to_its_key_in_the_data_center() -> None:
 def test_sites_without_projects_get_one_of_their_own() -> None:
     plan = Plan(
         name="x",
-        sites=(
-            Site(url="https://a-ops.atlassian.net"),
-            Site(url="https://b-ops.atlassian.net"),
-        ),
+        sites=(Site(url="https://a-ops.atlassian.net"), Site(url="https://b-ops.atlassian.net")),
     )
     projects = [tuple(site.projects) for site in made_world(plan).sites.values()]
     assert projects == [("OPS",), ("OPS2",)]
