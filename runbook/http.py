@@ -160,4 +160,3 @@ class Send(Protocol):
 
     async def __call__(self, request: Request) -> Outcome:
         """Send `request` once."""
-        ...

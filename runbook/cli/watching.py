@@ -44,11 +44,8 @@ from runbook.view import JobView, after_event, run_of
 REPORT_EVERY_S = 2.0
 
 
-class _SaysAlarms:
+class _SaysAlarms(Observer):
     """An observer of events only, which says a failure on stderr."""
-
-    def on_wait(self, job: str, until: str, why: str) -> None:
-        """Do nothing: waiting is no event."""
 
     def on_failure(self, text: str) -> None:
         """Say what could not be written down."""
@@ -88,7 +85,7 @@ class Lines(_SaysAlarms):
             )
 
 
-class LiveReport(_SaysAlarms):
+class LiveReport(Observer):
     """Rewrites the HTML report, at most every two seconds; a failure is said once and ends nothing."""
 
     def __init__(self, file: Path, ledger: Ledger, clock: Clock) -> None:
@@ -110,9 +107,6 @@ class LiveReport(_SaysAlarms):
             if not self._broken:
                 say(f"the report `{self._file}` cannot be written: {problem}; the run goes on")
             self._broken = True
-
-    def on_failure(self, text: str) -> None:
-        """Do nothing: the screen has it."""
 
 
 @contextlib.contextmanager
@@ -154,7 +148,7 @@ SYMBOLS = {
 }
 
 
-class LiveTable:
+class LiveTable(Observer):
     """One live line per job: state, since when, time left in its window, next poll."""
 
     def __init__(self, clock: Clock, console: Console, ledger: Ledger, zone: tzinfo) -> None:

@@ -22,26 +22,22 @@ class Prober(Protocol):
 
     async def read(self, site: str, issue: str, target: str, destination: str) -> ProbeReading:
         """Return whether `issue` of `site` has a remote link to issue `target` of `destination`."""
-        ...
 
 
-class Observer(Protocol):
-    """Somebody who watches a run: a console, a live report, a JSON stream, nobody."""
+class Observer:
+    """Somebody who watches a run: a console, a live report, a JSON stream; this one does nothing."""
 
     def on_event(self, row: Row, event: Event) -> None:
         """Take note of one event that is on disk now."""
-        ...
 
     def on_wait(self, job: str, until: str, why: str) -> None:
         """Take note that a job waits: for its next poll, a limit, or the submission interval."""
-        ...
 
     def on_failure(self, text: str) -> None:
         """Show at once what could not be written down."""
-        ...
 
 
-class Audience:
+class Audience(Observer):
     """Everybody who watches a run; an observer that fails is silenced, and ends nothing."""
 
     def __init__(self, observers: Iterable[Observer]) -> None:

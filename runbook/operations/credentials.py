@@ -22,7 +22,6 @@ class Ask(Protocol):
 
     def __call__(self, question: str, *, hidden: bool = False) -> str:
         """Return what was typed."""
-        ...
 
 
 def find_account(

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from runbook.findings import Finding
-from runbook.jobs import jobs_of
 from runbook.plan.model import Plan
 from runbook.report.build import build
 from runbook.report.data import report_json
@@ -20,4 +19,4 @@ def planned_page(plan: Plan, findings: Iterable[Finding], at: datetime, *, lang:
     Raises:
         UsageError: the language is not known.
     """
-    return render(build(planned_view(plan, jobs_of(plan), findings, at), lang=lang))
+    return render(build(planned_view(plan, findings, at), lang=lang))

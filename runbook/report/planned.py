@@ -10,7 +10,7 @@ from datetime import datetime
 from runbook import __version__
 from runbook.errors import RunbookError
 from runbook.findings import Finding
-from runbook.jobs import CmaJob, jobs_digest
+from runbook.jobs import CmaJob, jobs_digest, jobs_of
 from runbook.ledger.events import Json, RunStarted
 from runbook.plan import load_plan_bytes
 from runbook.plan.model import Plan
@@ -18,15 +18,13 @@ from runbook.view import RunState, RunView, job_views
 from runbook.windows import pairs_of
 
 
-def planned_view(
-    plan: Plan, jobs: Iterable[CmaJob], findings: Iterable[Finding], at: datetime
-) -> RunView:
+def planned_view(plan: Plan, findings: Iterable[Finding], at: datetime) -> RunView:
     """Return the view of a plan as if a run of it stood before its first request.
 
     `at` is the moment at which windows are judged. The view belongs to no ledger: it has no
     operator, no machine and no hash.
     """
-    sent = tuple(jobs)
+    sent = jobs_of(plan)
     zone = plan.zone.utcoffset(None)
     started = RunStarted(
         plan_name=plan.name,

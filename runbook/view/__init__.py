@@ -3,8 +3,8 @@
 No table holds a status, so the screen, the report and a resumed run cannot disagree.
 """
 
-from runbook.view.advice import SUSPECTS, Advice, AdviceKey, next_for
-from runbook.view.job import UNANSWERED, accepts_resolution, after_event, job_views
+from runbook.view.advice import SUSPECTS, AdviceKey, next_for
+from runbook.view.job import accepts_resolution, after_event, job_views
 from runbook.view.model import (
     AT_ATLASSIAN,
     SENDABLE,
@@ -26,8 +26,6 @@ __all__ = [
     "AT_ATLASSIAN",
     "SENDABLE",
     "SUSPECTS",
-    "UNANSWERED",
-    "Advice",
     "AdviceKey",
     "JobState",
     "JobView",

@@ -17,7 +17,6 @@ from pathlib import Path
 from runbook.checklist import groups_of
 from runbook.clock import isoformat_utc
 from runbook.findings import Finding, Severity, Waived
-from runbook.jobs import jobs_of
 from runbook.ledger.codec import Row, encode, recorded
 from runbook.plan import load_plan_bytes
 from runbook.plan.model import Plan
@@ -131,7 +130,7 @@ def preview(name: str) -> RunView:
         code="RB301", severity=Severity.ERROR, message="no app link", hint="authorize it", line=12
     )
     findings = [note, warning, *([error] if name == "mixed-confluence" else [])]
-    view = planned_view(plan, jobs_of(plan), findings, datetime(2026, 11, 22, 18, tzinfo=UTC))
+    view = planned_view(plan, findings, datetime(2026, 11, 22, 18, tzinfo=UTC))
     return replace(view, started=replace(view.started, tool_version="0.1.0"))
 
 

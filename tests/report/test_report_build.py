@@ -436,7 +436,7 @@ def test_a_rehearsal_and_a_preview_are_marked() -> None:
     assert "REHEARSAL" in page_of("rehearsal", "de").first("aside.mark").first("strong").text
     assert page_of("clean").all("aside") == []
     plan = EVENINGS["clean"].plan
-    view = planned_view(plan, EVENINGS["clean"].jobs, (), evenings.START)
+    view = planned_view(plan, (), evenings.START)
     page = page_of_view(view)
     assert page.first("aside.mark").first("strong").text == "PREVIEW"
     assert sentence(page) == "Nothing has been sent: 6 jobs are planned, and the plan may run."
