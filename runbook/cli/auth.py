@@ -10,16 +10,14 @@ import click
 from runbook.cli.console import say
 from runbook.cli.options import format_option, path_option
 from runbook.errors import UsageError
-from runbook.operations.credentials import variable_names
-from runbook.operations.keyring import (
-    delete_keyring,
-    describe_keyring,
+from runbook.operations.credentials import (
     in_environment,
     known_profiles,
+    variable_names,
     where_kept,
-    write_keyring,
 )
-from runbook.operations.root import Root, process_mask
+from runbook.operations.keyring import delete_keyring, describe_keyring, write_keyring
+from runbook.operations.root import Root, process_mask, read_plan_for
 from runbook.secrets import Account, Secret
 
 _PROFILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}\Z")
@@ -60,7 +58,7 @@ def set_(root: Root, profile: str, email: str | None) -> None:
     process_mask().add(Account(profile, email, Secret(token)))
     where = write_keyring(profile, email, token)
     say(f"credential of `{profile}` kept in {where}")
-    if in_environment(root, profile) == "environment":
+    if in_environment(root.environ, profile) == "environment":
         names = " and ".join(f"`{name}`" for name in variable_names(profile))
         say(f"note: {names} are set and win over the keyring")
 
@@ -72,8 +70,8 @@ def set_(root: Root, profile: str, email: str | None) -> None:
 @click.pass_obj
 def status(root: Root, profile: str | None, plan: Path | None, output_format: str) -> None:
     """Say for each profile where its credential would come from, never its value."""
-    profiles = [_checked(profile)] if profile else known_profiles(root, plan)
-    listed = [where_kept(root, name) for name in profiles]
+    profiles = [_checked(profile)] if profile else _profiles(root, plan)
+    listed = [where_kept(root.environ, name, root.warn) for name in profiles]
     keyring = describe_keyring()
     if output_format == "json":
         click.echo(json.dumps({"format": 1, "keyring": keyring, "profiles": listed}, indent=2))
@@ -94,8 +92,13 @@ def delete(root: Root, profile: str) -> None:
     there = delete_keyring(_checked(profile))
     said = "removed from the keyring" if there else "was not in the keyring, nothing to remove"
     say(f"credential of `{profile}` {said}")
-    if in_environment(root, profile):
+    if in_environment(root.environ, profile):
         say("note: the environment still has one")
+
+
+def _profiles(root: Root, plan: Path | None) -> list[str]:
+    sites = () if plan is None else read_plan_for(plan).sites
+    return known_profiles(root.environ, [site.account for site in sites])
 
 
 def _checked(profile: str) -> str:

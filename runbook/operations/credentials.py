@@ -4,11 +4,15 @@ Profile `default` reads `RUNBOOK_EMAIL` and `RUNBOOK_API_TOKEN`, profile `contos
 `RUNBOOK_CONTOSO_EMAIL` and `RUNBOOK_CONTOSO_API_TOKEN`. A profile never falls back to another one.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Protocol
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
 
 from runbook.errors import CredentialError
+from runbook.operations.keyring import kept_profiles, read_keyring
 from runbook.secrets import Account, Secret
+
+_VARIABLE = re.compile(r"RUNBOOK_(?:(?P<profile>[A-Z0-9_]+)_)?(?:EMAIL|API_TOKEN)\Z")
 
 
 def variable_names(profile: str) -> tuple[str, str]:
@@ -35,8 +39,6 @@ def find_account(
     email_name, token_name = variable_names(profile)
     email, token = environ.get(email_name, "").strip(), environ.get(token_name, "").strip()
     if not (email and token):
-        from runbook.operations.keyring import read_keyring
-
         kept = read_keyring(profile, warn)
         if kept is not None:
             email, token = email or kept[0], token or kept[1]
@@ -51,3 +53,42 @@ def find_account(
             + ("`" if profile == "default" else f" {profile}`"),
         )
     return Account(profile, email, Secret(token))
+
+
+def known_profiles(environ: Mapping[str, str], of_plan: Iterable[str]) -> list[str]:
+    """Return the profiles of a plan, the keyring and the environment, `default` first."""
+    names: dict[str, None] = dict.fromkeys(("default", *of_plan, *kept_profiles()))
+    covered = {variable_names(name)[0] for name in names}
+    for variable in sorted(environ):
+        found = _VARIABLE.match(variable)
+        if found and found["profile"] and f"RUNBOOK_{found['profile']}_EMAIL" not in covered:
+            names[found["profile"].lower().replace("_", "-")] = None
+    return list(names)
+
+
+def in_environment(environ: Mapping[str, str], profile: str) -> str:
+    """Return how much of a credential the environment holds: empty, `part` or `environment`."""
+    return ("environment", "part", "")[len(_not_set(environ, profile))]
+
+
+def where_kept(
+    environ: Mapping[str, str], profile: str, warn: Callable[[str], None]
+) -> dict[str, Any]:
+    """Return `{profile, source, detail}`: where the credential would come from, never its value."""
+    names, missing = variable_names(profile), _not_set(environ, profile)
+    if not missing:
+        source, detail = "environment", f"`{names[0]}` and `{names[1]}`"
+    elif read_keyring(profile, warn) is None:
+        source = "nowhere"
+        detail = " and ".join(f"`{name}`" for name in missing) + " not set, not in the keyring"
+    elif len(missing) == 2:
+        source, detail = "keyring", ""
+    else:
+        (have,) = set(names) - set(missing)
+        source, detail = "environment and keyring", f"`{have}` is set, the rest is in the keyring"
+    return {"profile": profile, "source": source, "detail": detail}
+
+
+def _not_set(environ: Mapping[str, str], profile: str) -> list[str]:
+    names = variable_names(profile)
+    return [name for name in names if not environ.get(name, "").strip()]

@@ -6,14 +6,10 @@ only backend installed.
 """
 
 import json
-import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runbook.errors import CredentialError
-from runbook.operations.credentials import variable_names
-from runbook.operations.root import Root, read_plan_for
 
 if TYPE_CHECKING:
     from keyring.backend import KeyringBackend
@@ -189,47 +185,3 @@ def _index(backend: "KeyringBackend") -> set[str]:
 def _keep_index(backend: "KeyringBackend", names: set[str]) -> None:
     # A keyring cannot be listed, so the names of the profiles are an entry of their own.
     _ask(backend, "keep", backend.set_password, INDEX_SERVICE, INDEX_NAME, "\n".join(sorted(names)))
-
-
-_VARIABLE = re.compile(r"RUNBOOK_(?:(?P<profile>[A-Z0-9_]+)_)?(?:EMAIL|API_TOKEN)\Z")
-
-
-def known_profiles(root: Root, plan: Path | None) -> list[str]:
-    """Return the profiles of the plan, the keyring and the environment, `default` first."""
-    names: dict[str, None] = {"default": None}
-    if plan is not None:
-        names.update(dict.fromkeys(site.account for site in read_plan_for(plan).sites))
-    kept = kept_profiles()
-    names.update(dict.fromkeys(kept))
-    covered = {variable_names(name)[0] for name in names}
-    for variable in sorted(root.environ):
-        found = _VARIABLE.match(variable)
-        if found and found["profile"] and f"RUNBOOK_{found['profile']}_EMAIL" not in covered:
-            names[found["profile"].lower().replace("_", "-")] = None
-    return list(names)
-
-
-def in_environment(root: Root, profile: str) -> str:
-    """Return how much of a credential the environment holds: empty, `part` or `environment`."""
-    return ("environment", "part", "")[len(_not_set(root, profile))]
-
-
-def where_kept(root: Root, profile: str) -> dict[str, Any]:
-    """Return `{profile, source, detail}`: where the credential would come from, never its value."""
-    names, missing = variable_names(profile), _not_set(root, profile)
-    if not missing:
-        source, detail = "environment", f"`{names[0]}` and `{names[1]}`"
-    elif read_keyring(profile, root.warn) is None:
-        source = "nowhere"
-        detail = " and ".join(f"`{name}`" for name in missing) + " not set, not in the keyring"
-    elif len(missing) == 2:
-        source, detail = "keyring", ""
-    else:
-        (have,) = set(names) - set(missing)
-        source, detail = "environment and keyring", f"`{have}` is set, the rest is in the keyring"
-    return {"profile": profile, "source": source, "detail": detail}
-
-
-def _not_set(root: Root, profile: str) -> list[str]:
-    names = variable_names(profile)
-    return [name for name in names if not root.environ.get(name, "").strip()]
