@@ -26,18 +26,18 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "explain": ("check", "Say why a check matters and how to fix it."),
     "schema": ("init", "Print the JSON Schema of the plan."),
     "checklist": ("checklist", "Walk through the app-link authorization."),
-    "preview": ("preview", "Show exactly what would be sent; touch no network."),
+    "preview": ("preview", "Show exactly what would be sent, without any network."),
     "rehearse": ("rehearse", "Play the whole evening against the built-in simulator."),
     "approve": ("decide", "Bind a person's approval to what will be sent."),
-    "run": ("run", "Submit the jobs of a plan, or go on where it stood."),
+    "run": ("run", "Submit the jobs of a plan, or resume its run."),
     "stop": ("decide", "Declare the no-go: nothing more is submitted."),
-    "resolve": ("decide", "Record a person's word on an unknown outcome."),
-    "status": ("status", "Show where a run stands."),
+    "resolve": ("decide", "Decide what happened to a job whose outcome is unknown."),
+    "status": ("status", "Show the state of a run."),
     "runs": ("status", "List all runs of the ledger."),
     "snapshot": ("snapshot", "Read every remote link in scope into a file."),
     "verify": ("verify", "Compare what arrived with what was expected."),
     "repair": ("repair", "Create the links that are missing, nothing else."),
-    "rollback": ("rollback", "Take back the links that are ours."),
+    "rollback": ("rollback", "Remove the links this tool created."),
     "leftovers": ("leftovers", "List issues that still mention an old base URL."),
     "links": ("links", "Read and write the remote links of one issue."),
     "logs": ("logs", "Keep Atlassian's own logs in the ledger."),
@@ -191,7 +191,7 @@ def main(argv: Sequence[str] | None = None, root: Any = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         from runbook.cli.console import say
 
-        say("interrupted; the same command goes on where it stood")
+        say("interrupted; the same command resumes")
         return int(ExitCode.INTERRUPTED)
     except _ReaderGoneError:
         return int(ExitCode.DONE)

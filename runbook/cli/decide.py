@@ -40,7 +40,7 @@ def stop(root: Root, options: StopOptions) -> None:
     stopped = stop_run(root, options)
     say(f"run {stopped.run} is stopped: {plural(stopped.unsent, 'job')} will not be submitted")
     if stopped.in_use:
-        say("  the process that leads it notices within seconds, and before each submission")
+        say("  the process that carries it out notices within seconds, and before each submission")
     if stopped.at_atlassian:
         at_atlassian = plural(stopped.at_atlassian, "job")
         say(f"  {at_atlassian} at Atlassian cannot be cancelled and goes on there")
@@ -66,7 +66,7 @@ _CONSEQUENCES = {
 @ledger_option
 @with_options(ResolveOptions)
 def resolve(root: Root, options: ResolveOptions) -> None:
-    """Record a person's word on JOB of RUN; the next `run` acts on it."""
+    """Decide what happened to JOB of RUN; the next `run` acts on it."""
     resolved = resolve_job(root, options)
     words = resolved.resolution.replace("_", " ")
     say(f"{options.job}: {words}, by the word of {resolved.by}")

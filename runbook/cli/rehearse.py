@@ -36,7 +36,7 @@ from runbook.operations.run import RunScreen, RunSummary
 )
 @path_option("--report", "report_file", help="Write the rehearsal's report.", dir_okay=False)
 @click.option("--repair", is_flag=True, help="Leave links out, and repair them after verification.")
-@click.option("--rollback", is_flag=True, help="Take everything back at the end.")
+@click.option("--rollback", is_flag=True, help="Remove everything at the end.")
 @click.option("--serve", is_flag=True, help="Leave the simulator running, to practise by hand.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="With `--serve`."

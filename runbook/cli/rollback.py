@@ -1,4 +1,4 @@
-"""`rollback`: take back the links that are ours."""
+"""`rollback`: remove the links this tool created."""
 
 from collections.abc import Mapping
 
@@ -28,7 +28,7 @@ from runbook.view import RunView
 @click.command("rollback")
 @run_argument
 @path_option("--before", required=True, dir_okay=False, help="The snapshot from before the run.")
-@click.option("--dry-run", is_flag=True, help="Show what would be taken back, and write nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be removed, and write nothing.")
 @yes_option
 @operator_option
 @format_option("text", "json")
@@ -46,7 +46,7 @@ def rollback(root: Root, options: RollbackOptions) -> ExitCode:
 class RollbackScreen(LinkWriteScreen[WriteList[Revert]]):
     """What `rollback` shows."""
 
-    question = "take back"
+    question = "remove"
     unread = "link", "could not be looked at"
 
     def begin(self, view: RunView) -> None:  # noqa: ARG002
@@ -77,7 +77,7 @@ class RollbackScreen(LinkWriteScreen[WriteList[Revert]]):
             return
         if todo.left:
             links = plural(len(todo.left), "link")
-            say(f"nothing is ours to take back; {links} left, with the reason")
+            say(f"no link of ours to remove; {links} left, with the reason")
             return
         say(
             f"the ledger names no links of this run: `runbook verify {view.id} --before FILE` records which ones arrived"

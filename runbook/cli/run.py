@@ -1,4 +1,4 @@
-"""`runbook run`: submit the jobs of a plan once, or go on where it stood."""
+"""`runbook run`: submit the jobs of a plan once, or resume its run."""
 
 import asyncio
 import contextlib
@@ -135,7 +135,7 @@ def _stripped(_: click.Context, __: click.Parameter, text: str) -> str:
 @network_options
 @with_options(RunOptions)
 def run(root: Root, options: RunOptions) -> ExitCode:
-    """Submit the jobs of PLAN, each exactly once; run again, it goes on where it stood."""
+    """Submit the jobs of PLAN, each exactly once; run again, it resumes."""
     if options.again is not None and not options.reason:
         raise UsageError(
             "`--again` needs `--reason TEXT`",

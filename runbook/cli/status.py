@@ -188,7 +188,7 @@ def next_step(view: RunView) -> str:
         case RunState.NEEDS_PERSON:
             return f"next: one of the commands above for each job, then `runbook run {plan}`"
         case RunState.INTERRUPTED:
-            return f"next: `runbook run {plan}` goes on where it stood"
+            return f"next: `runbook run {plan}` resumes"
         case RunState.STOPPED:
             return (
                 f"next: `runbook run {plan}` sends what was not selected"

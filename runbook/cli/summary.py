@@ -90,10 +90,10 @@ def say_closing(result: RunResult, plan: Path) -> None:
             )
         case ExitCode.INTERRUPTED | ExitCode.REMOTE:
             say(
-                f"next: the same command, `runbook run {plan}`, goes on where it stood; jobs at Atlassian go on meanwhile"
+                f"next: the same command, `runbook run {plan}`, resumes; jobs at Atlassian continue meanwhile"
             )
         case ExitCode.JOB | ExitCode.CREDENTIAL:
-            say(f"next: mend the cause, then `runbook run {plan}` sends what was refused or held")
+            say(f"next: fix the cause, then `runbook run {plan}` sends what was refused or held")
         case _:
             pass
 
@@ -126,7 +126,7 @@ def advice_for(job: JobView, view: RunView, plan: Path) -> list[str]:
         again, no_id = advice.commands
         lines += [
             f"  {job.id}: complete, but a known link did not arrive. Suspects, in order: {'; '.join(SUSPECTS)}",
-            f"    mend it and send again: {again}",
+            f"    fix it and send again: {again}",
             f"    or go on without: {no_id}",
         ]
     return lines

@@ -26,7 +26,7 @@ def translated(path: Path) -> Iterator[None]:
         if "full" in text or "disk I/O" in text:
             raise LedgerError(
                 f"the ledger `{path}` cannot be written: {text}",
-                hint="free disk space, then run the same command again: it goes on where it stood",
+                hint="free disk space, then run the same command again: it resumes",
             ) from problem
         if "readonly" in text or "unable to open" in text:
             raise LedgerError(

@@ -272,7 +272,7 @@ class Ledger:
                 and lease_holds(held, owner, self._clock.now())
             ):
                 raise LedgerError(
-                    f"`{self.path}` is led by {held.operator} (process {held.pid} on `{held.machine}`) since {to_the_second(held.since)}, last heard of at {to_the_second(held.heartbeat)}",
+                    f"`{self.path}` is in use by {held.operator} (process {held.pid} on `{held.machine}`) since {to_the_second(held.since)}, last heard of at {to_the_second(held.heartbeat)}",
                     hint="let that process end, or press Ctrl-C there; `runbook stop` works from here",
                 )
             now = isoformat_utc(self._clock.now())

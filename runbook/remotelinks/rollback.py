@@ -1,4 +1,4 @@
-"""Roll back: take back the links that are ours, and nothing else.
+"""Roll back: remove the links this tool created, and nothing else.
 
 Ours is a link that the ledger names: written by `repair`, or recorded by `verify` and absent in the
 snapshot from before, now pointing to the destination of a job of this run, and expected or, by the

@@ -701,7 +701,7 @@ def test_a_second_process_is_told_who_leads(evening: Maker) -> None:
     results = []
     run_hooked(one, 1, lambda: results.append(one.run()))
     assert results[0].code == 9
-    assert "is led by" in results[0].err
+    assert "is in use by" in results[0].err
     assert list(one.posts().values()) == [1] * 6
 
 
