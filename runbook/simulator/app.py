@@ -45,9 +45,9 @@ def make_app(world: World) -> "ASGIApp":
         raise missing_extra(problem) from problem
 
     async def app(scope: "Scope", receive: "Receive", send: "Send") -> None:
-        if scope["type"] != "http":
+        if scope["type"] != "http" or (request := await _request(scope, receive)) is None:
             return
-        got = await _exchange(world, await _request(scope, receive))
+        got = await _exchange(world, request)
         if isinstance(got, Closed):
             await _end(scope, receive, send, got)
             return
@@ -109,14 +109,17 @@ async def _pause(world: World, seconds: float) -> None:
         await world.clock.sleep(seconds)
 
 
-async def _request(scope: "Scope", receive: "Receive") -> SimRequest:
+async def _request(scope: "Scope", receive: "Receive") -> SimRequest | None:
+    # None: the client died before its body was whole, and no server acts on half a request.
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     body = bytearray()
     more = scope["method"] not in ("GET", "DELETE", "HEAD")
     while more and len(body) <= BODY_LIMIT_BYTES:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
         body += message.get("body", b"")
-        more = message["type"] != "http.disconnect" and message.get("more_body", False)
+        more = message.get("more_body", False)
     return SimRequest(
         method=scope["method"],
         host=headers.get("host", "").partition(":")[0].lower(),

@@ -333,7 +333,9 @@ def test_two_processes_do_not_lead_at_once(five_rows: Path, clock: VirtualClock)
         opened(five_rows, clock, read_only=False) as second,
     ):
         first.acquire_lease(me("first", machine="jump-host-7"))
-        with pytest.raises(LedgerError, match=r"in use by J\. Doe .*jump-host-7.* since 2026-11-22"):
+        with pytest.raises(
+            LedgerError, match=r"in use by J\. Doe .*jump-host-7.* since 2026-11-22"
+        ):
             second.acquire_lease(me("second"))
         first.release()
         second.acquire_lease(me("second"))

@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -229,3 +230,21 @@ def test_a_world_on_a_real_clock_dates_its_answers_today() -> None:
         date = httpx.get(f"{endpoint}/_edge/tenant_info", headers=host_of(ENG)).headers["date"]
     said = datetime.strptime(date, "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC)
     assert abs((said - datetime.now(UTC)).total_seconds()) < 60
+
+
+def test_half_a_request_is_no_submission(world: World) -> None:
+    """A client that is killed between the head and the body of its POST has submitted nothing."""
+    with serving_in_thread(world) as endpoint:
+        address = urlsplit(endpoint)
+        with socket.create_connection((address.hostname, address.port)) as client:
+            client.sendall(
+                b"POST /links/v1/x/jobs/cma HTTP/1.1\r\nHost: api.atlassian.com\r\n"
+                b'Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"product"'
+            )
+        # The next request is answered after the first one was taken up or dropped.
+        for _ in range(3):
+            httpx.get(
+                f"{endpoint}/_edge/tenant_info", headers={"Host": "contoso-eng.atlassian.net"}
+            )
+    assert world.submissions == []
+    assert not any(logged.path.endswith("/jobs/cma") for logged in world.log)
